@@ -1,0 +1,164 @@
+"""The CustomResourceDefinition, made from the models. `python -m nerf_contract.crd` prints it."""
+
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from nerf_contract import names
+from nerf_contract.v1alpha1 import PATH_RULES, SPEC_RULES, NeRFJobSpec, NeRFJobStatus
+
+Schema = dict[str, Any]
+
+COLUMNS = (
+    ("Phase", "string", ".status.phase", 0),
+    ("Step", "integer", ".status.progress.step", 0),
+    ("%", "integer", ".status.progress.percent", 0),
+    ("PSNR", "number", ".status.progress.psnr", 0),
+    ("Rays/s", "integer", ".status.progress.raysPerSecond", 0),
+    ("Workers", "string", ".status.workers.summary", 0),
+    ("ETA", "string", ".status.progress.eta", 0),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Restarts", "integer", ".status.restarts", 1),
+    ("Image", "string", ".status.image", 1),
+)
+
+
+def structural(model: type[BaseModel]) -> Schema:
+    """The model's JSON schema as a structural one: inlined, typed, without titles."""
+    schema = model.model_json_schema(by_alias=True)
+    return _convert(schema, schema.get("$defs", {}))
+
+
+def _convert(node: Schema, defs: dict[str, Schema]) -> Schema:
+    node = _inline(node, defs)
+    kept = {key: node[key] for key in _COPIED if key in node}
+    if "exclusiveMinimum" in node:
+        kept |= {"minimum": node["exclusiveMinimum"], "exclusiveMinimum": True}
+    if "const" in node:
+        kept["enum"] = [node["const"]]
+    if isinstance(node.get("additionalProperties"), dict):
+        kept["additionalProperties"] = _convert(node["additionalProperties"], defs)
+    if "properties" in node:
+        kept["properties"] = {k: _convert(v, defs) for k, v in node["properties"].items()}
+    if "items" in node:
+        kept["items"] = _convert(node["items"], defs)
+    return kept
+
+
+_COPIED = (
+    *("type", "description", "default", "enum", "minimum", "maximum", "pattern", "required"),
+    *("minLength", "maxLength", "minItems", "maxItems", "maxProperties"),
+)
+
+
+def _inline(node: Schema, defs: dict[str, Schema]) -> Schema:
+    """Resolve `$ref`, and `X | None`, which a structural schema says by mere absence."""
+    if "$ref" in node:
+        target = defs[node["$ref"].rsplit("/", 1)[-1]]
+        return _inline(target, defs) | {k: v for k, v in node.items() if k != "$ref"}
+    options = [option for option in node.get("anyOf", []) if option != {"type": "null"}]
+    if len(options) == 1:
+        outer = {k: v for k, v in node.items() if k not in ("anyOf", "default")}
+        return _inline(options[0], defs) | outer
+    return node
+
+
+def spec_schema() -> Schema:
+    """Schema of `.spec`, with defaults for every section and the CEL rules."""
+    schema = structural(NeRFJobSpec)
+    dataset = schema["properties"]["dataset"]
+    dataset["x-kubernetes-validations"] = _rules(PATH_RULES)
+    schema["x-kubernetes-validations"] = _rules(SPEC_RULES)
+    return schema
+
+
+def status_schema() -> Schema:
+    """Schema of `.status`; conditions are a map by type."""
+    schema = structural(NeRFJobStatus)
+    schema["properties"]["conditions"] |= {
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+    }
+    schema["properties"]["conditions"].pop("default", None)
+    schema["properties"]["restarts"].pop("default", None)
+    return schema
+
+
+def _rules(rules: tuple[tuple[str, str], ...]) -> list[Schema]:
+    return [{"rule": rule, "message": message} for rule, message in rules]
+
+
+def crd() -> Schema:
+    """The whole CustomResourceDefinition."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{names.PLURAL}.{names.GROUP}"},
+        "spec": {
+            "group": names.GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": names.KIND,
+                "listKind": f"{names.KIND}List",
+                "plural": names.PLURAL,
+                "singular": names.SINGULAR,
+                "shortNames": [names.SHORT_NAME],
+                "categories": [names.CATEGORY],
+            },
+            "versions": [_version()],
+        },
+    }
+
+
+def _version() -> Schema:
+    columns = [
+        {"name": name, "type": type_, "jsonPath": path, "priority": priority}
+        for name, type_, path, priority in COLUMNS
+    ]
+    return {
+        "name": names.VERSION,
+        "served": True,
+        "storage": True,
+        "additionalPrinterColumns": columns,
+        "subresources": {
+            "status": {},
+            "scale": {
+                "specReplicasPath": ".spec.workers.replicas",
+                "statusReplicasPath": ".status.workers.replicas",
+                "labelSelectorPath": ".status.selector",
+            },
+        },
+        "schema": {
+            "openAPIV3Schema": {
+                "type": "object",
+                "description": "A NeRF to train: photos with poses in, a scene out.",
+                "required": ["spec"],
+                "properties": {
+                    "apiVersion": {"type": "string"},
+                    "kind": {"type": "string"},
+                    # Names become labels of the pods and part of their names.
+                    "metadata": {"type": "object", "properties": {"name": _NAME_SCHEMA}},
+                    "spec": spec_schema(),
+                    "status": status_schema(),
+                },
+            }
+        },
+    }
+
+
+_NAME_SCHEMA: Schema = {
+    "type": "string",
+    "maxLength": 42,
+    "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$",
+}
+
+
+def to_yaml() -> str:
+    """The CRD as a YAML document."""
+    return yaml.safe_dump(crd(), sort_keys=False, width=100)
+
+
+if __name__ == "__main__":
+    print("# Generated by `make generate` from contract/nerf_contract. Do not edit.")
+    print(to_yaml(), end="")

@@ -1,0 +1,80 @@
+"""Every Prometheus metric, once: what trainer and operator export and what dashboards ask for.
+
+Base units, `_total` for counters, no labels that grow without bound.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric family. `labels` are those that the process itself sets."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+# --- Trainer: one series a worker process, told apart by `local_rank` ----------------------------
+
+_RANK = ("local_rank",)
+
+RAYS: Final = Metric("nerf_trainer_rays_total", "counter", "Rays trained by this process.", _RANK)
+SAMPLES: Final = Metric(
+    "nerf_trainer_samples_total", "counter", "Samples evaluated by this process.", _RANK
+)
+STEP: Final = Metric("nerf_trainer_step", "gauge", "Last completed optimizer step.", _RANK)
+STEP_SECONDS: Final = Metric(
+    "nerf_trainer_step_seconds", "histogram", "Wall time of an optimizer step.", _RANK
+)
+LOSS: Final = Metric("nerf_trainer_loss", "gauge", "Training loss (mean squared error).", _RANK)
+PSNR: Final = Metric(
+    "nerf_trainer_psnr_decibels", "gauge", "Held-out PSNR of the last evaluation.", _RANK
+)
+OCCUPANCY: Final = Metric(
+    "nerf_trainer_occupancy_ratio", "gauge", "Share of the occupancy grid that is occupied.", _RANK
+)
+WORLD_SIZE: Final = Metric("nerf_trainer_world_size", "gauge", "Processes in the group.", _RANK)
+GENERATION: Final = Metric(
+    "nerf_trainer_generation", "gauge", "Generation of the group, from 1.", _RANK
+)
+REGROUP_SECONDS: Final = Metric(
+    "nerf_trainer_regroup_seconds",
+    "histogram",
+    "Time without training at a change of membership.",
+    _RANK,
+)
+CHECKPOINT_SECONDS: Final = Metric(
+    "nerf_trainer_checkpoint_seconds", "histogram", "Time to write a checkpoint.", _RANK
+)
+CHECKPOINT_STEP: Final = Metric(
+    "nerf_trainer_checkpoint_step", "gauge", "Step of the newest checkpoint.", _RANK
+)
+GPU_MEMORY: Final = Metric(
+    "nerf_trainer_gpu_memory_bytes",
+    "gauge",
+    "GPU memory by state: allocated, reserved, peak (allocated) or total.",
+    (*_RANK, "state"),
+)
+RESIDENT_MEMORY: Final = Metric(
+    "nerf_trainer_resident_memory_bytes", "gauge", "Resident memory of the process.", _RANK
+)
+
+TRAINER_METRICS: Final = (
+    *(RAYS, SAMPLES, STEP, STEP_SECONDS, LOSS, PSNR, OCCUPANCY, WORLD_SIZE, GENERATION),
+    *(REGROUP_SECONDS, CHECKPOINT_SECONDS, CHECKPOINT_STEP, GPU_MEMORY, RESIDENT_MEMORY),
+)
+
+# --- Operator ------------------------------------------------------------------------------------
+
+RECONCILE_SECONDS: Final = Metric(
+    "nerf_operator_reconcile_seconds", "histogram", "Duration of one reconcile pass.", ("result",)
+)
+QUEUE_DEPTH: Final = Metric("nerf_operator_queue_depth", "gauge", "Jobs waiting for a pass.")
+API_REQUESTS: Final = Metric(
+    "nerf_operator_api_requests_total", "counter", "Requests to the API server.", ("verb", "code")
+)
+
+OPERATOR_METRICS: Final = (RECONCILE_SECONDS, QUEUE_DEPTH, API_REQUESTS)

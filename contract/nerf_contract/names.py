@@ -1,0 +1,70 @@
+"""Every name that crosses a process boundary, once: labels, env, ports, paths, reasons.
+
+Standard library only: the coordinator imports this module and must stay small.
+"""
+
+from typing import Final
+
+GROUP: Final = "nerfops.dev"
+VERSION: Final = "v1alpha1"
+KIND: Final = "NeRFJob"
+PLURAL: Final = "nerfjobs"
+SINGULAR: Final = "nerfjob"
+SHORT_NAME: Final = "nj"
+CATEGORY: Final = "ml"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+# --- Labels and annotations of the child objects ------------------------------------------------
+
+FIELD_MANAGER: Final = "nerf-operator"
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+LABEL_APP: Final = "app.kubernetes.io/name"
+LABEL_COMPONENT: Final = "app.kubernetes.io/component"
+LABEL_JOB: Final = f"{GROUP}/job"
+LABEL_INDEX: Final = f"{GROUP}/worker-index"
+LABEL_ATTEMPT: Final = f"{GROUP}/attempt"
+LABEL_FAILURES: Final = f"{GROUP}/failures"
+LABEL_COORDINATOR: Final = f"{GROUP}/coordinator"
+APP_TRAINER: Final = "nerf-trainer"
+COMPONENT_WORKER: Final = "worker"
+COMPONENT_COORDINATOR: Final = "coordinator"
+ANNOTATION_CONFIG: Final = f"{GROUP}/trainer-config"
+
+# --- Inside a worker pod -------------------------------------------------------------------------
+
+CONTAINER_TRAINER: Final = "trainer"
+CONFIG_DIR: Final = "/etc/nerf"
+CONFIG_FILE: Final = "config.json"
+DATASET_MOUNT: Final = "/data"
+CHECKPOINT_MOUNT: Final = "/checkpoint"
+CACHE_MOUNT: Final = "/cache"
+TRAINER_UID: Final = 10001
+
+ENV_JOB_NAME: Final = "NERF_JOB_NAME"
+ENV_POD_NAME: Final = "NERF_POD_NAME"
+ENV_POD_IP: Final = "NERF_POD_IP"
+ENV_WORKER_INDEX: Final = "NERF_WORKER_INDEX"
+#: host:port of the job's coordinator; unset outside Kubernetes.
+ENV_COORDINATOR: Final = "NERF_COORDINATOR"
+#: "1" in the pod whose torchrun agent hosts the coordinator (fixed-size jobs).
+ENV_HOST_COORDINATOR: Final = "NERF_HOST_COORDINATOR"
+#: Fewest worker pods with which the group may train.
+ENV_MIN_WORKERS: Final = "NERF_MIN_WORKERS"
+#: "1" in the only pod that mounts the checkpoint volume, read-write.
+ENV_CHECKPOINT_WRITER: Final = "NERF_CHECKPOINT_WRITER"
+ENV_DATASET_ROOT: Final = "NERF_DATASET_ROOT"
+ENV_OUTPUT_ROOT: Final = "NERF_OUTPUT_ROOT"
+ENV_TERMINATION_LOG: Final = "NERF_TERMINATION_LOG"
+TERMINATION_LOG: Final = "/dev/termination-log"
+
+RENDEZVOUS_BACKEND: Final = "nerf"
+COORDINATOR_PORT: Final = 29400
+#: Serves /metrics, /status and /healthz of one worker pod.
+TRAINER_HTTP_PORT: Final = 9400
+OPERATOR_HTTP_PORT: Final = 9500
+
+# --- On the checkpoint volume, under <mount>/<job name>/ -----------------------------------------
+
+CHECKPOINTS_DIR: Final = "checkpoints"
+RENDERS_DIR: Final = "renders"
+METRICS_FILE: Final = "metrics.json"

@@ -1,0 +1,43 @@
+"""What a worker pod tells: `GET /status`, and its termination message."""
+
+from typing import Literal
+
+from nerf_contract.base import Model
+
+
+class CheckpointInfo(Model):
+    """A checkpoint that is safe on the volume. `time` is RFC 3339, UTC."""
+
+    step: int
+    time: str
+
+
+class Progress(Model):
+    """`GET /status` of a worker pod.
+
+    psnr: held-out PSNR in dB of the last evaluation, or None before the first.
+    eta_seconds: None until the throughput is known.
+    """
+
+    phase: Literal["starting", "waiting", "training", "evaluating", "done"]
+    step: int
+    total_steps: int
+    world_size: int
+    generation: int
+    rank: int | None = None
+    loss: float | None = None
+    psnr: float | None = None
+    rays_per_second: float | None = None
+    eta_seconds: float | None = None
+    checkpoint: CheckpointInfo | None = None
+
+
+class TerminationMessage(Model):
+    """The last word of a worker, in its termination log as JSON.
+
+    reason: a key of `reasons.FAILURES`, or a reason of success.
+    """
+
+    reason: str
+    message: str
+    progress: Progress | None = None

@@ -1,0 +1,84 @@
+"""Condition types, and the reasons and exit codes that explain them.
+
+A reason is a word for machines; the message beside it is a sentence for people, and says what
+to do. `FAILURES` is the single table of what can end a worker: who is to blame, and whether
+trying again can help.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+# --- Condition types -----------------------------------------------------------------------------
+
+SUCCEEDED: Final = "Succeeded"
+FAILED: Final = "Failed"
+RUNNING: Final = "Running"
+WORKERS_READY: Final = "WorkersReady"
+#: kstatus: the operator is still bringing the world to the spec.
+RECONCILING: Final = "Reconciling"
+#: kstatus: nothing will move until a person does something.
+STALLED: Final = "Stalled"
+CONDITION_TYPES: Final = (SUCCEEDED, FAILED, RUNNING, WORKERS_READY, RECONCILING, STALLED)
+
+# --- Reasons that the operator finds -------------------------------------------------------------
+
+TRAINING_COMPLETED: Final = "TrainingCompleted"
+TARGET_PSNR_REACHED: Final = "TargetPSNRReached"
+TRAINING: Final = "Training"
+NOT_FINISHED: Final = "NotFinished"
+NO_FAILURE: Final = "NoFailure"
+JOB_SUCCEEDED: Final = "JobSucceeded"
+JOB_FAILED: Final = "JobFailed"
+INVALID_SPEC: Final = "InvalidSpec"
+CLAIM_NOT_FOUND: Final = "ClaimNotFound"
+CLAIM_PENDING: Final = "ClaimPending"
+IMAGE_PULL_FAILED: Final = "ImagePullFailed"
+UNSCHEDULABLE: Final = "Unschedulable"
+VOLUME_NOT_MOUNTED: Final = "VolumeNotMounted"
+CONTAINER_CONFIG_ERROR: Final = "ContainerConfigError"
+PODS_PENDING: Final = "PodsPending"
+PODS_STARTING: Final = "PodsStarting"
+ALL_READY: Final = "AllReady"
+RESTARTING_WORKERS: Final = "RestartingWorkers"
+BACKOFF_LIMIT_EXCEEDED: Final = "BackoffLimitExceeded"
+UP_TO_DATE: Final = "UpToDate"
+
+# --- Reasons that a worker gives in its termination message --------------------------------------
+
+CONFIG_INVALID: Final = "ConfigInvalid"
+DATASET_INVALID: Final = "DatasetInvalid"
+CUDA_UNAVAILABLE: Final = "CudaUnavailable"
+CHECKPOINT_MISMATCH: Final = "CheckpointMismatch"
+CHECKPOINT_VOLUME: Final = "CheckpointVolumeUnusable"
+NON_FINITE_LOSS: Final = "NonFiniteLoss"
+OUT_OF_MEMORY: Final = "OutOfMemory"
+CRASHED: Final = "WorkerCrashed"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One way for a worker to end.
+
+    exit_code: of the trainer process (sysexits.h where one fits).
+    retryable: whether a new attempt may succeed without a person changing something.
+    """
+
+    reason: str
+    exit_code: int
+    retryable: bool
+    meaning: str
+
+
+FAILURES: Final = {
+    failure.reason: failure
+    for failure in (
+        Failure(DATASET_INVALID, 65, False, "The dataset cannot be read as described."),
+        Failure(CUDA_UNAVAILABLE, 69, False, "CUDA was asked for, or GPUs given, and do not work."),
+        Failure(NON_FINITE_LOSS, 70, False, "The loss was not finite for many steps in a row."),
+        Failure(OUT_OF_MEMORY, 71, True, "The worker ran out of memory."),
+        Failure(CHECKPOINT_VOLUME, 74, True, "The checkpoint volume cannot be written."),
+        Failure(CHECKPOINT_MISMATCH, 76, False, "The checkpoints there belong to another config."),
+        Failure(CONFIG_INVALID, 78, False, "The config file is missing, broken or out of range."),
+        Failure(CRASHED, 1, True, "The worker ended by an unexpected error."),
+    )
+}

@@ -1,0 +1,281 @@
+"""NeRFJob `nerfops.dev/v1alpha1`: the models that the CRD and its reference are made from."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from nerf_contract.base import Model
+from nerf_contract.training import (
+    MAX_INT,
+    CheckpointConfig,
+    DatasetConfig,
+    ModelConfig,
+    TrainerConfig,
+    TrainingConfig,
+)
+
+Name = Annotated[
+    str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+]
+Quantity = Annotated[
+    str, Field(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$")
+]
+LabelValue = Annotated[
+    str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")
+]
+
+#: CEL rules of the spec: (rule, message). The models enforce the same in Python.
+SPEC_RULES = (
+    (
+        "!has(self.workers.min) || self.workers.min <= self.workers.replicas",
+        "workers.min must not be greater than workers.replicas",
+    ),
+    (
+        "!has(self.workers.max) || self.workers.replicas <= self.workers.max",
+        "workers.replicas must not be greater than workers.max",
+    ),
+    (
+        "!has(self.workers.min) || !has(self.workers.max) || self.workers.min <= self.workers.max",
+        "workers.min must not be greater than workers.max",
+    ),
+    (
+        "(has(self.workers.max) ? self.workers.max : self.workers.replicas) * "
+        "(self.workers.gpusPerWorker > 1 ? self.workers.gpusPerWorker : 1) <= self.training.shards",
+        "training.shards must be at least the largest number of worker processes "
+        "(workers.max or workers.replicas, times workers.gpusPerWorker)",
+    ),
+    (
+        "self.training.raysPerBatch % self.training.shards == 0",
+        "training.raysPerBatch must be a multiple of training.shards",
+    ),
+    (
+        "self.model.baseResolution <= self.model.finestResolution",
+        "model.baseResolution must not be greater than model.finestResolution",
+    ),
+)
+
+#: CEL rules of the dataset's path, which lies in a volume that others may share.
+PATH_RULES = (
+    ("!self.path.split('/').exists(part, part == '..')", "dataset.path must not contain '..'"),
+)
+
+
+class DatasetSpec(DatasetConfig):
+    """Where the photos are, and what they are."""
+
+    claim_name: Name = Field(
+        description="PersistentVolumeClaim, in the job's namespace, that holds the photos."
+    )
+
+
+class VolumeSpec(Model):
+    """The volume for checkpoints and results: one that exists, or one made for the job."""
+
+    claim_name: Name | None = Field(
+        default=None,
+        description="An existing PersistentVolumeClaim. It is never deleted. Without it the "
+        "operator makes a ReadWriteOnce claim that is deleted with the job.",
+    )
+    size: Quantity = Field(default="2Gi", description="Size of the claim that the operator makes.")
+    storage_class_name: Name | None = Field(
+        default=None, description="Its storage class; the cluster's default one if absent."
+    )
+
+
+class CheckpointSpec(CheckpointConfig):
+    """When the state is kept, and where."""
+
+    volume: VolumeSpec = VolumeSpec()
+
+
+class ResourceList(Model):
+    """Amounts of a container's resources, in Kubernetes' notation."""
+
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+    ephemeral_storage: Quantity | None = Field(default=None, alias="ephemeral-storage")
+
+
+class ResourceSpec(Model):
+    """Requests and limits of a worker container, as in a pod. GPUs go to `gpusPerWorker`."""
+
+    requests: ResourceList = Field(
+        default=ResourceList(), description="What the scheduler reserves."
+    )
+    limits: ResourceList = Field(
+        default=ResourceList(), description="What a worker may use at most."
+    )
+
+
+class WorkersSpec(Model):
+    """The pods that train."""
+
+    replicas: int = Field(default=1, ge=1, le=1024, description="Worker pods wanted.")
+    min: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Fewest pods with which training goes on; `replicas` if absent.",
+    )
+    max: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Most pods that may ever be wanted; `replicas` if absent.",
+    )
+    gpus_per_worker: int = Field(
+        default=0, ge=0, le=16, description="`nvidia.com/gpu` of a pod; one process for each."
+    )
+    resources: ResourceSpec = ResourceSpec()
+    node_selector: dict[str, LabelValue] = Field(
+        default_factory=dict, max_length=32, description="Labels of the nodes that may be used."
+    )
+
+    @property
+    def fewest(self) -> int:
+        """Worker pods below which training waits."""
+        return self.replicas if self.min is None else self.min
+
+    @property
+    def most(self) -> int:
+        """Worker pods that will never be exceeded."""
+        return self.replicas if self.max is None else self.max
+
+    @property
+    def elastic(self) -> bool:
+        """Whether the job may ever train at more than one size."""
+        return self.fewest != self.most
+
+    @property
+    def processes(self) -> int:
+        """Worker processes in a pod."""
+        return max(1, self.gpus_per_worker)
+
+
+class RunPolicy(Model):
+    """How the job ends."""
+
+    backoff_limit: int = Field(
+        default=6, ge=0, le=1000, description="Failed worker pods that are replaced in all."
+    )
+
+
+class NeRFJobSpec(Model):
+    """What the user wants."""
+
+    image: str | None = Field(
+        default=None,
+        max_length=512,
+        pattern=r"^[^\s]+$",
+        description="Trainer image; the one that the operator was installed with if absent.",
+    )
+    dataset: DatasetSpec
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    workers: WorkersSpec = WorkersSpec()
+    checkpoint: CheckpointSpec = CheckpointSpec()
+    run_policy: RunPolicy = RunPolicy()
+
+    @model_validator(mode="after")
+    def _cross_field_rules(self) -> "NeRFJobSpec":
+        """The Python twin of `SPEC_RULES`, for resources older than a rule."""
+        if not self.workers.fewest <= self.workers.replicas <= self.workers.most:
+            raise ValueError("workers: min <= replicas <= max must hold")
+        if self.workers.most * self.workers.processes > self.training.shards:
+            raise ValueError("training.shards must be at least the largest number of processes")
+        if self.training.rays_per_batch % self.training.shards:
+            raise ValueError("training.raysPerBatch must be a multiple of training.shards")
+        if self.model.base_resolution > self.model.finest_resolution:
+            raise ValueError("model.baseResolution must not exceed model.finestResolution")
+        if ".." in self.dataset.path.split("/"):
+            raise ValueError("dataset.path must not contain '..'")
+        return self
+
+    def trainer_config(self) -> TrainerConfig:
+        """The sections that the trainer reads, without those that only the operator needs."""
+        dataset = self.dataset.model_dump(exclude={"claim_name"})
+        checkpoint = self.checkpoint.model_dump(exclude={"volume"})
+        return TrainerConfig(
+            dataset=DatasetConfig(**dataset),
+            model=self.model,
+            training=self.training,
+            checkpoint=CheckpointConfig(**checkpoint),
+        )
+
+
+class Condition(Model):
+    """One fact about the job. Times are RFC 3339, UTC."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str
+    last_transition_time: str
+    observed_generation: int
+
+
+class WorkersStatus(Model):
+    """Worker pods: wanted, existing, and ready to train."""
+
+    wanted: int
+    replicas: int
+    ready: int
+    summary: str = Field(description="`ready/wanted`, for printing.")
+
+
+class ProgressStatus(Model):
+    """A throttled summary of the training; series belong in Prometheus."""
+
+    step: int
+    total_steps: int
+    percent: int
+    psnr: float | None = Field(default=None, description="Held-out PSNR, dB.")
+    rays_per_second: int | None = None
+    eta: str | None = Field(default=None, description="Time left, such as `1m30s`.")
+
+
+class CheckpointStatus(Model):
+    """The newest checkpoint on the volume."""
+
+    step: int
+    time: str
+
+
+class NeRFJobStatus(Model):
+    """What is."""
+
+    observed_generation: int | None = None
+    phase: Literal["Pending", "Running", "Succeeded", "Failed"] | None = Field(
+        default=None, description="A printed summary of the conditions; decide by those."
+    )
+    conditions: list[Condition] = Field(default_factory=list)
+    workers: WorkersStatus | None = None
+    selector: str | None = Field(default=None, description="Label selector of the worker pods.")
+    progress: ProgressStatus | None = None
+    checkpoint: CheckpointStatus | None = None
+    restarts: int = Field(default=0, description="Failed worker pods that were replaced.")
+    image: str | None = Field(
+        default=None, description="Image, by digest, that every worker of the job runs."
+    )
+    start_time: str | None = None
+    completion_time: str | None = None
+
+    def condition(self, type_: str) -> Condition | None:
+        """The condition of that type, if it was ever written."""
+        return next((c for c in self.conditions if c.type == type_), None)
+
+
+class NeRFJob(Model):
+    """A scene to train. Only the parts of `metadata` that are ours are modelled."""
+
+    api_version: Literal["nerfops.dev/v1alpha1"] = "nerfops.dev/v1alpha1"
+    kind: Literal["NeRFJob"] = "NeRFJob"
+    metadata: dict[str, Any]
+    spec: NeRFJobSpec
+    status: NeRFJobStatus = NeRFJobStatus()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absent_status(cls, data: Any) -> Any:
+        """A new resource has no status, or an empty one."""
+        return {k: v for k, v in data.items() if not (k == "status" and v is None)}
