@@ -8,9 +8,7 @@ from nerf_contract.base import Model
 
 #: Kubernetes' own bound for an int32 field keeps CEL's cost estimates finite.
 MAX_INT = 2**31 - 1
-RelativePath = Annotated[
-    str, Field(max_length=1024, pattern=r"^$|^[^/$\x00]([^$\x00]*)$")
-]
+RelativePath = Annotated[str, Field(max_length=1024, pattern=r"^$|^[^/$\x00]([^$\x00]*)$")]
 
 
 class DatasetConfig(Model):
@@ -48,7 +46,9 @@ class ModelConfig(Model):
         default=16, ge=8, le=24, description="Base-2 logarithm of the entries in a level's table."
     )
     features_per_level: int = Field(default=2, ge=1, le=8, description="Features in an entry.")
-    base_resolution: int = Field(default=16, ge=2, le=512, description="Cells of the coarsest level.")
+    base_resolution: int = Field(
+        default=16, ge=2, le=512, description="Cells of the coarsest level."
+    )
     finest_resolution: int = Field(
         default=512, ge=2, le=65536, description="Cells along an edge of the finest level."
     )

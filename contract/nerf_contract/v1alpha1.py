@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from nerf_contract.base import Model
 from nerf_contract.training import (
-    MAX_INT,
     CheckpointConfig,
     DatasetConfig,
     ModelConfig,
@@ -14,9 +13,7 @@ from nerf_contract.training import (
     TrainingConfig,
 )
 
-Name = Annotated[
-    str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
-]
+Name = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 Quantity = Annotated[
     str, Field(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$")
 ]
