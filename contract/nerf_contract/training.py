@@ -31,6 +31,13 @@ class DatasetConfig(Model):
         le=MAX_INT,
         description="Hold out every n-th photo for evaluation where the dataset has no split.",
     )
+    wait_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=86400,
+        description="Wait this long for the dataset's transforms file to appear, for a job that is "
+        "applied while its photos are still being uploaded. Write that file last.",
+    )
 
 
 class ModelConfig(Model):
