@@ -1,0 +1,1 @@
+"""Membership in a training group that changes while it trains."""
