@@ -1,0 +1,56 @@
+# Everything a developer or a newcomer runs. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+NODES ?= 2
+GPUS ?= 0
+# `local` is the cluster of tools/localkube; `current` is the context that kubectl uses now.
+CLUSTER ?= local
+TORCH ?= cpu
+REGISTRY ?=
+
+export NODES GPUS CLUSTER REGISTRY
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nerf-operator
+export PATH := $(CACHE)/bin:$(PATH)
+LOCALKUBE := tools/localkube/localkube
+PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
+
+.PHONY: help setup demo test test-unit test-slow lint generate check-generated cluster cluster-down \
+        cluster-status images images-load images-push install uninstall
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
+
+setup: ## Install what this machine needs: packages, virtual environment, cluster binary, helm.
+	@tools/setup/setup.sh
+	@$(LOCALKUBE) build
+
+demo: ## Train the demo scene by a NeRFJob on a Kubernetes cluster, from nothing.
+	@tools/demo/demo
+
+test: setup ## Everything that must hold before a change lands.
+	@tools/test/run all
+
+test-unit: setup ## The tests that need neither cluster nor torch.
+	@tools/test/run unit
+
+test-slow: setup ## The tests that take minutes each.
+	@tools/test/run slow
+
+lint: setup ## ruff, mypy and the import layers.
+	@tools/test/run lint
+
+generate: setup ## Regenerate the CRD, the manifests and the reference docs from the models.
+	@$(PYTHON) tools/generate/generate.py
+
+check-generated: setup ## Fail where a generated file is out of date.
+	@$(PYTHON) tools/generate/generate.py --check
+
+cluster: setup ## A local Kubernetes: NODES=2 GPUS=0.
+	@$(LOCALKUBE) up --nodes $(NODES) --gpus $(GPUS)
+
+cluster-down: ## Remove the local Kubernetes without a trace.
+	@$(LOCALKUBE) down
+
+cluster-status: ## What of the local Kubernetes runs.
+	@$(LOCALKUBE) status

@@ -1,0 +1,49 @@
+"""NeRFJobs of the end-to-end tests: small enough to train in seconds."""
+
+import copy
+from typing import Any
+
+import yaml
+from e2e.kube import ROOT, Object
+
+SAMPLE = ROOT / "manifests" / "samples" / "nerfjob.yaml"
+PHOTOS = "photos"
+
+
+def sample() -> list[Object]:
+    """The objects of manifests/samples/nerfjob.yaml."""
+    return [doc for doc in yaml.safe_load_all(SAMPLE.read_text()) if doc]
+
+
+def photos(storage_class: str, mode: str, name: str = PHOTOS) -> list[Object]:
+    """The sample's volume and the Job that renders the demo scene to it, small."""
+    claim, render, _ = copy.deepcopy(sample())
+    claim["metadata"]["name"] = render["metadata"]["name"] = name
+    claim["spec"] |= {"storageClassName": storage_class, "accessModes": [mode]}
+    pod = render["spec"]["template"]["spec"]
+    pod["containers"][0]["command"] += ["--photos", "24", "--width", "96"]
+    pod["volumes"][0]["persistentVolumeClaim"]["claimName"] = name
+    return [claim, render]
+
+
+def nerf_job(name: str, claim: str = PHOTOS, path: str = "demo", **sections: Any) -> Object:
+    """A tiny job: 2 workers, no compilation; keyword arguments update its sections."""
+    spec: Object = {
+        "dataset": {"claimName": claim, "path": path},
+        "model": {"levels": 6, "log2TableSize": 13, "finestResolution": 96, "hiddenWidth": 16},
+        "training": {
+            **{"steps": 200, "raysPerBatch": 256, "samplesPerRay": 32, "evalEvery": 100},
+            **{"device": "cpu", "threads": 1, "compile": False},
+        },
+        "workers": {"replicas": 2, "resources": {"requests": {"cpu": "100m"}}},
+        "checkpoint": {"intervalSeconds": 5, "volume": {"size": "256Mi"}},
+    }
+    for section, values in sections.items():
+        known = spec.get(section)
+        spec[section] = {**known, **values} if isinstance(known, dict) else values
+    return {
+        "apiVersion": "nerfops.dev/v1alpha1",
+        "kind": "NeRFJob",
+        "metadata": {"name": name},
+        "spec": spec,
+    }

@@ -1,0 +1,147 @@
+"""A NeRFJob trains to the end on a real cluster, whatever happens to its pods."""
+
+import json
+import subprocess
+import time
+
+import pytest
+from e2e.conftest import LOCALKUBE
+from e2e.kube import Job, Namespace, kubectl, wait_for
+from e2e.manifests import nerf_job
+
+pytestmark = pytest.mark.cluster
+
+OPERATOR = ("-n", "nerf-system", "deployment/nerf-nerf-operator")
+
+
+def test_job_becomes_a_scene_and_tells_about_it(shared: Namespace) -> None:
+    shared.apply(nerf_job("plain", workers={"gpusPerWorker": 1}))
+    job = shared.job("plain")
+    job.wait_condition("Succeeded", deadline_s=150)
+    status = job.status()
+    assert status["phase"] == "Succeeded"
+    assert status["progress"]["step"] == status["progress"]["totalSteps"] == 200
+    # The mean colour as a guess scores below 9 dB on this scene.
+    assert status["progress"]["psnr"] > 14
+    assert "@sha256:" in status["image"]
+    images = {p["spec"]["containers"][0]["image"] for p in job.pods()}
+    assert images <= {status["image"], "localhost/nerf-trainer:cpu"}
+    assert job.condition("Failed")["status"] == "False"
+    assert job.condition("Reconciling")["status"] == "False"
+    columns = shared.run("get", "nj", "plain").splitlines()
+    assert columns[0].split()[:7] == ["NAME", "PHASE", "STEP", "%", "PSNR", "RAYS/S", "WORKERS"]
+    story = shared.events("plain")
+    assert any(line.startswith("Succeeded") for line in story), story
+    job.delete()
+
+
+def test_training_survives_the_loss_of_processes_pods_and_service(shared: Namespace) -> None:
+    shared.apply(nerf_job("faults", training={"steps": 4000, "evalEvery": 4000}))
+    job = shared.job("faults")
+    job.wait_step(50)
+    _kill_trainer_process(job, 1)
+    _goes_on(job)
+    shared.run("delete", "pod", job.workers()[1]["metadata"]["name"], "--now")
+    _goes_on(job)
+    shared.run("delete", "pod", job.workers()[0]["metadata"]["name"], "--now")
+    _goes_on(job)
+    shared.run("delete", "service", "faults")
+    wait_for("the Service healed", lambda: shared.get("service", "faults"), 10)
+    _goes_on(job)
+    assert job.condition("Failed")["status"] == "False"
+    assert job.status().get("restarts", 0) == 0, "lost pods must not spend the back-off budget"
+    job.delete()
+
+
+def test_no_pod_restarts_while_operator_or_api_server_is_away(shared: Namespace) -> None:
+    shared.apply(nerf_job("calm", training={"steps": 1500, "evalEvery": 1500}))
+    job = shared.job("calm")
+    job.wait_step(50)
+    before = _identities(job)
+    kubectl("rollout", "restart", *OPERATOR)
+    kubectl("rollout", "status", *OPERATOR, "--timeout=60s")
+    _goes_on(job)
+    subprocess.run([LOCALKUBE, "apiserver", "stop"], check=True)
+    try:
+        # The outage itself; nothing is asserted about its length.
+        time.sleep(10)
+    finally:
+        subprocess.run([LOCALKUBE, "apiserver", "start"], check=True)
+    _goes_on(job)
+    assert _identities(job) == before
+    job.wait_condition("Succeeded", deadline_s=150)
+    job.delete()
+
+
+def test_workers_on_two_nodes_with_a_checkpoint_volume_for_one(shared: Namespace) -> None:
+    # More than half of a node's CPUs each, so that no node takes both.
+    cpus = _node_cpus()
+    request = {"requests": {"cpu": f"{cpus * 1000 // 2 + 100}m"}}
+    claim = {"size": "256Mi", "storageClassName": "standard"}
+    shared.apply(
+        nerf_job("apart", workers={"resources": request}, checkpoint={"volume": claim}),
+    )
+    job = shared.job("apart")
+    job.wait_step(10)
+    nodes = {pod["spec"]["nodeName"] for pod in job.workers().values()}
+    assert len(nodes) == 2, nodes
+    job.wait_condition("Succeeded", deadline_s=150)
+    job.delete()
+
+
+def test_every_child_goes_with_the_job_at_any_moment(shared: Namespace) -> None:
+    for index, delay in enumerate((0.0, 0.5, 2.0, 6.0)):
+        name = f"gone-{index}"
+        shared.apply(nerf_job(name))
+        time.sleep(delay)  # The moment of the deletion is what is varied here.
+        shared.job(name).delete(deadline_s=60)
+
+
+def test_delete_needs_no_operator(shared: Namespace) -> None:
+    shared.apply(nerf_job("alone"))
+    wait_for("pods", shared.job("alone").pods, 30)
+    kubectl("scale", *OPERATOR, "--replicas=0")
+    try:
+        shared.job("alone").delete(deadline_s=60)
+    finally:
+        kubectl("scale", *OPERATOR, "--replicas=1")
+        kubectl("rollout", "status", *OPERATOR, "--timeout=60s")
+
+
+def _goes_on(job: Job) -> None:
+    """The job trains at full size, and gets further than it was."""
+    wait_for("all workers ready", lambda: _ready(job), 60)
+    job.wait_step(job.step() + 20, deadline_s=60)
+
+
+def _ready(job: Job) -> bool:
+    workers = job.status().get("workers", {})
+    return bool(workers) and workers["ready"] == workers["wanted"]
+
+
+def _kill_trainer_process(job: Job, index: int) -> None:
+    """SIGKILL the newest trainer process in a worker's container, as the kernel might."""
+    script = (
+        "import os, signal\n"
+        "pids = [int(p) for p in os.listdir('/proc') if p.isdigit() and p != str(os.getpid())]\n"
+        "lines = {p: open(f'/proc/{p}/cmdline').read() for p in pids}\n"
+        "trainers = [p for p in pids if '-m\\0nerf_trainer.train' in lines[p]"
+        " and 'torchrun' not in lines[p]]\n"
+        "os.kill(max(trainers), signal.SIGKILL)\n"
+    )
+    pod = job.workers()[index]["metadata"]["name"]
+    job.namespace.run("exec", pod, "--", "python3", "-c", script)
+
+
+def _identities(job: Job) -> dict[str, int]:
+    """UID of each pod with the restarts of its container."""
+    pods = job.pods()
+    return {
+        p["metadata"]["uid"]: sum(c["restartCount"] for c in p["status"]["containerStatuses"])
+        for p in pods
+    }
+
+
+def _node_cpus() -> int:
+    nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
+    return min(int(node["status"]["allocatable"]["cpu"]) for node in nodes)
