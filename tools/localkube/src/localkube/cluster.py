@@ -1,0 +1,161 @@
+"""Bringing the cluster up, step by step; every step does only what is missing."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from localkube import (
+    cgroups,
+    control_plane,
+    dns,
+    image_store,
+    network,
+    private_paths,
+    storage,
+    sysctls,
+)
+from localkube.api import Api
+from localkube.build import Built, Report, build
+from localkube.config import MAX_NODES, Instance
+from localkube.errors import ClusterError
+from localkube.node import Node
+from localkube.pki import create_cluster_pki
+from localkube.preflight import check_machine
+from localkube.shell import tail, wait_for
+
+GPU = "nvidia.com/gpu"
+READY_SECONDS = 90
+
+
+class Cluster:
+    """One instance with what it was asked to be."""
+
+    def __init__(self, instance: Instance, nodes: int, gpus: int, built: Built) -> None:
+        if not 1 <= nodes <= MAX_NODES:
+            raise ClusterError(f"a cluster has 1 to {MAX_NODES} nodes, not {nodes}")
+        if gpus < 0:
+            raise ClusterError(f"a node has 0 or more GPUs, not {gpus}")
+        self.instance = instance
+        self.gpus = gpus
+        self.built = built
+        self.nodes = [Node(instance.node(i), built, gpus) for i in range(1, nodes + 1)]
+
+    @classmethod
+    def existing(cls, instance: Instance, report: Report) -> "Cluster":
+        """The cluster as it was last brought up."""
+        try:
+            wanted = json.loads(_wanted(instance).read_text())
+        except FileNotFoundError:
+            raise ClusterError("no cluster is up: run `localkube up`") from None
+        return cls(instance, wanted["nodes"], wanted["gpus"], build(report))
+
+    def node(self, name: str) -> Node:
+        """The node of this name."""
+        config = self.instance.node_named(name)
+        return Node(config, self.built, self.gpus)
+
+    def up(self, report: Report) -> None:
+        """Bring everything up; returns when all nodes are ready and DNS answers."""
+        with _step("state, keys, network", report):
+            self._prepare()
+        with _step("images", report):
+            image_store.add(self.instance, [image_store.read_archive(self.built.pause_archive)])
+        with _step("etcd and API server", report):
+            control_plane.start_api(self.instance, self.built.hyperkube)
+        with _step("controllers, DNS, storage", report):
+            control_plane.start_controllers(self.instance, self.built.hyperkube)
+            dns.start(self.instance, self.built.hyperkube)
+            storage.start(self.instance, self.built.hyperkube)
+        with _step(f"{len(self.nodes)} nodes started", report):
+            self._remove_surplus_nodes()
+            for node in self.nodes:
+                node.power_on()
+                node.start_services()
+            self.connect_nodes()
+        with _step("nodes Ready, DNS answers", report):
+            self.wait_ready()
+            dns.wait_ready(self.instance, self.built.hyperkube)
+
+    def connect_nodes(self) -> None:
+        """Lay the routes between the nodes that are on, and the host's to cluster IPs."""
+        on = [node for node in self.nodes if node.keeper.is_running()]
+        network.join_pod_networks(self.instance, {n.config.name: n.enter() for n in on})
+        if on:
+            network.route_services(self.instance, on[0].config)
+
+    def wait_ready(self) -> None:
+        """Wait until all nodes are Ready with their GPUs and the storage driver."""
+        if not wait_for(lambda: not self.unready(), READY_SECONDS, 0.2):
+            logs = [node.kubelet.log for node in self.nodes if node.config.name in self.unready()]
+            ends = "\n".join(f"--- end of {log}\n{tail(log)}" for log in logs)
+            raise ClusterError(f"not ready after {READY_SECONDS} s: {self.unready()}\n{ends}")
+
+    def unready(self) -> dict[str, str]:
+        """What each node still lacks."""
+        api = Api(self.instance)
+        nodes = {n["metadata"]["name"]: n for n in api.get("/api/v1/nodes")["items"]}
+        drivers = {
+            n["metadata"]["name"]: n["spec"].get("drivers") or []
+            for n in api.get("/apis/storage.k8s.io/v1/csinodes")["items"]
+        }
+        lacks = {}
+        for name in (node.config.name for node in self.nodes):
+            missing = lacking(nodes.get(name), bool(drivers.get(name)), self.gpus)
+            if missing:
+                lacks[name] = missing
+        return lacks
+
+    def _prepare(self) -> None:
+        for folder in (self.instance.state, self.instance.run, self.instance.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        wanted = {"nodes": len(self.nodes), "gpus": self.gpus}
+        _wanted(self.instance).write_text(json.dumps(wanted))
+        sysctls.save_and_set()
+        private_paths.make_targets()
+        create_cluster_pki(self.instance)
+        network.ensure_host_network(self.instance)
+
+    def _remove_surplus_nodes(self) -> None:
+        wanted = {node.config.name for node in self.nodes}
+        for config in self.instance.known_nodes():
+            if config.name not in wanted:
+                Node(config, self.built, self.gpus).remove()
+                Api(self.instance).delete(f"/api/v1/nodes/{config.name}")
+                cgroups.remove(self.instance.name, config.name)
+
+
+def lacking(node: dict[str, object] | None, has_driver: bool, gpus: int) -> str:
+    """What this Node object lacks to take pods; empty when nothing."""
+    if node is None:
+        return "not registered"
+    status = node["status"]
+    assert isinstance(status, dict)
+    conditions = {c["type"]: c for c in status.get("conditions", [])}
+    ready = conditions.get("Ready", {})
+    if ready.get("status") != "True":
+        return str(ready.get("message", "no Ready condition"))
+    if not has_driver:
+        return "storage driver not registered"
+    if int(status["allocatable"].get(GPU, 0)) != gpus:
+        return f"{GPU} is not {gpus}"
+    return ""
+
+
+def bring_up(instance: Instance, nodes: int, gpus: int, report: Report) -> None:
+    """Check the machine, build what is missing, and bring the cluster up."""
+    with _step("preflight", report):
+        check_machine(instance)
+    Cluster(instance, nodes, gpus, build(report)).up(report)
+
+
+def _wanted(instance: Instance) -> Path:
+    return instance.state / "cluster.json"
+
+
+@contextmanager
+def _step(name: str, report: Callable[[str], None]) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    report(f"{time.monotonic() - started:5.1f} s  {name}")

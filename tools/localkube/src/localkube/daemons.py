@@ -1,0 +1,132 @@
+"""Long-running processes: started once, found again, ended."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localkube import cgroups
+from localkube.config import Instance
+from localkube.errors import ClusterError
+from localkube.shell import tail, wait_for
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """One server process: `cgroup` lies below the instance's cgroup.
+
+    With `enter`, a command prefix that forks into other namespaces, the recorded process is
+    the prefix's child, which is the server itself.
+    """
+
+    instance: Instance
+    name: str
+    argv: Sequence[str]
+    cgroup: str = "control-plane"
+    enter: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def log(self) -> Path:
+        """The file of its output."""
+        return self.instance.logs / f"{self.name}.log"
+
+    @property
+    def record(self) -> Path:
+        """The file that remembers the process."""
+        return self.instance.run / "daemons" / f"{self.name}.json"
+
+    def ensure(self) -> bool:
+        """Start it unless it runs with these very arguments; True if it was started."""
+        if self.is_running():
+            if json.loads(self.record.read_text())["argv"] == self._command():
+                return False
+            self.stop()
+        self.start()
+        return True
+
+    def start(self) -> None:
+        """Start it in its cgroup, where `down` finds it even if we die right after."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.record.parent.mkdir(parents=True, exist_ok=True)
+        cgroups.create(self.instance.name, self.cgroup)
+        procs = cgroups.tracking_group(self.instance.name, self.cgroup) / "cgroup.procs"
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=lambda: _join(procs),
+            )
+        self._remember(_only_child(process.pid) if self.enter else process.pid)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM, seconds: float = 10) -> None:
+        """End it, by force after `seconds`; harmless if it does not run."""
+        for step in (how, signal.SIGKILL):
+            pid = self.pid()
+            if pid is None:
+                return
+            os.kill(pid, step)
+            if wait_for(lambda: not self.is_running(), seconds, 0.02):
+                return
+        raise ClusterError(f"{self.name} does not end, not even by SIGKILL")
+
+    def is_running(self) -> bool:
+        """Whether the recorded process lives."""
+        return self.pid() is not None
+
+    def pid(self) -> int | None:
+        """The process id, or None when it has ended (ids that were used again do not count)."""
+        try:
+            known = json.loads(self.record.read_text())
+        except (OSError, ValueError):
+            return None
+        alive = start_time(known["pid"]) == known["started"]
+        return int(known["pid"]) if alive else None
+
+    def failure(self, what: str) -> ClusterError:
+        """An error that shows the end of the log."""
+        return ClusterError(f"{self.name}: {what}\n--- end of {self.log}\n{tail(self.log)}")
+
+    def _command(self) -> list[str]:
+        return [*self.enter, *self.argv]
+
+    def _remember(self, pid: int) -> None:
+        known = {"pid": pid, "started": start_time(pid), "argv": self._command()}
+        draft = self.record.with_suffix(".draft")
+        draft.write_text(json.dumps(known))
+        draft.rename(self.record)
+
+
+def start_time(pid: int) -> int | None:
+    """When the process began, in clock ticks since boot; None for no process or a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text.rsplit(")", 1)[1].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _join(procs: Path) -> None:
+    procs.write_text("0")
+
+
+def _only_child(pid: int) -> int:
+    """The child that `nsenter` or `unshare` forked; `pid` itself when it ended already."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    found: list[str] = []
+
+    def look() -> bool:
+        try:
+            found[:] = children.read_text().split()
+        except OSError:
+            return True
+        return bool(found)
+
+    wait_for(look, 5, 0.005)
+    return int(found[0]) if found else pid

@@ -1,0 +1,187 @@
+"""The one store that images are imported to; nodes start from clones made of hard links.
+
+Blobs and unpacked layers never change once written, so sharing their files is safe. Only
+containerd's two small databases are copied.
+"""
+
+import fcntl
+import json
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from localkube.config import RUN_ROOT, STATE_ROOT, Instance, NodeConfig
+from localkube.daemons import Daemon
+from localkube.errors import ClusterError
+from localkube.node_files import UNUSED_PLUGINS
+from localkube.pause_image import NAME_ANNOTATION
+from localkube.shell import accepts, run, wait_for
+
+STORE = STATE_ROOT / "images"
+ROOT = STORE / "containerd"
+CATALOG = "images.json"
+NAMESPACE = "k8s.io"
+KEPT_DIGESTS = 3
+DATABASES = (
+    "io.containerd.metadata.v1.bolt/meta.db",
+    "io.containerd.snapshotter.v1.overlayfs/metadata.db",
+)
+Catalog = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An OCI archive or layout folder: what it holds, and where."""
+
+    path: Path
+    name: str
+    digest: str
+
+    @property
+    def pinned_name(self) -> str:
+        """The name by digest that pods use to stay on one build."""
+        return pinned(self.name, self.digest)
+
+
+def pinned(name: str, digest: str) -> str:
+    """`localhost/a:b` and a digest make `localhost/a@sha256:...`."""
+    return f"{name.rpartition(':')[0]}@{digest}"
+
+
+def read_archive(path: Path) -> Archive:
+    """Read name and digest from an OCI archive or layout folder."""
+    try:
+        index = json.loads(_read_index(path))
+        (manifest,) = index["manifests"]
+        name = manifest["annotations"][NAME_ANNOTATION]
+    except (OSError, tarfile.TarError, KeyError, ValueError) as error:
+        raise ClusterError(
+            f"{path} is not an OCI archive with one named image ({error}): write it with "
+            "`buildah push IMAGE oci-archive:FILE:NAME:TAG`"
+        ) from error
+    if "/" not in name or ":" not in name.rpartition("/")[2]:
+        raise ClusterError(f"{path} names its image {name!r}: give it a full name, REGISTRY/NAME:TAG")
+    return Archive(path, name, manifest["digest"])
+
+
+def _read_index(path: Path) -> bytes:
+    if path.is_dir():
+        return (path / "index.json").read_bytes()
+    with tarfile.open(path, "r:*") as tar:
+        for member in tar:
+            content = tar.extractfile(member) if member.name.endswith("index.json") else None
+            if content:
+                return content.read()
+    raise ValueError("it has no index.json")
+
+
+def catalog(folder: Path) -> Catalog:
+    """Digests of each image name in the store or on a node, newest first."""
+    path = folder / CATALOG
+    known: Catalog = json.loads(path.read_text()) if path.exists() else {}
+    return known
+
+
+def holds(folder: Path, archive: Archive) -> bool:
+    """Whether the newest image of this name is the archive's."""
+    return catalog(folder).get(archive.name, [])[:1] == [archive.digest]
+
+
+def add(instance: Instance, archives: list[Archive]) -> bool:
+    """Import what the store does not hold; True if anything was new."""
+    with locked():
+        missing = [archive for archive in archives if not holds(STORE, archive)]
+        if missing:
+            with _serving(instance) as socket:
+                for archive in missing:
+                    import_archive(socket, STORE, archive)
+    return bool(missing)
+
+
+def import_archive(socket: Path, folder: Path, archive: Archive) -> None:
+    """Import an archive under its name and its digest, and forget its oldest builds."""
+    ctr = ("ctr", "--address", str(socket), "--namespace", NAMESPACE, "images")
+    if archive.path.is_dir():
+        _import_folder((*ctr, "import", "-"), archive.path)
+    else:
+        run(*ctr, "import", archive.path)
+    run(*ctr, "tag", "--force", archive.name, archive.pinned_name)
+    known = catalog(folder)
+    digests = [archive.digest, *(d for d in known.get(archive.name, []) if d != archive.digest)]
+    for old in digests[KEPT_DIGESTS:]:
+        run(*ctr, "remove", pinned(archive.name, old), check=False)
+    known[archive.name] = digests[:KEPT_DIGESTS]
+    (folder / CATALOG).write_text(json.dumps(known, indent=2))
+
+
+def _import_folder(command: tuple[str, ...], folder: Path) -> None:
+    with subprocess.Popen(["tar", "-C", folder, "-cf", "-", "."], stdout=subprocess.PIPE) as tar:
+        done = subprocess.run(command, stdin=tar.stdout, capture_output=True, text=True)
+    if done.returncode or tar.returncode:
+        raise ClusterError(f"cannot import {folder}: {done.stderr}")
+
+
+def clone(node: NodeConfig) -> None:
+    """Give the node the store's images, unless it has a store already."""
+    if node.containerd_root.exists():
+        return
+    draft = node.containerd_root.with_suffix(".draft")
+    if draft.exists():
+        shutil.rmtree(draft)
+    with locked():
+        run("cp", "-al", ROOT, draft)
+        for name in DATABASES:
+            (draft / name).unlink()
+            shutil.copy(ROOT / name, draft / name)
+        shutil.copy(STORE / CATALOG, node.state / CATALOG)
+    draft.rename(node.containerd_root)
+
+
+def discard(node: NodeConfig) -> None:
+    """Drop the node's store; containerd must not run."""
+    old = node.containerd_root.with_suffix(".old")
+    node.containerd_root.rename(old)
+    shutil.rmtree(old)
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Keep other instances from changing the store meanwhile."""
+    STORE.mkdir(parents=True, exist_ok=True)
+    with (STORE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _serving(instance: Instance) -> Iterator[Path]:
+    """Run a containerd on the store for as long as an import takes."""
+    state = RUN_ROOT / "images"
+    socket = state / "containerd.sock"
+    state.mkdir(parents=True, exist_ok=True)
+    config = STORE / "containerd.toml"
+    config.write_text(_config(state, socket))
+    daemon = Daemon(instance, "image-store", ["containerd", "--config", str(config)])
+    daemon.start()
+    try:
+        if not wait_for(lambda: accepts(socket), 20, 0.05):
+            raise daemon.failure("does not answer")
+        yield socket
+    finally:
+        daemon.stop()
+
+
+def _config(state: Path, socket: Path) -> str:
+    unused = [*UNUSED_PLUGINS, "io.containerd.grpc.v1.cri"]
+    return f"""\
+version = 2
+root = "{ROOT}"
+state = "{state}"
+disabled_plugins = {json.dumps(unused)}
+[grpc]
+address = "{socket}"
+"""

@@ -1,0 +1,118 @@
+"""The bridge, the cables to the nodes, and the host's routes and rules."""
+
+import ipaddress
+from collections.abc import Sequence
+from pathlib import Path
+
+from localkube.config import Instance, NodeConfig
+from localkube.shell import run, succeeds
+
+Rule = tuple[str, str, tuple[str, ...]]
+
+
+def ensure_host_network(instance: Instance) -> None:
+    """The bridge, forwarding, and the rules that let pods out."""
+    bridge = instance.bridge
+    if not link_exists(bridge):
+        run("ip", "link", "add", bridge, "type", "bridge")
+    run("ip", "address", "replace", _with_prefix(instance, instance.host_ip), "dev", bridge)
+    run("ip", "link", "set", bridge, "up")
+    for table, chain, rule in host_rules(instance):
+        if not succeeds("iptables", "-w", "-t", table, "-C", chain, *rule):
+            run("iptables", "-w", "-t", table, "-I", chain, *rule)
+
+
+def host_rules(instance: Instance) -> list[Rule]:
+    """Rules of the host: forward the cluster's traffic, and hide pods behind the host."""
+    bridge = instance.bridge
+    mark = ("-m", "comment", "--comment", f"localkube-{instance.name}")
+    masquerade = [
+        ("nat", "POSTROUTING", ("-s", net, "!", "-o", bridge, *mark, "-j", "MASQUERADE"))
+        for net in (instance.pod_network, instance.bridge_network)
+    ]
+    forward = [
+        ("filter", "FORWARD", (side, bridge, *mark, "-j", "ACCEPT")) for side in ("-i", "-o")
+    ]
+    return masquerade + forward
+
+
+def connect(node: NodeConfig, pid: int, enter: Sequence[str]) -> None:
+    """Lay the cable from the bridge into the network namespace of process `pid`."""
+    host_end = node.host_interface
+    if link_exists(host_end):
+        run("ip", "link", "delete", host_end)
+    run(
+        *("ip", "link", "add", host_end, "type", "veth"),
+        *("peer", "name", "eth0", "address", node.mac, "netns", str(pid)),
+    )
+    run("ip", "link", "set", host_end, "master", node.instance.bridge, "up")
+    run(*enter, "sh", "-ec", _inside(node))
+    run("ip", "route", "replace", node.pod_network, "via", node.ip, "dev", node.instance.bridge)
+
+
+def _inside(node: NodeConfig) -> str:
+    """Commands for the node's side; kube-proxy needs the sysctls for loopback and hairpins."""
+    instance = node.instance
+    return f"""
+        ip link set lo up
+        ip address add {_with_prefix(instance, node.ip)} dev eth0
+        ip link set eth0 up
+        ip route add default via {instance.host_ip}
+        cd /proc/sys/net
+        echo 1 > ipv4/ip_forward
+        echo 1 > ipv4/conf/all/route_localnet
+        echo 1 > bridge/bridge-nf-call-iptables
+    """
+
+
+def route_services(instance: Instance, via: NodeConfig) -> None:
+    """Let the host reach cluster IPs through the kube-proxy of one node (webhooks need it)."""
+    run("ip", "route", "replace", instance.service_network, "via", via.ip, "dev", instance.bridge)
+
+
+def join_pod_networks(instance: Instance, enter: dict[str, Sequence[str]]) -> None:
+    """Route each node's pods on all the others; `enter` maps node names to command prefixes."""
+    nodes = [node for node in instance.known_nodes() if node.name in enter]
+    for node in nodes:
+        routes = [
+            f"ip route replace {other.pod_network} via {other.ip}" for other in nodes if other != node
+        ]
+        if routes:
+            run(*enter[node.name], "sh", "-ec", "\n".join(routes))
+
+
+def cut(node: NodeConfig) -> None:
+    """Unplug the node's cable."""
+    run("ip", "link", "set", node.host_interface, "down")
+
+
+def mend(node: NodeConfig) -> None:
+    """Plug the node's cable in again."""
+    run("ip", "link", "set", node.host_interface, "up")
+
+
+def is_cut(node: NodeConfig) -> bool:
+    """Whether the node's cable is unplugged."""
+    path = Path(f"/sys/class/net/{node.host_interface}/flags")
+    return path.exists() and not int(path.read_text(), 16) & 1
+
+
+def remove_host_network(instance: Instance) -> None:
+    """Remove rules, cables and the bridge; routes go with it."""
+    for table, chain, rule in host_rules(instance):
+        while succeeds("iptables", "-w", "-t", table, "-D", chain, *rule):
+            pass
+    for path in Path("/sys/class/net").glob(f"{instance.name}n*"):
+        if path.name[len(instance.name) + 1 :].isdigit():
+            run("ip", "link", "delete", path.name, check=False)
+    if link_exists(instance.bridge):
+        run("ip", "link", "delete", instance.bridge)
+
+
+def link_exists(name: str) -> bool:
+    """Whether the host has this network interface."""
+    return Path(f"/sys/class/net/{name}").exists()
+
+
+def _with_prefix(instance: Instance, address: str) -> str:
+    return f"{address}/{ipaddress.ip_network(instance.bridge_network).prefixlen}"
