@@ -14,8 +14,8 @@ BUILDAH = ("buildah", "--storage-driver", "overlay")
 
 def cache_root() -> Path:
     """Everything this project caches on the machine, outside the checkout."""
-    default = Path.home() / ".cache" / "nerf-operator"
-    return Path(os.environ.get("NERF_OPERATOR_CACHE", default))
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "nerf-operator"
 
 
 def images_cache() -> Path:
@@ -34,8 +34,13 @@ class RootFs:
         return all(Path(layer).is_dir() for layer in self.layers)
 
 
+def record_name(image: str) -> str:
+    """The image as part of a file name."""
+    return re.sub(r"[^\w.-]+", "_", image)
+
+
 def record_path(image: str) -> Path:
-    return images_cache() / (re.sub(r"[^\w.-]+", "_", image) + ".rootfs.json")
+    return images_cache() / f"{record_name(image)}.rootfs.json"
 
 
 def save_rootfs(image: str) -> RootFs:
