@@ -9,10 +9,11 @@ CLUSTER ?= local
 TORCH ?= cpu
 REGISTRY ?=
 
-export NODES GPUS CLUSTER REGISTRY
+export NODES GPUS CLUSTER REGISTRY TORCH
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nerf-operator
 export PATH := $(CACHE)/bin:$(PATH)
 LOCALKUBE := tools/localkube/localkube
+IMAGES := tools/images/images.py
 PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
 .PHONY: help setup demo test test-unit test-slow lint generate check-generated cluster cluster-down \
@@ -45,6 +46,23 @@ generate: setup ## Regenerate the CRD, the manifests and the reference docs from
 
 check-generated: setup ## Fail where a generated file is out of date.
 	@$(PYTHON) tools/generate/generate.py --check
+
+images: setup ## Build the images and load them into the local cluster: TORCH=cpu|cuda.
+	@$(IMAGES) build --torch $(TORCH)
+	@[ "$(CLUSTER)" = current ] || ! $(LOCALKUBE) status >/dev/null 2>&1 || $(IMAGES) load --torch $(TORCH) local
+
+images-load: ## Load the images into a cluster on this machine: CLUSTER=local|kind|k3s.
+	@$(IMAGES) load --torch $(TORCH) $(CLUSTER)
+
+images-push: ## Push the images: REGISTRY=registry.example.com/me.
+	@[ -n "$(REGISTRY)" ] || { echo "say where to: make images-push REGISTRY=registry.example.com/me" >&2; exit 2; }
+	@$(IMAGES) push --torch $(TORCH) $(REGISTRY)
+
+install: ## Install the operator by Helm into the cluster that kubectl talks to.
+	@tools/demo/install
+
+uninstall: ## Remove the operator; jobs and their data stay.
+	@helm uninstall nerf --namespace nerf-system
 
 cluster: setup ## A local Kubernetes: NODES=2 GPUS=0.
 	@$(LOCALKUBE) up --nodes $(NODES) --gpus $(GPUS)
