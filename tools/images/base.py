@@ -57,7 +57,8 @@ def _debootstrap() -> None:
     root, packages = cache / "root", cache / "packages"
     shutil.rmtree(root, ignore_errors=True)
     packages.mkdir(parents=True, exist_ok=True)
-    command = ["debootstrap", "--variant=minbase", f"--cache-dir={packages}", SUITE, root, MIRROR]
+    options = ["--variant=minbase", f"--cache-dir={packages}"]
+    command = ["debootstrap", *options, SUITE, str(root), MIRROR]
     log = cache / "log"
     with log.open("w") as output:
         result = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT)

@@ -33,7 +33,9 @@ def push(engine: str, images: list[str], registry: str) -> list[str]:
             _run("docker", "tag", image, name)
             _run("docker", "push", name)
         else:
-            _run("skopeo", "copy", f"containers-storage:{layout.STORAGE}{image}", f"docker://{name}")
+            _run(
+                "skopeo", "copy", f"containers-storage:{layout.STORAGE}{image}", f"docker://{name}"
+            )
     return names
 
 

@@ -24,7 +24,7 @@ def find_engine() -> str:
     if shutil.which("docker") and _succeeds("docker", "info"):
         return "docker"
     if shutil.which("buildah") is None:
-        raise RuntimeError("neither a docker engine nor buildah was found; run tools/setup/setup.sh")
+        raise RuntimeError("no docker engine and no buildah here; run tools/setup/setup.sh")
     if os.geteuid() != 0:
         raise RuntimeError("buildah needs root here; run with sudo")
     return "buildah"

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Build the container images and bring them to a cluster. Needs only Python's own library.
 
-    tools/images/images.py build                    everything that `make test` and `make demo` need
-    tools/images/images.py build trainer --torch cuda
-    tools/images/images.py load local|kind|k3s      into the nodes of a cluster
-    tools/images/images.py push ghcr.io/me          to a registry, under the same short names
+examples:
+  tools/images/images.py build                       all that the tests and the demo need
+  tools/images/images.py build trainer --torch cuda
+  tools/images/images.py load local                  into the nodes; also kind and k3s
+  tools/images/images.py push ghcr.io/me             to a registry, under the same short names
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from images import deliver, recipes  # noqa: E402
-from images.engine import ensure_image, find_engine  # noqa: E402
+from images import deliver, recipes
+from images.engine import ensure_image, find_engine
 
 DELIVERED = ("operator", "trainer")
-KINDS = (*DELIVERED, "trainer-test")
 CLUSTERS = ("local", "kind", "k3s")
 
 
@@ -29,7 +29,7 @@ def main() -> int:
     arguments = parse_arguments()
     try:
         arguments.run(arguments)
-    except (RuntimeError, FileNotFoundError, PermissionError) as error:
+    except (RuntimeError, OSError) as error:
         sys.exit(f"images: {error}")
     except subprocess.CalledProcessError as error:
         sys.exit(f"images: failed: {' '.join(map(str, error.cmd))}")
@@ -40,60 +40,60 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    add_verb(verbs, "build", run_build, KINDS)
-    load = add_verb(verbs, "load", run_load, DELIVERED)
-    load.add_argument("cluster", choices=CLUSTERS)
-    push = add_verb(verbs, "push", run_push, DELIVERED)
-    push.add_argument("registry", help="for example ghcr.io/me or registry.example.org:5000/nerf")
+    verbs = parser.add_subparsers(required=True, metavar="build|load|push")
+    build_verb = verbs.add_parser("build", help="build what is out of date")
+    build_verb.add_argument(
+        "image", nargs="*", help="operator, trainer, trainer-test; default: all"
+    )
+    build_verb.set_defaults(run=run_build)
+    load_verb = verbs.add_parser("load", help="build, then load into the nodes of a cluster")
+    load_verb.add_argument("cluster", choices=CLUSTERS)
+    load_verb.set_defaults(run=run_load)
+    push_verb = verbs.add_parser("push", help="build, then push to a registry")
+    push_verb.add_argument("registry", help="for example registry.example.org:5000/nerf")
+    push_verb.set_defaults(run=run_push)
+    for verb in (load_verb, push_verb):
+        verb.add_argument("image", nargs="*", help="operator, trainer; default: both")
+    for verb in (build_verb, load_verb, push_verb):
+        verb.add_argument("--torch", choices=("cpu", "cuda"), default="cpu")
+        verb.add_argument("--base", choices=("auto", "pull", "debootstrap"), default="auto")
     return parser.parse_args()
 
 
-def add_verb(verbs, name, run, kinds) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
-    verb: argparse.ArgumentParser = verbs.add_parser(name)
-    verb.set_defaults(run=run)
-    if name == "build":
-        verb.add_argument("only", nargs="*", metavar="|".join(kinds), help="default: all")
-    else:
-        verb.add_argument("--only", nargs="*", default=[], choices=kinds, help="default: all")
-    verb.add_argument("--torch", choices=("cpu", "cuda"), default="cpu")
-    verb.add_argument("--base", choices=("auto", "pull", "debootstrap"), default="auto")
-    verb.set_defaults(kinds=kinds)
-    return verb
-
-
 def run_build(arguments: argparse.Namespace) -> None:
-    unknown = set(arguments.only) - set(KINDS)
-    if unknown:
-        raise RuntimeError(f"no such image: {', '.join(unknown)}; there are {', '.join(KINDS)}")
-    build(arguments)
-
-
-def build(arguments: argparse.Namespace) -> list[str]:
-    """Builds what is asked for and out of date; returns the images' names."""
-    chosen = arguments.only or arguments.kinds
-    wanted = [recipe_of(kind, arguments.torch) for kind in chosen]
-    for recipe in wanted:
-        begin = time.monotonic()
-        built = ensure_image(recipe, arguments.base)
-        seconds = time.monotonic() - begin
-        print(f"{recipe.image}: {f'built in {seconds:.0f} s' if built else 'up to date'}", flush=True)
-    return [recipe.image for recipe in wanted]
-
-
-def recipe_of(kind: str, torch: str) -> recipes.Recipe:
-    if kind == "operator":
-        return recipes.operator()
-    return recipes.trainer(torch) if kind == "trainer" else recipes.trainer_test(torch)
+    build(arguments, (*DELIVERED, "trainer-test"))
 
 
 def run_load(arguments: argparse.Namespace) -> None:
-    deliver.load(find_engine(), build(arguments), arguments.cluster)
+    deliver.load(find_engine(), build(arguments, DELIVERED), arguments.cluster)
 
 
 def run_push(arguments: argparse.Namespace) -> None:
-    for name in deliver.push(find_engine(), build(arguments), arguments.registry):
+    for name in deliver.push(find_engine(), build(arguments, DELIVERED), arguments.registry):
         print(name)
+
+
+def build(arguments: argparse.Namespace, choices: tuple[str, ...]) -> list[str]:
+    """Builds those of `choices` that were asked for and are out of date; returns their names."""
+    known = {
+        "operator": recipes.operator(),
+        "trainer": recipes.trainer(arguments.torch),
+        "trainer-test": recipes.trainer_test(arguments.torch),
+    }
+    for name in arguments.image:
+        if name not in choices:
+            raise RuntimeError(f"no image is called {name!r}; choose from {', '.join(choices)}")
+    wanted = [known[name] for name in arguments.image or choices]
+    for recipe in wanted:
+        build_one(recipe, arguments.base)
+    return [recipe.image for recipe in wanted]
+
+
+def build_one(recipe: recipes.Recipe, base: str) -> None:
+    begin = time.monotonic()
+    built = ensure_image(recipe, base)
+    outcome = f"built in {time.monotonic() - begin:.0f} s" if built else "up to date"
+    print(f"{recipe.image}: {outcome}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -63,14 +64,14 @@ def run(sandbox: Sandbox, command: list[str]) -> int:
     sandbox.scratch.mkdir(parents=True, exist_ok=True)
     child = os.fork()
     if child == 0:
-        _guarded(_init, sandbox, command)
+        _guarded(lambda: _init(sandbox, command))
     return _wait(child)
 
 
-def _guarded(body, *arguments) -> NoReturn:  # type: ignore[no-untyped-def]
+def _guarded(body: Callable[[], None]) -> NoReturn:
     """Never returns into the parent's code: a forked child exits with a message instead."""
     try:
-        body(*arguments)
+        body()
     except BaseException as error:
         print(f"in-trainer: {error}", file=sys.stderr, flush=True)
     os._exit(COMMAND_NOT_FOUND)
@@ -85,7 +86,7 @@ def _init(sandbox: Sandbox, command: list[str]) -> NoReturn:
     root = _mount_all(sandbox)
     child = os.fork()
     if child == 0:
-        _guarded(_become, sandbox, root, command)
+        _guarded(lambda: _become(sandbox, root, command))
     code = _wait(child, reap_all=True)
     os._exit(code)
 
