@@ -25,15 +25,15 @@ PACKAGES = {
 CNI_PLUGINS = Path("/usr/lib/cni")
 FREE_GIB = 8
 MODULES = ("overlay", "br_netfilter", "veth", "loop", "nf_conntrack")
+ACCEPT = "iptables -w -A FORWARD -j ACCEPT"
 # Each line is tried in a network namespace of its own, which is gone afterwards.
 KERNEL_TRIALS = {
     "bridge devices (CONFIG_BRIDGE)": "ip link add trial0 type bridge",
     "veth devices (CONFIG_VETH)": "ip link add trial0 type veth peer name trial1",
     "iptables NAT (CONFIG_NF_NAT)": "iptables -w -t nat -A POSTROUTING -j MASQUERADE",
-    "iptables comment match": "iptables -w -A FORWARD -m comment --comment t -j ACCEPT",
-    "iptables conntrack match": "iptables -w -A FORWARD -m conntrack --ctstate NEW -j ACCEPT",
-    "iptables statistic match":
-        "iptables -w -A FORWARD -m statistic --mode random --probability 0.5 -j ACCEPT",
+    "iptables comment match": f"{ACCEPT} -m comment --comment trial",
+    "iptables conntrack match": f"{ACCEPT} -m conntrack --ctstate NEW",
+    "iptables statistic match": f"{ACCEPT} -m statistic --mode random --probability 0.5",
     "bridge filtering (br_netfilter)": "test -e /proc/sys/net/bridge/bridge-nf-call-iptables",
 }
 
@@ -67,7 +67,9 @@ def missing_disk() -> list[str]:
     """Too little room for images."""
     existing = STATE_ROOT if STATE_ROOT.exists() else STATE_ROOT.parent
     free = shutil.disk_usage(existing).free / 2**30
-    return [f"disk: {free:.1f} GiB free in {existing}, {FREE_GIB} needed"] if free < FREE_GIB else []
+    if free >= FREE_GIB:
+        return []
+    return [f"disk: {free:.1f} GiB free in {existing}, {FREE_GIB} needed"]
 
 
 def missing_kernel_features() -> list[str]:
@@ -89,7 +91,10 @@ def missing_kernel_features() -> list[str]:
 def taken_ports(instance: Instance, listening: str) -> list[str]:
     """Ports of ours that others listen on; `listening` is the output of `ss -Hltun`."""
     wildcards = ("0.0.0.0", "*", "[::]")
-    ours = {instance.host_ip: {6443, 53}, instance.loopback_ip: {2379, 2380, 8080, 8181, 10257, 10259}}
+    ours = {
+        instance.host_ip: {6443, 53},
+        instance.loopback_ip: {2379, 2380, 8080, 8181, 10257, 10259},
+    }
     taken = set()
     for line in listening.splitlines():
         address, _, port = line.split()[4].rpartition(":")

@@ -101,7 +101,7 @@ def start_api(instance: Instance, hyperkube: Path, seconds: float = 60) -> None:
     if not wait_for(lambda: not store.is_running() or _listens(instance), 20):
         raise store.failure("does not listen")
     if not store.is_running():
-        raise store.failure("ended at once")
+        raise store.failure("ended at once; if its files are damaged, run `down`, then `up`")
     server.ensure()
     api = Api(instance)
     wait_for(lambda: api.is_ready() or not server.is_running(), seconds)

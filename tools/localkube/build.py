@@ -14,7 +14,7 @@ from localkube.errors import ClusterError
 from localkube.pause_image import write_archive
 from localkube.shell import run, tail
 
-SOURCES = Path(__file__).parents[2] / "hyperkube"
+SOURCES = Path(__file__).parent / "hyperkube"
 KUBERNETES_VERSION = "v1.35.4"
 HELM_VERSION = "v3.22.0"
 HELM_MODULE = f"helm.sh/helm/v3/cmd/helm@{HELM_VERSION}"

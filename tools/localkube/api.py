@@ -31,7 +31,9 @@ class Api:
             headers={"Content-Type": kind} if kind else {},
         )
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout, context=self._tls) as answer:
+            with urllib.request.urlopen(
+                request, timeout=self._timeout, context=self._tls
+            ) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             words = error.read().decode(errors="replace")

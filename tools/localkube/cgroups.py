@@ -1,5 +1,6 @@
 """The cgroups of one instance: what its processes are found and ended by."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -16,10 +17,10 @@ def is_unified(root: Path = CGROUP_ROOT) -> bool:
 
 
 def hierarchies(root: Path = CGROUP_ROOT) -> list[Path]:
-    """Mount points of the controllers: one for v2, several for v1 and the hybrid layout."""
+    """Mount points of the hierarchies: one for v2, several for v1 and the hybrid layout."""
     if is_unified(root):
         return [root]
-    mounts = (path.resolve() for path in root.iterdir() if path.name != "unified")
+    mounts = (path.resolve() for path in root.iterdir())
     return sorted({path for path in mounts if (path / "cgroup.procs").exists()})
 
 
@@ -96,10 +97,8 @@ def _processes(group: Path) -> list[int]:
 
 
 def _signal(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _rmdir(group: Path) -> bool:

@@ -4,16 +4,15 @@ The first process of a node's process namespace keeps the node alive. When it di
 ends every process of the node and drops its mounts, its network and its rules: a power loss.
 """
 
-import os
+import math
 import shutil
 import signal
 from collections.abc import Sequence
-from pathlib import Path
 
 from localkube import cgroups, image_store, network, private_paths
 from localkube.build import Built
 from localkube.config import NodeConfig
-from localkube.daemons import Daemon
+from localkube.daemons import Daemon, program
 from localkube.errors import ClusterError
 from localkube.node_files import write_node_files
 from localkube.pki import create_node_pki
@@ -42,9 +41,9 @@ class Node:
 
     def enter(self) -> Sequence[str]:
         """Command prefix that runs something inside the node."""
-        pid = self.keeper.pid()
+        node, pid = self.config.name, self.keeper.pid()
         if pid is None:
-            raise ClusterError(f"{self.config.name} is off: localkube node revive {self.config.name}")
+            raise ClusterError(f"{node} is off: localkube node revive {node}")
         return ("nsenter", f"--target={pid}", "--net", "--mount", "--pid", "--uts")
 
     def power_on(self) -> None:
@@ -100,6 +99,12 @@ class Node:
         )
         return self._server("kubelet", argv)
 
+    def kubelet_started(self) -> float:
+        """When the running kubelet was started, in seconds since 1970; infinite when it is off."""
+        if not self.keeper.is_running() or not self.kubelet.is_running():
+            return math.inf
+        return self.kubelet.record.stat().st_mtime
+
     @property
     def proxy(self) -> Daemon:
         """kube-proxy; it must leave the host's connection tracking limits alone."""
@@ -142,7 +147,7 @@ class Node:
         keeper = self.keeper
         keeper.start()
         pid = keeper.pid()
-        if pid is None or not wait_for(lambda: _executes(pid, self._built.pause), 10, 0.01):
+        if pid is None or not wait_for(lambda: program(pid) == self._built.pause.name, 10, 0.01):
             raise keeper.failure("did not create the node's namespaces")
         script = f"hostname {self.config.name}\n{private_paths.mount_commands(self.config)}"
         run(*self.enter(), "sh", "-ec", script)
@@ -155,10 +160,3 @@ class Node:
     def _daemon(self, name: str, argv: Sequence[str], enter: Sequence[str]) -> Daemon:
         node = self.config.name
         return Daemon(self.config.instance, f"{node}-{name}", argv, f"{node}/daemons", enter)
-
-
-def _executes(pid: int, binary: Path) -> bool:
-    try:
-        return os.readlink(f"/proc/{pid}/exe") == str(binary)
-    except OSError:
-        return False

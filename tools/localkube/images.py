@@ -33,7 +33,8 @@ def _update(node: Node, archives: list[Archive]) -> None:
 
 def _is_idle(node: Node) -> bool:
     socket = node.config.containerd_socket
-    return not run("ctr", "--address", socket, "-n", image_store.NAMESPACE, "containers", "ls", "-q")
+    ctr = ("ctr", "--address", socket, "--namespace", image_store.NAMESPACE)
+    return not run(*ctr, "containers", "list", "--quiet")
 
 
 def _clone_again(node: Node) -> None:

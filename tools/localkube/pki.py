@@ -92,13 +92,15 @@ def _authority(pki: Path) -> None:
 
 def _service_account_keys(pki: Path) -> None:
     if not (pki / "sa.pub").exists():
-        run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", pki / "sa.key")
-        run("openssl", "ec", "-in", pki / "sa.key", "-pubout", "-out", pki / "sa.pub")
+        key = pki / "sa.key"
+        run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
+        run("openssl", "ec", "-in", key, "-pubout", "-out", pki / "sa.pub")
 
 
 def _api_names(instance: Instance) -> str:
     service = "kubernetes.default.svc"
-    hosts = ["localhost", "kubernetes", "kubernetes.default", service, f"{service}.{CLUSTER_DOMAIN}"]
+    hosts = ["localhost", "kubernetes", "kubernetes.default", service]
+    hosts.append(f"{service}.{CLUSTER_DOMAIN}")
     addresses = [instance.api_service_ip, instance.host_ip, "127.0.0.1"]
     return ",".join([f"IP:{ip}" for ip in addresses] + [f"DNS:{host}" for host in hosts])
 

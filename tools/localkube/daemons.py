@@ -16,7 +16,7 @@ from localkube.shell import tail, wait_for
 
 @dataclass(frozen=True)
 class Daemon:
-    """One server process: `cgroup` lies below the instance's cgroup.
+    """One server process, in a cgroup of its own below `group`.
 
     With `enter`, a command prefix that forks into other namespaces, the recorded process is
     the prefix's child, which is the server itself.
@@ -25,7 +25,7 @@ class Daemon:
     instance: Instance
     name: str
     argv: Sequence[str]
-    cgroup: str = "control-plane"
+    group: str = "control-plane"
     enter: Sequence[str] = field(default_factory=tuple)
 
     @property
@@ -37,6 +37,11 @@ class Daemon:
     def record(self) -> Path:
         """The file that remembers the process."""
         return self.instance.run / "daemons" / f"{self.name}.json"
+
+    @property
+    def cgroup(self) -> str:
+        """Its cgroup, below the instance's."""
+        return f"{self.group}/{self.name}"
 
     def ensure(self) -> bool:
         """Start it unless it runs with these very arguments; True if it was started."""
@@ -52,6 +57,7 @@ class Daemon:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.record.parent.mkdir(parents=True, exist_ok=True)
         cgroups.create(self.instance.name, self.cgroup)
+        self._end_unrecorded()
         procs = cgroups.tracking_group(self.instance.name, self.cgroup) / "cgroup.procs"
         with self.log.open("ab") as log:
             process = subprocess.Popen(
@@ -92,6 +98,21 @@ class Daemon:
         """An error that shows the end of the log."""
         return ClusterError(f"{self.name}: {what}\n--- end of {self.log}\n{tail(self.log)}")
 
+    def _end_unrecorded(self) -> None:
+        """End a twin that was started by someone who died before writing the record.
+
+        Children that outlive the server on purpose, such as containers, run other programs.
+        """
+
+        def twins() -> list[int]:
+            members = cgroups.members(self.instance.name, self.cgroup)
+            return [pid for pid in members if program(pid) == Path(self.argv[0]).name]
+
+        for pid in twins():
+            os.kill(pid, signal.SIGKILL)
+        if not wait_for(lambda: not twins(), 10, 0.02):
+            raise ClusterError(f"{self.name} already runs and does not end: {twins()}")
+
     def _command(self) -> list[str]:
         return [*self.enter, *self.argv]
 
@@ -110,6 +131,14 @@ def start_time(pid: int) -> int | None:
         return None
     fields = text.rsplit(")", 1)[1].split()
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+def program(pid: int) -> str:
+    """Name of the program that the process runs; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/exe").readlink().name
+    except OSError:
+        return ""
 
 
 def _join(procs: Path) -> None:

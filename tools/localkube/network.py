@@ -26,11 +26,11 @@ def host_rules(instance: Instance) -> list[Rule]:
     """Rules of the host: forward the cluster's traffic, and hide pods behind the host."""
     bridge = instance.bridge
     mark = ("-m", "comment", "--comment", f"localkube-{instance.name}")
-    masquerade = [
+    masquerade: list[Rule] = [
         ("nat", "POSTROUTING", ("-s", net, "!", "-o", bridge, *mark, "-j", "MASQUERADE"))
         for net in (instance.pod_network, instance.bridge_network)
     ]
-    forward = [
+    forward: list[Rule] = [
         ("filter", "FORWARD", (side, bridge, *mark, "-j", "ACCEPT")) for side in ("-i", "-o")
     ]
     return masquerade + forward
@@ -75,7 +75,9 @@ def join_pod_networks(instance: Instance, enter: dict[str, Sequence[str]]) -> No
     nodes = [node for node in instance.known_nodes() if node.name in enter]
     for node in nodes:
         routes = [
-            f"ip route replace {other.pod_network} via {other.ip}" for other in nodes if other != node
+            f"ip route replace {other.pod_network} via {other.ip}"
+            for other in nodes
+            if other != node
         ]
         if routes:
             run(*enter[node.name], "sh", "-ec", "\n".join(routes))

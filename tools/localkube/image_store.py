@@ -64,7 +64,9 @@ def read_archive(path: Path) -> Archive:
             "`buildah push IMAGE oci-archive:FILE:NAME:TAG`"
         ) from error
     if "/" not in name or ":" not in name.rpartition("/")[2]:
-        raise ClusterError(f"{path} names its image {name!r}: give it a full name, REGISTRY/NAME:TAG")
+        raise ClusterError(
+            f"{path} names its image {name!r}: give it a full name, REGISTRY/NAME:TAG"
+        )
     return Archive(path, name, manifest["digest"])
 
 

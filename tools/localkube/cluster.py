@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from localkube import (
@@ -16,7 +17,7 @@ from localkube import (
     storage,
     sysctls,
 )
-from localkube.api import Api
+from localkube.api import Api, Object
 from localkube.build import Built, Report, build
 from localkube.config import MAX_NODES, Instance
 from localkube.errors import ClusterError
@@ -77,6 +78,7 @@ class Cluster:
         with _step("nodes Ready, DNS answers", report):
             self.wait_ready()
             dns.wait_ready(self.instance, self.built.hyperkube)
+            self._wait_default_account()
 
     def connect_nodes(self) -> None:
         """Lay the routes between the nodes that are on, and the host's to cluster IPs."""
@@ -101,11 +103,21 @@ class Cluster:
             for n in api.get("/apis/storage.k8s.io/v1/csinodes")["items"]
         }
         lacks = {}
-        for name in (node.config.name for node in self.nodes):
-            missing = lacking(nodes.get(name), bool(drivers.get(name)), self.gpus)
+        for node in self.nodes:
+            name = node.config.name
+            has_driver = bool(drivers.get(name))
+            missing = lacking(nodes.get(name), has_driver, self.gpus, node.kubelet_started())
             if missing:
                 lacks[name] = missing
         return lacks
+
+    def _wait_default_account(self) -> None:
+        """Pods of the default namespace are refused before its service account exists."""
+        api = Api(self.instance)
+        path = "/api/v1/namespaces/default/serviceaccounts/default"
+        if not wait_for(lambda: api.find(path), READY_SECONDS):
+            manager = control_plane.controller_manager(self.instance, self.built.hyperkube)
+            raise manager.failure("made no service account in the default namespace")
 
     def _prepare(self) -> None:
         for folder in (self.instance.state, self.instance.run, self.instance.logs):
@@ -126,21 +138,28 @@ class Cluster:
                 cgroups.remove(self.instance.name, config.name)
 
 
-def lacking(node: dict[str, object] | None, has_driver: bool, gpus: int) -> str:
-    """What this Node object lacks to take pods; empty when nothing."""
+def lacking(node: Object | None, has_driver: bool, gpus: int, since: float) -> str:
+    """What this Node object lacks to take pods; empty when nothing.
+
+    A heartbeat from before `since` (the kubelet's start, in seconds since 1970) does not count.
+    """
     if node is None:
         return "not registered"
-    status = node["status"]
-    assert isinstance(status, dict)
-    conditions = {c["type"]: c for c in status.get("conditions", [])}
-    ready = conditions.get("Ready", {})
-    if ready.get("status") != "True":
-        return str(ready.get("message", "no Ready condition"))
+    conditions = {c["type"]: c for c in node["status"].get("conditions", [])}
+    ready = conditions.get("Ready")
+    if ready is None or _seconds(ready["lastHeartbeatTime"]) + 1 < since:
+        return "no heartbeat yet"
+    if ready["status"] != "True":
+        return str(ready["message"])
     if not has_driver:
         return "storage driver not registered"
-    if int(status["allocatable"].get(GPU, 0)) != gpus:
+    if int(node["status"]["allocatable"].get(GPU, 0)) != gpus:
         return f"{GPU} is not {gpus}"
     return ""
+
+
+def _seconds(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
 
 
 def bring_up(instance: Instance, nodes: int, gpus: int, report: Report) -> None:
