@@ -19,6 +19,8 @@ def export(image: str) -> Path:
     folder = images_cache() / "layouts" / record_name(image)
     folder.parent.mkdir(parents=True, exist_ok=True)
     source, target = f"containers-storage:{STORAGE}{image}", f"oci:{folder}:{image}"
+    # Else the index keeps earlier builds. The blobs stay, and skopeo writes only new ones.
+    (folder / "index.json").unlink(missing_ok=True)
     command = ["skopeo", "copy", "--quiet", "--dest-oci-accept-uncompressed-layers"]
     subprocess.run([*command, source, target], check=True)
     drop_unused_blobs(folder)

@@ -1,0 +1,83 @@
+"""What the trainer image must offer. Runs inside it, by tools/images/in-trainer."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import pwd
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="runs in the trainer image")
+pytestmark = pytest.mark.torch
+
+NUMERIC_USER = 10001
+# A guard against a missing BLAS (2.8 GFLOP/s), not a benchmark (140 on two cores).
+LEAST_GFLOPS = 30
+
+
+def test_gemm_uses_a_real_blas() -> None:
+    size = 1024
+    matrix = torch.rand(size, size)
+    best = min(seconds(lambda: matrix @ matrix) for _ in range(20))
+    assert 2 * size**3 / best / 1e9 > LEAST_GFLOPS
+
+
+def seconds(action: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
+
+
+def test_inductor_has_vector_instructions_that_compile_and_load() -> None:
+    from torch._inductor import config, cpu_vec_isa
+
+    with config.patch({"cpp.vec_isa_ok": None}):
+        assert cpu_vec_isa.valid_vec_isa_list()
+
+
+def test_compile_gives_vector_code_with_the_same_result() -> None:
+    from torch._inductor import config
+    from torch._inductor.utils import run_and_get_code
+
+    def eager(x: Any) -> Any:
+        return (x.sin() * x.exp()).sum(-1)
+
+    x = torch.rand(64, 96)
+    with config.patch({"cpp.vec_isa_ok": True, "force_disable_caches": True}):
+        result, sources = run_and_get_code(torch.compile(eager), x)
+    torch.testing.assert_close(result, eager(x))
+    assert any("at::vec::Vectorized" in source for source in sources)
+
+
+def test_runs_as_a_numeric_user_with_a_name_on_a_read_only_root() -> None:
+    assert os.getuid() == NUMERIC_USER
+    assert pwd.getpwuid(os.getuid()).pw_name == os.environ["USER"]
+    for folder in ("/", "/etc", "/opt/nerf", "/usr/lib"):
+        with pytest.raises(OSError, match=r"Read-only file system|Permission denied"):
+            Path(folder, "probe").touch()
+
+
+@pytest.mark.parametrize("command", [["torchrun"], [sys.executable, "-m", "torch.distributed.run"]])
+def test_torchrun_starts(command: list[str]) -> None:
+    result = subprocess.run([*command, "--help"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "--rdzv" in result.stdout
+
+
+def test_torchrun_finds_our_rendezvous() -> None:
+    (handler,) = importlib.metadata.entry_points(group="torchrun.handlers", name="nerf")
+    assert callable(handler.load())
+
+
+def test_image_holds_the_trainer_and_not_the_operator() -> None:
+    packages = {
+        path.name for path in Path("/opt/nerf").iterdir() if (path / "__init__.py").exists()
+    }
+    assert packages == {"nerf_contract", "nerf_trainer"}
