@@ -15,6 +15,7 @@ from localkube.config import Instance
 from localkube.errors import ClusterError
 from localkube.teardown import tear_down
 
+LOCK = Path("/run/lock/localkube")
 NODE_FAULTS: dict[tuple[str, str], Callable[[Cluster, str], None]] = {
     ("node", "kill"): faults.kill_node,
     ("node", "revive"): faults.revive_node,
@@ -87,13 +88,13 @@ def _verb(
 
 
 def _up(instance: Instance, arguments: argparse.Namespace) -> None:
-    with _alone(instance):
+    with _alone():
         bring_up(instance, arguments.nodes, arguments.gpus, _report)
     _report(f"export KUBECONFIG={instance.kubeconfig}")
 
 
 def _down(instance: Instance, _: argparse.Namespace) -> None:
-    with _alone(instance):
+    with _alone():
         tear_down(instance)
     _report("the cluster is down")
 
@@ -115,14 +116,14 @@ def _build(_: Instance, arguments: argparse.Namespace) -> None:
 
 
 def _load(instance: Instance, arguments: argparse.Namespace) -> None:
-    with _alone(instance):
+    with _alone():
         cluster = Cluster.existing(instance, _report)
         running = [node for node in cluster.nodes if node.keeper.is_running()]
         images.load(instance, running, arguments.archive, _report)
 
 
 def _fault(instance: Instance, arguments: argparse.Namespace) -> None:
-    with _alone(instance):
+    with _alone():
         cluster = Cluster.existing(instance, _report)
         if arguments.fault in NODE_FAULTS:
             NODE_FAULTS[arguments.fault](cluster, arguments.node)
@@ -131,13 +132,12 @@ def _fault(instance: Instance, arguments: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _alone(instance: Instance) -> Iterator[None]:
-    """Let one verb at a time change the instance."""
+def _alone() -> Iterator[None]:
+    """Let one verb at a time change the machine, whatever the instance."""
     if os.geteuid() != 0:
         raise ClusterError("this needs root: run it with sudo")
-    folder = Path("/run/lock")
-    folder.mkdir(exist_ok=True)
-    with (folder / f"localkube-{instance.name}").open("w") as lock:
+    LOCK.parent.mkdir(exist_ok=True)
+    with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

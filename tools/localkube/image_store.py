@@ -1,11 +1,13 @@
-"""The one store that images are imported to; nodes start from clones made of hard links.
+"""The one store that images are imported to; nodes start from clones that share its files.
 
-Blobs and unpacked layers never change once written, so sharing their files is safe. Only
-containerd's two small databases are copied.
+Blobs and unpacked layers never change once written. A clone has hard links to the blobs, links
+to the layers' folders, and copies of containerd's two small databases only. So the store forgets
+old images only while no node exists.
 """
 
 import fcntl
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -26,6 +28,7 @@ ROOT = STORE / "containerd"
 CATALOG = "images.json"
 NAMESPACE = "k8s.io"
 KEPT_DIGESTS = 3
+LAYERS = "io.containerd.snapshotter.v1.overlayfs/snapshots"
 DATABASES = (
     "io.containerd.metadata.v1.bolt/meta.db",
     "io.containerd.snapshotter.v1.overlayfs/metadata.db",
@@ -101,12 +104,14 @@ def add(instance: Instance, archives: list[Archive]) -> bool:
             with _serving(instance) as socket:
                 for archive in missing:
                     import_archive(socket, STORE, archive)
+                if not any(STATE_ROOT.glob("lk*/nodes/*")):
+                    forget_old(socket, STORE)
     return bool(missing)
 
 
 def import_archive(socket: Path, folder: Path, archive: Archive) -> None:
-    """Import an archive under its name and its digest, and forget its oldest builds."""
-    ctr = ("ctr", "--address", str(socket), "--namespace", NAMESPACE, "images")
+    """Import an archive under its name and its digest."""
+    ctr = _ctr_images(socket)
     if archive.path.is_dir():
         _import_folder((*ctr, "import", "-"), archive.path)
     else:
@@ -114,9 +119,23 @@ def import_archive(socket: Path, folder: Path, archive: Archive) -> None:
     run(*ctr, "tag", "--force", archive.name, archive.pinned_name)
     known = catalog(folder)
     digests = [archive.digest, *(d for d in known.get(archive.name, []) if d != archive.digest)]
-    for old in digests[KEPT_DIGESTS:]:
-        run(*ctr, "remove", pinned(archive.name, old), check=False)
-    known[archive.name] = digests[:KEPT_DIGESTS]
+    _write_catalog(folder, {**known, archive.name: digests})
+
+
+def forget_old(socket: Path, folder: Path) -> None:
+    """Remove all but the newest builds of each image; running jobs may need some older ones."""
+    known = catalog(folder)
+    for name, digests in known.items():
+        for digest in digests[KEPT_DIGESTS:]:
+            run(*_ctr_images(socket), "remove", pinned(name, digest), check=False)
+    _write_catalog(folder, {name: digests[:KEPT_DIGESTS] for name, digests in known.items()})
+
+
+def _ctr_images(socket: Path) -> tuple[str, ...]:
+    return ("ctr", "--address", str(socket), "--namespace", NAMESPACE, "images")
+
+
+def _write_catalog(folder: Path, known: Catalog) -> None:
     (folder / CATALOG).write_text(json.dumps(known, indent=2))
 
 
@@ -135,7 +154,9 @@ def clone(node: NodeConfig) -> None:
     if draft.exists():
         shutil.rmtree(draft)
     with locked():
-        run("cp", "-al", ROOT, draft)
+        shutil.copytree(ROOT, draft, copy_function=os.link, ignore=_inside_layers)
+        for layer in (ROOT / LAYERS).iterdir():
+            (draft / LAYERS / layer.name).symlink_to(layer)
         for name in DATABASES:
             (draft / name).unlink()
             shutil.copy(ROOT / name, draft / name)
@@ -148,6 +169,10 @@ def discard(node: NodeConfig) -> None:
     old = node.containerd_root.with_suffix(".old")
     node.containerd_root.rename(old)
     shutil.rmtree(old)
+
+
+def _inside_layers(folder: str, names: list[str]) -> list[str]:
+    return names if folder == str(ROOT / LAYERS) else []
 
 
 @contextmanager

@@ -29,6 +29,7 @@ def _update(node: Node, archives: list[Archive]) -> None:
         return
     for archive in missing:
         image_store.import_archive(node.config.containerd_socket, node.config.state, archive)
+    image_store.forget_old(node.config.containerd_socket, node.config.state)
 
 
 def _is_idle(node: Node) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import platform
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,16 @@ PAUSE_IMAGE = "localhost/localkube-pause:1"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 NAME_ANNOTATION = "org.opencontainers.image.ref.name"
 
 
-def write_archive(binary: Path, archive: Path) -> None:
+def write_archive(binary: Path, archive: Path, name: str = PAUSE_IMAGE) -> None:
     """Write the image with `binary` as its only file; the same input gives the same bytes."""
     layer = _tar({"pause": binary.read_bytes()}, mode=0o755)
     config = _encode(
         {
-            "architecture": "amd64",
+            "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
             "os": "linux",
             "config": {"Entrypoint": ["/pause"]},
             "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
@@ -33,7 +35,7 @@ def write_archive(binary: Path, archive: Path) -> None:
             "layers": [_descriptor(layer, LAYER_TYPE)],
         }
     )
-    entry = {**_descriptor(manifest, MANIFEST_TYPE), "annotations": {NAME_ANNOTATION: PAUSE_IMAGE}}
+    entry = {**_descriptor(manifest, MANIFEST_TYPE), "annotations": {NAME_ANNOTATION: name}}
     files = {
         "oci-layout": _encode({"imageLayoutVersion": "1.0.0"}),
         "index.json": _encode({"schemaVersion": 2, "manifests": [entry]}),
