@@ -14,7 +14,7 @@ from pathlib import Path
 
 from images.base import ensure_base
 from images.recipes import CHECKOUT, Recipe, fingerprint
-from images.storage import BUILDAH, images_cache, record_name, save_rootfs
+from images.storage import BUILDAH, forget_rootfs, images_cache, record_name, save_rootfs
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -42,6 +42,8 @@ def ensure_image(recipe: Recipe, base: str = "auto") -> bool:
         _record(recipe.image).write_text(json.dumps(built))
         if engine == "buildah":
             save_rootfs(recipe.image)
+        else:
+            forget_rootfs(recipe.image)
     return True
 
 

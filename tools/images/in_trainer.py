@@ -12,30 +12,41 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from images import sandbox, storage
+from images.docker_run import command_line
+from images.engine import image_id
 from images.recipes import CHECKOUT
 
 IMAGE = "localhost/nerf-trainer-test:cpu"
 PASSED_ON = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TERM", "COLUMNS", "NO_COLOR", "CI")
 PASSED_PREFIXES = ("NERF_", "TORCH_LOGS", "PYTEST_", "HYPOTHESIS_", "TORCHELASTIC_")
 TRAINER_USER = 10001
+IMAGE_PYTHONPATH = "/opt/nerf:/opt/python"
 
 
 def main() -> int:
     arguments = parse_arguments()
-    if os.geteuid() != 0:
-        sys.exit("in-trainer: mounting the image's root needs root; run it with sudo")
     rootfs = storage.load_rootfs(arguments.image)
     if rootfs is None:
-        sys.exit(
-            f"in-trainer: {arguments.image} is not built here; run tools/images/images.py build"
-        )
-    return sandbox.run(describe(arguments, rootfs), arguments.command)
+        return run_by_docker(arguments)
+    if os.geteuid() != 0:
+        sys.exit("in-trainer: mounting the image's root needs root; run it with sudo")
+    layers = tuple(rootfs.layers)
+    return sandbox.run(describe(arguments, rootfs.env, layers), arguments.command)
+
+
+def run_by_docker(arguments: argparse.Namespace) -> int:
+    if not shutil.which("docker") or image_id("docker", arguments.image) is None:
+        sys.exit(f"in-trainer: {arguments.image} is not built; run tools/images/images.py build")
+    box = describe(arguments, image_env={}, layers=())
+    return subprocess.run(command_line(arguments.image, box, arguments.command)).returncode
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -52,27 +63,34 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def describe(arguments: argparse.Namespace, rootfs: storage.RootFs) -> sandbox.Sandbox:
+def describe(
+    arguments: argparse.Namespace, image_env: dict[str, str], layers: tuple[str, ...]
+) -> sandbox.Sandbox:
     user = 0 if arguments.root else TRAINER_USER
-    inductor = storage.cache_root() / "inductor"
-    inductor.mkdir(parents=True, exist_ok=True)
-    os.chown(inductor, user, user)
     binds = [
         sandbox.Bind(CHECKOUT, "/src", writable=False),
-        sandbox.Bind(inductor, "/cache/inductor"),
+        sandbox.Bind(inductor_cache(user), "/cache/inductor"),
         *map(parse_volume, arguments.volume),
     ]
     mounted = {bind.target for bind in binds}
     return sandbox.Sandbox(
-        layers=tuple(rootfs.layers),
+        layers=layers,
         scratch=storage.images_cache() / "scratch",
         binds=tuple(binds),
         tmpfs=tuple(path for path in sandbox.WRITABLE if path not in mounted),
-        env=environment(rootfs.env, arguments.env),
+        env={**image_env, **environment(arguments.env)},
         user=user,
         cwd=arguments.workdir,
         host_network=arguments.host_network,
     )
+
+
+def inductor_cache(user: int) -> Path:
+    """Compiled kernels outlive the run. One folder a user, as its files are not shared."""
+    folder = storage.cache_root() / "inductor" / str(user)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o777)
+    return folder
 
 
 def parse_volume(text: str) -> sandbox.Bind:
@@ -83,12 +101,13 @@ def parse_volume(text: str) -> sandbox.Bind:
     return sandbox.Bind(Path(source).resolve(), target, writable=mode != "ro")
 
 
-def environment(image_env: dict[str, str], extra: list[str]) -> dict[str, str]:
-    env = dict(image_env)
-    for name, value in os.environ.items():
-        if name in PASSED_ON or name.startswith(PASSED_PREFIXES):
-            env[name] = value
-    env["PYTHONPATH"] = f"/src/contract:/src/trainer:{image_env.get('PYTHONPATH', '')}"
+def environment(extra: list[str]) -> dict[str, str]:
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name in PASSED_ON or name.startswith(PASSED_PREFIXES)
+    }
+    env["PYTHONPATH"] = f"/src/contract:/src/trainer:{IMAGE_PYTHONPATH}"
     env["TORCHINDUCTOR_CACHE_DIR"] = "/cache/inductor"
     for item in extra:
         name, given, value = item.partition("=")

@@ -52,6 +52,10 @@ def save_rootfs(image: str) -> RootFs:
     return rootfs
 
 
+def forget_rootfs(image: str) -> None:
+    record_path(image).unlink(missing_ok=True)
+
+
 def load_rootfs(image: str) -> RootFs | None:
     """The kept answer, or None when the image was never built here or its layers are gone."""
     path = record_path(image)
