@@ -1,14 +1,14 @@
 """What the training loop sees of elasticity: a membership that yields generations.
 
-    while not done:
-        generation = membership.join(step)
-        try:
-            with peer_loss():
-                train(generation)  # returns at a step boundary when all agree to change
-        except PeerLost as lost:
-            log(lost)
-        membership.leave()
-    membership.close()
+while not done:
+    generation = membership.join(step)
+    try:
+        with peer_loss():
+            train(generation)  # returns at a step boundary when all agree to change
+    except PeerLost as lost:
+        log(lost)
+    membership.leave()
+membership.close()
 """
 
 import re
@@ -67,7 +67,7 @@ class Membership(Protocol):
         """Leave, and say goodbye: this process is finished."""
 
 
-class PeerLost(Exception):
+class PeerLost(Exception):  # noqa: N818 - a turn of events, not an error
     """A collective failed because a peer died, hung or left: join again."""
 
 

@@ -1,0 +1,136 @@
+"""Worker pods as torchrun agents on loopback, and what their processes noted of each step."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+WORKER = Path(__file__).with_name("linear_worker.py")
+HOST = "127.0.0.1"
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+    """The first true value of `condition`, or an assertion that names `what` did not happen."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Job:
+    """A job's pods, its coordinator's port, and the folder where processes leave their notes."""
+
+    def __init__(self, folder: Path, min_pods: int, processes: int = 1) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.min_pods = min_pods
+        self.processes = processes
+        self.agents: dict[int, subprocess.Popen[bytes]] = {}
+        self._attempts: dict[int, int] = {}
+
+    def start_pod(self, index: int, host_coordinator: bool = False) -> None:
+        """Start worker pod `index`, or its replacement."""
+        attempt = self._attempts[index] = self._attempts.get(index, -1) + 1
+        command = [
+            *(sys.executable, "-m", "torch.distributed.run", "--nnodes=1:4"),
+            *(f"--nproc-per-node={self.processes}", "--rdzv-backend=nerf", "--max-restarts=10"),
+            *(f"--rdzv-endpoint={HOST}:{self.port}", "--rdzv-id=test", str(WORKER)),
+            str(self.folder),
+        ]
+        with (self.folder / f"pod-{index}-{attempt}.log").open("wb") as log:
+            self.agents[index] = subprocess.Popen(
+                command,
+                env=self._environment(index, attempt, host_coordinator),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _environment(self, index: int, attempt: int, host: bool) -> dict[str, str]:
+        return os.environ | {
+            "NERF_COORDINATOR": f"{HOST}:{self.port}",
+            "NERF_POD_IP": HOST,
+            "NERF_POD_NAME": f"test-worker-{index}-{attempt}",
+            "NERF_WORKER_INDEX": str(index),
+            "NERF_MIN_WORKERS": str(self.min_pods),
+            "NERF_CHECKPOINT_WRITER": "1" if index == 0 else "",
+            "NERF_HOST_COORDINATOR": "1" if host else "",
+            "NERF_TERMINATION_LOG": str(self.folder / f"termination-{index}-{attempt}"),
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def kill_pod(self, index: int) -> None:
+        """SIGKILL everything in the pod, as the death of its container does."""
+        agent = self.agents.pop(index)
+        processes = children(agent.pid)
+        for pid in (agent.pid, *processes):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        agent.wait()
+
+    def processes_of(self, index: int) -> list[int]:
+        """Worker processes of pod `index` now."""
+        return children(self.agents[index].pid)
+
+    def steps(self) -> list[dict[str, Any]]:
+        """All notes, in the order of time."""
+        notes = []
+        for path in self.folder.glob("steps-*.jsonl"):
+            complete = path.read_text().rpartition("\n")[0]
+            notes += [json.loads(line) for line in complete.splitlines()]
+        return sorted(notes, key=lambda note: note["time"])
+
+    def training_in(self, generation: int, world: int) -> bool:
+        """Whether every process of a world of this size has done a step of `generation`."""
+        pids = {n["pid"] for n in self.steps() if n["generation"] == generation}
+        sizes = {n["world"] for n in self.steps() if n["generation"] == generation}
+        return sizes == {world} and len(pids) == world
+
+    def newest(self) -> int:
+        """The newest generation that has done a step; 0 before the first."""
+        return max((n["generation"] for n in self.steps()), default=0)
+
+    def wait_for_world(self, world: int, after: int = 0, seconds: float = 30.0) -> int:
+        """Wait until a generation newer than `after` trains with `world` processes."""
+        wait_until(
+            lambda: self.newest() > after and self.training_in(self.newest(), world),
+            f"a world of {world} after generation {after}\n{self.logs()}",
+            seconds,
+        )
+        return self.newest()
+
+    def finish(self, seconds: float = 20.0) -> list[int]:
+        """Let the job end; the exit codes of its agents."""
+        (self.folder / "finish").touch()
+        return [agent.wait(seconds) for agent in self.agents.values()]
+
+    def logs(self) -> str:
+        return "\n".join(f"{p.name}:\n{p.read_text()}" for p in self.folder.glob("pod-*.log"))
+
+    def clean_up(self) -> None:
+        for index in list(self.agents):
+            self.kill_pod(index)
+
+
+def children(pid: int) -> list[int]:
+    """Direct children of a process that lives or has just died."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
+    return found

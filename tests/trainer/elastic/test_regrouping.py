@@ -1,0 +1,121 @@
+"""Real torchrun agents and processes on loopback: who dies, who stays, and what is learnt."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from linear_worker import FEATURES, SHARDS, shard_gradient
+from pods import HOST, Job, wait_until
+
+from nerf_trainer.coordination.membership import Settings
+from nerf_trainer.coordination.server import Server
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[Job]:
+    made = Job(tmp_path, min_pods=1)
+    yield made
+    made.clean_up()
+
+
+def start_server(job: Job, grace: float = 0.0) -> Server:
+    server = Server(Settings(min_pods=job.min_pods, grace=grace), HOST, job.port)
+    server.start()
+    return server
+
+
+def check_learning(job: Job) -> None:
+    """Every step was done, and with the result of an undisturbed run of one process."""
+    notes = {note["step"]: note["weights"] for note in job.steps()}
+    weights = torch.zeros(FEATURES, dtype=torch.float64)
+    for step in range(max(notes)):
+        gradient = sum(shard_gradient(weights, step, shard) for shard in range(SHARDS))
+        weights = weights - 0.01 * gradient
+        assert notes[step + 1] == pytest.approx(float(weights.sum()), rel=1e-9), step + 1
+
+
+def pids(notes: list[dict[str, Any]], generation: int) -> dict[int, int]:
+    return {n["pod"]: n["pid"] for n in notes if n["generation"] == generation}
+
+
+def repeated_steps(job: Job, pod: int) -> int:
+    done = [n["step"] for n in job.steps() if n["pod"] == pod]
+    return len(done) - len(set(done))
+
+
+def test_killed_process_is_restarted_by_its_agent_and_costs_no_other(job: Job) -> None:
+    job.min_pods = 2
+    job.start_pod(0, host_coordinator=True)
+    job.start_pod(1)
+    first = job.wait_for_world(2)
+    os.kill(job.processes_of(1)[0], signal.SIGKILL)
+    second = job.wait_for_world(2, after=first)
+    assert job.finish() == [0, 0], job.logs()
+    before, after = pids(job.steps(), first), pids(job.steps(), second)
+    assert before[0] == after[0]
+    assert before[1] != after[1]
+    assert repeated_steps(job, pod=0) == 0
+    check_learning(job)
+
+
+def test_joiner_and_replacement_change_the_group_at_step_boundaries(job: Job) -> None:
+    server = start_server(job)
+    job.start_pod(0)
+    alone = job.wait_for_world(1)
+    job.start_pod(1)
+    joined = job.wait_for_world(2, after=alone)
+    job.kill_pod(1)
+    left = job.wait_for_world(1, after=joined)
+    job.start_pod(1)
+    again = job.wait_for_world(2, after=left)
+    assert job.finish() == [0, 0], job.logs()
+    server.stop()
+    notes = job.steps()
+    assert len({pids(notes, g)[0] for g in (alone, joined, left, again)}) == 1
+    assert "lost a peer" not in (job.folder / "pod-1-1.log").read_text()
+    assert repeated_steps(job, pod=0) == 0
+    check_learning(job)
+
+
+def test_training_goes_on_while_the_coordinator_is_away(job: Job) -> None:
+    server = start_server(job)
+    job.start_pod(0)
+    job.start_pod(1)
+    generation = job.wait_for_world(2)
+    server.stop()
+    seen = job.steps()[-1]["step"]
+    wait_until(lambda: job.steps()[-1]["step"] > seen + 100, "100 steps without a coordinator")
+    server = start_server(job, grace=3.0)
+    wait_until(lambda: server.coordinator.status()["generation"] == generation, "adoption")
+    assert job.newest() == generation
+    os.kill(job.processes_of(1)[0], signal.SIGKILL)
+    assert job.wait_for_world(2, after=generation) > generation
+    assert job.finish() == [0, 0], job.logs()
+    server.stop()
+    check_learning(job)
+
+
+def test_hung_process_is_left_behind_and_joins_anew(job: Job) -> None:
+    server = start_server(job)
+    job.start_pod(0)
+    job.start_pod(1)
+    both = job.wait_for_world(2)
+    frozen = job.processes_of(1)[0]
+    os.kill(frozen, signal.SIGSTOP)
+    alone = job.wait_for_world(1, after=both)
+    os.kill(frozen, signal.SIGCONT)
+    again = job.wait_for_world(2, after=alone)
+    assert job.finish() == [0, 0], job.logs()
+    server.stop()
+    assert pids(job.steps(), again) == pids(job.steps(), both)
+    assert repeated_steps(job, pod=0) == 0
+    check_learning(job)

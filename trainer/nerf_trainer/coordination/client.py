@@ -1,0 +1,76 @@
+"""Talk to the coordinator. Every failure is a `UnreachableError`: try again later."""
+
+import http.client
+import socket
+from typing import Any
+
+from nerf_trainer.coordination.messages import (
+    Goodbye,
+    Heartbeat,
+    Join,
+    MessageError,
+    Reply,
+    decode,
+    encode,
+)
+from nerf_trainer.coordination.server import POLL_SECONDS
+
+_PATHS = {Heartbeat: "/v1/heartbeat", Join: "/v1/join", Goodbye: "/v1/goodbye"}
+_MAX_REPLY_BYTES = 4096
+
+
+class UnreachableError(Exception):
+    """No answer now: no network, no such name, nobody there, or nonsense."""
+
+
+class Client:
+    """One coordinator, by name.
+
+    address: host:port. The name is looked up again only after a failure, so that training does
+    not depend on the cluster's DNS, yet follows a Service that was made anew.
+    """
+
+    def __init__(self, address: str) -> None:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal():
+            raise ValueError(f"the coordinator's address must be HOST:PORT, not {address!r}")
+        self._name = host.strip("[]")
+        self._port = int(port)
+        self._ip: str | None = None
+
+    def send(self, message: Heartbeat | Join | Goodbye, seconds: float) -> Reply:
+        """Deliver `message`; waits at most about `seconds` at each stage.
+
+        Raises: UnreachableError.
+        """
+        try:
+            return self._post(_PATHS[type(message)], encode(message), seconds)
+        except (OSError, http.client.HTTPException, MessageError) as error:
+            self._ip = None
+            raise UnreachableError(f"{self._name}:{self._port}: {error}") from error
+
+    def join(self, message: Join) -> Reply:
+        """One long poll."""
+        return self.send(message, POLL_SECONDS + 2.0)
+
+    def _post(self, path: str, body: bytes, seconds: float) -> Reply:
+        ip = self._ip or self._resolve()
+        connection = http.client.HTTPConnection(ip, self._port, timeout=seconds)
+        try:
+            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            reply = _read(connection.getresponse())
+        finally:
+            connection.close()
+        self._ip = ip
+        return reply
+
+    def _resolve(self) -> str:
+        found: Any = socket.getaddrinfo(self._name, self._port, type=socket.SOCK_STREAM)
+        return str(found[0][4][0])
+
+
+def _read(response: http.client.HTTPResponse) -> Reply:
+    body = response.read(_MAX_REPLY_BYTES)
+    if response.status != 200:
+        raise MessageError(f"HTTP {response.status}: {body.decode(errors='replace')}")
+    return decode(Reply, body)

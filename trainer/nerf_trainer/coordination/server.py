@@ -1,0 +1,210 @@
+"""The coordinator: membership over HTTP, one POST a message.
+
+POST /v1/heartbeat   Heartbeat -> Reply
+POST /v1/join        Join      -> Reply; held back for some seconds while there is no group
+POST /v1/goodbye     Goodbye   -> Reply
+GET  /status         the membership as JSON, for people
+GET  /healthz        200
+"""
+
+import ipaddress
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from nerf_trainer.coordination import membership
+from nerf_trainer.coordination.membership import Event, Settings, State, Tick
+from nerf_trainer.coordination.messages import (
+    Goodbye,
+    Heartbeat,
+    Join,
+    MessageError,
+    Reply,
+    Verdict,
+    decode,
+    encode,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_REQUEST_BYTES = 4096
+#: How long a join is held back before the member has to ask again.
+POLL_SECONDS = 5.0
+TICK_SECONDS = 0.1
+#: A connection that sends nothing for this long is closed.
+IDLE_SECONDS = 5.0
+
+
+class Coordinator:
+    """The state machine behind a lock, with a clock and a log."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._state = State(started=clock())
+
+    def handle(self, event: Event) -> Reply:
+        """Let `event` happen now."""
+        with self._changed:
+            return self._handle(event)
+
+    def join(self, event: Join, seconds: float = POLL_SECONDS) -> Reply:
+        """Like `handle`, but wait up to `seconds` for a placement."""
+        with self._changed:
+            reply = self._handle(event)
+            if reply.verdict is Verdict.FENCED or reply.placement:
+                return reply
+            self._changed.wait_for(lambda: self._answer(event).placement, seconds)
+            return self._answer(event)
+
+    def status(self) -> dict[str, Any]:
+        """The membership as plain JSON types."""
+        with self._changed:
+            return _describe(self._state, self._clock())
+
+    def _handle(self, event: Event) -> Reply:
+        decision = membership.decide(self._settings, self._state, event, self._clock())
+        self._state = decision.state
+        for note in decision.notes:
+            log.info(note)
+        self._changed.notify_all()
+        return decision.reply
+
+    def _answer(self, event: Join) -> Reply:
+        return membership.answer(self._state, event)
+
+
+def _describe(state: State, now: float) -> dict[str, Any]:
+    group = state.group
+    return {
+        "generation": state.number,
+        "group": group
+        and {
+            "number": group.number,
+            "worldSize": group.world_size,
+            "members": sorted(map(str, group.members)),
+            "over": group.over,
+        },
+        "members": [
+            {
+                "id": str(id),
+                "incarnation": asdict(member.identity.incarnation),
+                "generation": member.generation,
+                "waiting": member.waiting,
+                "step": member.step,
+                "silentSeconds": round(now - member.heard, 3),
+            }
+            for id, member in sorted(state.members.items())
+        ],
+    }
+
+
+class Server:
+    """Serves a coordinator from daemon threads.
+
+    host: address to bind. port: 0 takes a free one.
+    Raises: OSError when the address cannot be bound.
+    """
+
+    def __init__(self, settings: Settings, host: str, port: int) -> None:
+        self.coordinator = Coordinator(settings)
+        self._http = _http_server(self.coordinator, host, port)
+        self._stopped = threading.Event()
+        self.host, self.port = self._http.server_address[:2]
+
+    def start(self) -> None:
+        """Begin to serve; returns at once."""
+        serve = self._http.serve_forever
+        threading.Thread(target=serve, args=(0.05,), name="coordinator", daemon=True).start()
+        threading.Thread(target=self._tick, name="coordinator-tick", daemon=True).start()
+        log.info("coordinator listens on %s:%s", self.host, self.port)
+
+    def stop(self) -> None:
+        """End; requests held back are dropped."""
+        self._stopped.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+    def _tick(self) -> None:
+        while not self._stopped.wait(TICK_SECONDS):
+            self.coordinator.handle(Tick())
+
+
+def _http_server(coordinator: Coordinator, host: str, port: int) -> ThreadingHTTPServer:
+    class HttpServer(ThreadingHTTPServer):
+        address_family = _family(host)
+        daemon_threads = True
+        request_queue_size = 128
+
+    class Handler(_Handler):
+        pass
+
+    Handler.coordinator = coordinator
+    return HttpServer((host, port), Handler)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    try:
+        version = ipaddress.ip_address(host).version
+    except ValueError:
+        version = 4
+    return socket.AF_INET6 if version == 6 else socket.AF_INET
+
+
+class _Handler(BaseHTTPRequestHandler):
+    coordinator: Coordinator
+    timeout = IDLE_SECONDS
+
+    def do_GET(self) -> None:
+        if self.path == "/healthz":
+            self._send(200, b"{}")
+        elif self.path == "/status":
+            self._send(200, json.dumps(self.coordinator.status()).encode())
+        else:
+            self._fail(404, f"no such page: {self.path}")
+
+    def do_POST(self) -> None:
+        try:
+            reply = self._dispatch(self._body())
+        except MessageError as error:
+            self._fail(400, str(error))
+        else:
+            self._send(200, encode(reply))
+
+    def _dispatch(self, body: bytes) -> Reply:
+        match self.path:
+            case "/v1/heartbeat":
+                return self.coordinator.handle(decode(Heartbeat, body))
+            case "/v1/join":
+                return self.coordinator.join(decode(Join, body))
+            case "/v1/goodbye":
+                return self.coordinator.handle(decode(Goodbye, body))
+            case _:
+                raise MessageError(f"no such message: {self.path}")
+
+    def _body(self) -> bytes:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > MAX_REQUEST_BYTES:
+            raise MessageError(f"a message needs a length of at most {MAX_REQUEST_BYTES} bytes")
+        return self.rfile.read(int(length))
+
+    def _fail(self, code: int, why: str) -> None:
+        log.warning("refused %s from %s: %s", self.path, self.client_address[0], why)
+        self._send(code, json.dumps({"error": why}).encode())
+
+    def _send(self, code: int, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Be silent: two requests a second and member are not worth a line each."""

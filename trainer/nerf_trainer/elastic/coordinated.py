@@ -1,0 +1,126 @@
+"""Membership in a group that a coordinator forms: processes outlive every change of it."""
+
+import logging
+import time
+from contextlib import suppress
+from typing import Final
+
+from nerf_trainer.coordination.client import Client, UnreachableError
+from nerf_trainer.coordination.messages import Goodbye, Identity, Join, Placement, Verdict
+from nerf_trainer.elastic.heart import PERIOD_SECONDS, REQUEST_SECONDS, Heart
+from nerf_trainer.elastic.interface import Generation, PeerLost
+from nerf_trainer.elastic.process_group import ProcessGroup
+
+log = logging.getLogger(__name__)
+
+#: A replacement whose node's clock is slow is taken for the older one until the old one is lost.
+FENCED_SECONDS: Final = 10.0
+#: So many generations in a row without a step mean a bug, not bad luck.
+MAX_FUTILE_GENERATIONS: Final = 20
+
+
+class FencedError(RuntimeError):
+    """A newer incarnation of this pod has taken its place."""
+
+
+class CoordinatedMembership:
+    """A `Membership` by way of the coordinator."""
+
+    def __init__(self, client: Client, identity: Identity, group: ProcessGroup) -> None:
+        self._client = client
+        self._identity = identity
+        self._group = group
+        self._heart = Heart(client, identity, group.abort)
+        self._attempts = 0
+        self._last_step = -1
+        self._futile = 0
+
+    @property
+    def is_writer(self) -> bool:
+        return self._identity.writer
+
+    def join(self, step: int) -> Generation:
+        self._count_futile(step)
+        began = time.monotonic()
+        while True:
+            self.leave()
+            placement = self._await_placement(step)
+            try:
+                self._enter(placement)
+            except PeerLost as lost:
+                log.warning("generation %d did not form: %s", placement.number, lost)
+            else:
+                log.info("%s after %.2f s", _describe(placement), time.monotonic() - began)
+                return _generation(placement)
+
+    def changing(self) -> bool:
+        return self._heart.verdict is not Verdict.CURRENT
+
+    def leave(self) -> None:
+        self._group.stop()
+        self._heart.enter(0, 0)
+
+    def close(self) -> None:
+        self.leave()
+        self._heart.stop()
+        id, incarnation = self._identity.id, self._identity.incarnation
+        with suppress(UnreachableError):
+            self._client.send(Goodbye(id.pod, incarnation, id.local_rank), REQUEST_SECONDS)
+
+    def _enter(self, placement: Placement) -> None:
+        self._heart.enter(placement.number, placement.world_size)
+        self._group.start(placement, give_up=self.changing)
+
+    def _await_placement(self, step: int) -> Placement:
+        """Ask until there is a place, through every absence of the coordinator."""
+        self._heart.start()
+        self._attempts += 1
+        wish = Join(
+            self._identity, self._attempts, step, self._heart.seen, self._group.offer_store()
+        )
+        fenced_since = None
+        while True:
+            try:
+                reply = self._client.join(wish)
+            except UnreachableError as error:
+                log.debug("%s", error)
+                time.sleep(PERIOD_SECONDS)
+                continue
+            if reply.placement:
+                return reply.placement
+            fenced_since = self._check_fence(reply.verdict, fenced_since)
+
+    def _check_fence(self, verdict: Verdict, since: float | None) -> float | None:
+        if verdict is not Verdict.FENCED:
+            return None
+        now = time.monotonic()
+        since = since or now
+        if now - since > FENCED_SECONDS:
+            raise FencedError(f"a newer pod is worker {self._identity.id.pod} now; ending")
+        time.sleep(PERIOD_SECONDS)
+        return since
+
+    def _count_futile(self, step: int) -> None:
+        self._futile = self._futile + 1 if step == self._last_step else 0
+        self._last_step = step
+        if self._futile > MAX_FUTILE_GENERATIONS:
+            raise RuntimeError(
+                f"no step completed in {self._futile} generations in a row; see the errors above"
+            )
+
+
+def _describe(placement: Placement) -> str:
+    return (
+        f"generation {placement.number}: rank {placement.rank} of {placement.world_size}, "
+        f"state from rank {placement.source}"
+    )
+
+
+def _generation(placement: Placement) -> Generation:
+    return Generation(
+        number=placement.number,
+        rank=placement.rank,
+        world_size=placement.world_size,
+        source=placement.source,
+        writer=placement.writer,
+    )

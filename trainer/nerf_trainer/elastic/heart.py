@@ -1,0 +1,93 @@
+"""The heartbeat: a thread that says "I live" and hears what became of the group."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from nerf_trainer.coordination.client import Client, UnreachableError
+from nerf_trainer.coordination.messages import Heartbeat, Identity, Verdict
+
+log = logging.getLogger(__name__)
+
+PERIOD_SECONDS = 0.5
+REQUEST_SECONDS = 1.5
+#: How long a collective may still run after its group is known to be over: members that leave
+#: together finish their last one within this time; one that a hung peer blocks never does.
+LINGER_SECONDS = 1.0
+
+
+class Heart:
+    """Beats until stopped. While the coordinator is away, training goes on.
+
+    abort: called from the heart's thread to break the collectives of a group that is over.
+    """
+
+    def __init__(self, client: Client, identity: Identity, abort: Callable[[], None]) -> None:
+        self._client = client
+        self._identity = identity
+        self._abort = abort
+        self._lock = threading.Lock()
+        self._generation = self._world_size = self._seen = 0
+        self._verdict = Verdict.CURRENT
+        self._over_since: float | None = None
+        self._reachable = True
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
+
+    @property
+    def seen(self) -> int:
+        """The highest generation number that this process ever saw."""
+        return self._seen
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the coordinator last said of the current group."""
+        return self._verdict
+
+    def start(self) -> None:
+        """Begin to beat, once."""
+        if not self._thread.is_alive():
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Beat no more."""
+        self._stopped.set()
+
+    def enter(self, generation: int, world_size: int) -> None:
+        """From now on this process is in `generation`; in none if 0."""
+        with self._lock:
+            self._generation, self._world_size = generation, world_size
+            self._seen = max(self._seen, generation)
+            self._verdict, self._over_since = Verdict.CURRENT, None
+
+    def _run(self) -> None:
+        while not self._stopped.wait(PERIOD_SECONDS):
+            self._beat()
+
+    def _beat(self) -> None:
+        message = Heartbeat(self._identity, self._generation, self._world_size, self._seen)
+        try:
+            reply = self._client.send(message, REQUEST_SECONDS)
+        except UnreachableError as error:
+            self._note_reachable(False, f"{error}; going on without it, and trying again")
+        else:
+            self._note_reachable(True, "the coordinator is back")
+            self._hear(message.generation, reply.verdict)
+
+    def _note_reachable(self, reachable: bool, text: str) -> None:
+        if reachable != self._reachable:
+            self._reachable = reachable
+            log.log(logging.INFO if reachable else logging.WARNING, text)
+
+    def _hear(self, generation: int, verdict: Verdict) -> None:
+        with self._lock:
+            if generation != self._generation or generation == 0:
+                return
+            self._verdict = verdict
+            if verdict not in (Verdict.OVER, Verdict.FENCED):
+                return
+            now = time.monotonic()
+            self._over_since = self._over_since or now
+            if now - self._over_since >= LINGER_SECONDS:
+                self._abort()

@@ -1,0 +1,152 @@
+"""Torch's process group of one generation: made, broken and destroyed within the process."""
+
+import fcntl
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+from nerf_trainer.coordination.messages import Placement
+from nerf_trainer.elastic.interface import PeerLost, peer_loss
+from nerf_trainer.elastic.sockets import open_sockets, shut_down
+
+#: A member that vanishes while the group connects costs the others at most this long.
+CONNECT_TIMEOUT = timedelta(seconds=10)
+#: Of a collective. Long, as rank 0 alone evaluates and writes while the others wait in the next
+#: collective; deaths show as closed connections, and hung peers are noticed by the coordinator.
+COLLECTIVE_TIMEOUT = timedelta(seconds=60)
+_POLL = timedelta(seconds=0.2)
+_SIOCGIFADDR = 0x8915
+
+
+class ProcessGroup:
+    """At most one group at a time, over gloo, or NCCL where the device is a GPU.
+
+    host: this pod's address, at which peers reach its store and its connections.
+    """
+
+    def __init__(self, device: torch.device, host: str) -> None:
+        self._device = device
+        self._host = host
+        self._server: dist.TCPStore | None = None
+        self._sockets: set[str] = set()
+        self._retired: object = None
+        _bind_to_interface_of(host)
+
+    def offer_store(self) -> str:
+        """host:port of this process's store, for the case that it becomes rank 0."""
+        if self._server is None:
+            self._server = _serve_store(self._host)
+        return f"{self._host}:{self._server.port}"
+
+    def start(self, placement: Placement, give_up: Callable[[], bool]) -> None:
+        """Form the group of `placement`; `torch.distributed` is initialised on return.
+
+        give_up: asked while waiting for the others.
+        Raises: PeerLost when a member does not come.
+        """
+        self._retired = None
+        before = open_sockets()
+        with peer_loss():
+            store = dist.PrefixStore(f"generation-{placement.number}", self._connect(placement))
+            _wait_for_all(store, placement.world_size, give_up)
+            self._init(store, placement)
+        self._sockets = open_sockets().keys() - before.keys()
+
+    def abort(self) -> None:
+        """Make the collectives that are under way fail. Called from another thread."""
+        shut_down(self._sockets)
+        if self._device.type == "cuda":
+            with suppress(RuntimeError, ValueError):
+                dist.distributed_c10d._abort_process_group()
+
+    def stop(self) -> None:
+        """End the group. Connections end even if someone still refers to it (DDP does)."""
+        if not dist.is_initialized():
+            return
+        if self._device.type == "cuda":
+            self.abort()
+        shut_down(self._sockets)
+        self._sockets = set()
+        self._retired = retire_group()
+
+    def _connect(self, placement: Placement) -> dist.Store:
+        if placement.rank == 0 and self._server is not None:
+            return self._server
+        host, _, port = placement.store.rpartition(":")
+        return dist.TCPStore(
+            host, int(port), is_master=False, timeout=CONNECT_TIMEOUT, use_libuv=False
+        )
+
+    def _init(self, store: dist.Store, placement: Placement) -> None:
+        cuda = self._device.type == "cuda"
+        dist.init_process_group(
+            backend="cpu:gloo,cuda:nccl" if cuda else "gloo",
+            store=store,
+            rank=placement.rank,
+            world_size=placement.world_size,
+            timeout=CONNECT_TIMEOUT,
+        )
+        dist.distributed_c10d._set_pg_timeout(COLLECTIVE_TIMEOUT)
+
+
+def retire_group() -> object:
+    """Take the process group out of service. Keep what is returned for some milliseconds.
+
+    A gloo thread that lets go of its last collective takes the GIL while it holds a lock that the
+    destructor needs, which runs under the GIL: destroyed at once, the group can deadlock.
+    """
+    group = dist.group.WORLD
+    dist.destroy_process_group()
+    return group
+
+
+def _serve_store(host: str) -> dist.TCPStore:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.bind((host, 0))
+        listener.listen(128)
+        return dist.TCPStore(
+            host,
+            listener.getsockname()[1],
+            is_master=True,
+            wait_for_workers=False,
+            timeout=CONNECT_TIMEOUT,
+            master_listen_fd=listener.detach(),
+            use_libuv=False,
+        )
+
+
+def _wait_for_all(store: dist.Store, world_size: int, give_up: Callable[[], bool]) -> None:
+    """A barrier that ends early when `give_up`, unlike those that torch has."""
+    if store.add("arrived", 1) == world_size:
+        store.set("complete", b"1")
+    deadline = time.monotonic() + CONNECT_TIMEOUT.total_seconds()
+    while time.monotonic() < deadline and not give_up():
+        with suppress(dist.DistStoreError):
+            store.wait(["complete"], _POLL)
+            return
+    raise PeerLost("a member of the new generation did not come")
+
+
+def _bind_to_interface_of(host: str) -> None:
+    """Make gloo and NCCL use the interface that has `host`: by themselves they look up the host
+    name, which may lead to another address, or to none."""
+    for _, interface in socket.if_nameindex():
+        if _ipv4_of(interface) == host:
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
+            os.environ.setdefault("NCCL_SOCKET_IFNAME", interface)
+
+
+def _ipv4_of(interface: str) -> str | None:
+    request = struct.pack("256s", interface.encode())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        answer = fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)
+        return socket.inet_ntoa(answer[20:24])
+    return None
