@@ -74,10 +74,10 @@ class Daemon:
         """End it, by force after `seconds`; harmless if it does not run."""
         for step in (how, signal.SIGKILL):
             pid = self.pid()
-            if pid is None:
-                return
-            os.kill(pid, step)
+            if pid is not None:
+                os.kill(pid, step)
             if wait_for(lambda: not self.is_running(), seconds, 0.02):
+                self.record.unlink(missing_ok=True)
                 return
         raise ClusterError(f"{self.name} does not end, not even by SIGKILL")
 
