@@ -87,6 +87,13 @@ class TrainingConfig(Model):
     samples_per_ray: int = Field(
         default=128, ge=8, le=4096, description="Candidate samples along a ray."
     )
+    kept_samples_per_ray: int = Field(
+        default=16,
+        ge=2,
+        le=4096,
+        description="Samples a ray that are evaluated on average over a batch, after empty space "
+        "was skipped. This fixes the size of a step; while more are occupied, they are thinned.",
+    )
     shards: int = Field(
         default=8,
         ge=1,

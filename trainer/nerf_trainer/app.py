@@ -1,0 +1,96 @@
+"""Puts the parts together. Imported after the HTTP server answers, since it imports torch."""
+
+import logging
+import os
+from pathlib import Path
+
+import torch
+
+from nerf_contract import names
+from nerf_contract.reasons import OUT_OF_MEMORY
+from nerf_contract.training import TrainerConfig
+from nerf_trainer.checkpoint import CheckpointStore, volume_failure
+from nerf_trainer.config import identity
+from nerf_trainer.device import choose_device, set_threads, versions
+from nerf_trainer.elastic import create_membership
+from nerf_trainer.failures import TrainerFailure
+from nerf_trainer.loop import Loop, Outcome, Output
+from nerf_trainer.metrics import TrainerMetrics
+from nerf_trainer.progress import Board
+from nerf_trainer.report import Report
+from nerf_trainer.saver import BackgroundSaver
+from nerf_trainer.scenes import load_scene
+from nerf_trainer.telemetry import Stopwatch, Telemetry
+from nerf_trainer.trainer import BACKGROUNDS, Trainer
+
+log = logging.getLogger(__name__)
+
+
+def run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_rank: int) -> Outcome:
+    """Train as the config says. Raises TrainerFailure with a reason and what to do."""
+    board.update(total_steps=config.training.steps)
+    try:
+        return _run(config, board, metrics, local_rank)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise TrainerFailure(
+            OUT_OF_MEMORY,
+            f"Out of memory: {str(error).partition('.')[0]}. Give workers.resources more, or lower "
+            "training.raysPerBatch or raise dataset.downscale.",
+        ) from error
+
+
+def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_rank: int) -> Outcome:
+    stopwatch = Stopwatch()
+    device = choose_device(config.training.device, local_rank)
+    threads = set_threads(config.training.threads)
+    log.info("training on %s with %d thread(s), %s", device, threads, versions())
+    background = BACKGROUNDS[config.model.background]
+    scene = load_scene(config.dataset, dataset_root(), background)
+    trainer = Trainer(config, scene, device)
+    telemetry = Telemetry(
+        board, metrics, config.training.rays_per_batch, talkative=local_rank == 0
+    )
+    membership = create_membership(device)
+    output = None
+    if membership.is_writer:
+        output = _create_output(config, trainer, telemetry, scene.held_out.names)
+    trainer.warm_up()
+    log.info("ready to train after %.1f s", stopwatch.lap())
+    board.ready.set()
+    try:
+        return Loop(trainer, membership, telemetry, output).run()
+    finally:
+        telemetry.end_line()
+
+
+def _create_output(
+    config: TrainerConfig, trainer: Trainer, telemetry: Telemetry, view_names: tuple[str, ...]
+) -> Output:
+    """Open the output folder, and resume from the newest good checkpoint in it."""
+    folder = output_folder()
+    store = CheckpointStore(
+        folder / names.CHECKPOINTS_DIR, identity(config), config.checkpoint.keep
+    )
+    try:
+        report = Report(folder, config, view_names)
+    except OSError as error:
+        raise volume_failure(folder, error) from error
+    found = store.newest()
+    if found:
+        trainer.state.load(found.tensors)
+        telemetry.resumed(found.step, found.time)
+        log.info("resuming from the checkpoint of step %d", found.step, extra={"step": found.step})
+    return Output(
+        BackgroundSaver(store, config.checkpoint.interval_seconds, telemetry.saved), report
+    )
+
+
+def dataset_root() -> Path:
+    """The folder that `dataset.path` is relative to: NERF_DATASET_ROOT, or where we are."""
+    return Path(os.environ.get(names.ENV_DATASET_ROOT, ".")).resolve()
+
+
+def output_folder() -> Path:
+    """Where results go: the job's folder in NERF_OUTPUT_ROOT, or ./output."""
+    root = Path(os.environ.get(names.ENV_OUTPUT_ROOT, "output")).resolve()
+    return root / os.environ.get(names.ENV_JOB_NAME, "")

@@ -1,0 +1,100 @@
+"""Which device trains, and with how many threads. Never a CPU where a GPU was promised."""
+
+import logging
+import math
+import os
+from pathlib import Path
+
+import torch
+
+from nerf_contract.reasons import CUDA_UNAVAILABLE
+from nerf_trainer.failures import TrainerFailure
+
+log = logging.getLogger(__name__)
+
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+CPU_QUOTA_V1 = Path("/sys/fs/cgroup/cpu")
+
+
+def choose_device(wanted: str, local_rank: int) -> torch.device:
+    """The device for `training.device`; `auto` is CUDA where GPUs were given.
+
+    Raises TrainerFailure (CudaUnavailable) with the versions where CUDA is due and does not work.
+    """
+    if wanted == "cpu" or (wanted == "auto" and not gpus_given()):
+        return torch.device("cpu")
+    why = _cuda_problem(local_rank)
+    if why:
+        asked = "training.device is cuda" if wanted == "cuda" else "GPUs were given to this worker"
+        raise TrainerFailure(
+            CUDA_UNAVAILABLE,
+            f"{asked}, but {why} ({versions()}). Use the CUDA image and a working driver, or set "
+            "training.device to cpu.",
+        )
+    torch.cuda.set_device(local_rank)
+    return torch.device("cuda", local_rank)
+
+
+def gpus_given() -> bool:
+    """Whether this worker was given GPUs, working or not."""
+    visible = os.environ.get("NVIDIA_VISIBLE_DEVICES", "")
+    promised = visible not in ("", "void", "none", "all")
+    return promised or any(Path("/dev").glob("nvidia[0-9]*")) or torch.cuda.is_available()
+
+
+def _cuda_problem(local_rank: int) -> str | None:
+    """Why CUDA cannot be used, or None."""
+    if not torch.backends.cuda.is_built():
+        return "this image's torch is built without CUDA"
+    if not torch.cuda.is_available():
+        return "torch finds no working CUDA device"
+    if local_rank >= torch.cuda.device_count():
+        return f"process {local_rank} finds only {torch.cuda.device_count()} CUDA device(s)"
+    try:
+        torch.ones(1, device=f"cuda:{local_rank}").sum().item()
+    except RuntimeError as error:
+        return f"a first CUDA operation failed: {str(error).splitlines()[0]}"
+    return None
+
+
+def versions() -> str:
+    """Versions of torch, its CUDA and the driver, for messages."""
+    return f"torch {torch.__version__}, CUDA {torch.version.cuda or 'none'}, driver {_driver()}"
+
+
+def _driver() -> str:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        return str(pynvml.nvmlSystemGetDriverVersion())
+    except Exception:  # nvidia-ml-py is missing, or one of its many errors: no driver to tell of
+        return "none"
+
+
+def set_threads(wanted: int) -> int:
+    """Set and return the intra-op threads: `wanted`, or this process's part of its CPUs if 0."""
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    threads = wanted or max(1, usable_cpus() // processes)
+    torch.set_num_threads(threads)
+    return threads
+
+
+def usable_cpus() -> int:
+    """CPUs of the affinity mask, or fewer where a container's quota is lower."""
+    cpus = len(os.sched_getaffinity(0))
+    quota = _quota()
+    return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
+
+
+def _quota() -> float | None:
+    """The cgroup's CPU limit in CPUs, or None without one."""
+    try:
+        if CPU_QUOTA.exists():
+            limit, period = CPU_QUOTA.read_text().split()
+        else:
+            limit = (CPU_QUOTA_V1 / "cpu.cfs_quota_us").read_text()
+            period = (CPU_QUOTA_V1 / "cpu.cfs_period_us").read_text()
+        return int(limit) / int(period) if int(limit) > 0 else None
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,62 @@
+"""How a worker ends: a reason for machines, a sentence for people, in the termination log.
+
+Only the standard library and the contract: a failure can be told before anything else works.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from nerf_contract import names
+from nerf_contract.progress import Progress, TerminationMessage
+from nerf_contract.reasons import FAILURES
+
+#: Kubernetes keeps 4096 bytes of a termination message.
+MESSAGE_BYTES = 4096
+SENTENCE_CHARACTERS = 2000
+
+
+class TrainerFailure(Exception):
+    """Training cannot go on, for a reason of `nerf_contract.reasons.FAILURES`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.failure = FAILURES[reason]
+        self.message = message
+
+    @property
+    def reason(self) -> str:
+        """The word for machines."""
+        return self.failure.reason
+
+
+def write_termination(reason: str, message: str, progress: Progress | None) -> None:
+    """Leave the last word where the kubelet looks for it. Silent where there is no such place.
+
+    A failure that no retry can cure is not overwritten by another process of the same pod that
+    merely lost its peer.
+    """
+    path = termination_log()
+    if path is None or _holds_final_failure(path):
+        return
+    last_word = TerminationMessage(
+        reason=reason, message=message[:SENTENCE_CHARACTERS], progress=progress
+    )
+    text = last_word.model_dump_json(by_alias=True, exclude_none=True)
+    path.write_bytes(text.encode()[:MESSAGE_BYTES])
+
+
+def termination_log() -> Path | None:
+    """The termination log, or None outside a pod."""
+    told = os.environ.get(names.ENV_TERMINATION_LOG)
+    path = Path(told or names.TERMINATION_LOG)
+    return path if told or path.exists() else None
+
+
+def _holds_final_failure(path: Path) -> bool:
+    try:
+        reason = json.loads(path.read_text()).get("reason")
+    except (OSError, ValueError, AttributeError):
+        return False
+    failure = FAILURES.get(reason)
+    return failure is not None and not failure.retryable

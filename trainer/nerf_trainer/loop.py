@@ -1,0 +1,199 @@
+"""The training loop: from one generation of the group to the next, until the job is done."""
+
+import logging
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from nerf_contract.reasons import (
+    CHECKPOINT_VOLUME,
+    NON_FINITE_LOSS,
+    TARGET_PSNR_REACHED,
+    TRAINING_COMPLETED,
+)
+from nerf_trainer.collectives import Replica, share_state, sum_over_ranks
+from nerf_trainer.elastic.interface import Generation, Membership, PeerLost, peer_loss
+from nerf_trainer.evaluate import Evaluation, evaluate
+from nerf_trainer.failures import TrainerFailure
+from nerf_trainer.report import Report
+from nerf_trainer.saver import BackgroundSaver
+from nerf_trainer.telemetry import Stopwatch, Telemetry
+from nerf_trainer.trainer import StepResult, Trainer
+from nerf_trainer.waiting import wait_for_change
+
+log = logging.getLogger(__name__)
+
+#: Steps in a row with a loss that is not finite, after which nothing will mend it.
+MAX_BAD_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A successful end: a reason of `nerf_contract.reasons`, and a sentence."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the writer keeps results; other workers have none."""
+
+    saver: BackgroundSaver
+    report: Report
+
+
+class Loop:
+    """Trains with whoever is there. Only the writer is given an `output`."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        membership: Membership,
+        telemetry: Telemetry,
+        output: Output | None,
+    ) -> None:
+        self._trainer = trainer
+        self._membership = membership
+        self._telemetry = telemetry
+        self._output = output
+        self._bad_steps = 0
+
+    def run(self) -> Outcome:
+        """Train to the end; a lost peer or a changed group only means to join again."""
+        while True:
+            self._telemetry.phase("waiting")
+            stopwatch = Stopwatch()
+            generation = self._membership.join(self._trainer.state.step)
+            outcome = None
+            try:
+                with peer_loss():
+                    outcome = self._train_together(generation, stopwatch)
+            except PeerLost as lost:
+                log.warning("a peer is gone, the group forms anew: %s", lost)
+            if outcome:
+                self._membership.close()
+                return outcome
+            self._membership.leave()
+
+    def _train_together(self, generation: Generation, stopwatch: Stopwatch) -> Outcome | None:
+        """Train in one generation. None where the group changes before the end."""
+        trainer, state = self._trainer, self._trainer.state
+        state.optimizer.zero_grad()
+        share_state(state, generation)
+        self._telemetry.joined(generation, state.step, stopwatch.lap())
+        self._telemetry.phase("training")
+        log.info(
+            "generation %d: rank %d of %d, from step %d",
+            *(generation.number, generation.rank, generation.world_size, state.step),
+            extra={"generation": generation.number, "world_size": generation.world_size},
+        )
+        replica = Replica(state.field, generation)
+        reached = None
+        while state.step < trainer.training.steps and reached is None:
+            if self._step(replica, generation).changing:
+                return None
+            reached = self._evaluate_if_due(generation)
+        return self._finish(generation, reached)
+
+    def _step(self, replica: Replica, generation: Generation) -> StepResult:
+        stopwatch = Stopwatch()
+        trainer = self._trainer
+        result = trainer.step(replica, generation, self._membership.changing())
+        shards = len(trainer.shards_of(generation))
+        self._telemetry.stepped(
+            trainer.state.step,
+            result.loss,
+            stopwatch.lap(),
+            shards * trainer.shard_rays,
+            shards * trainer.shard_samples,
+        )
+        self._check_loss(result.loss)
+        self._telemetry.watch(trainer.state)
+        if self._output and self._output.saver.due():
+            self._output.saver.save(trainer.state.step, trainer.state.tensors())
+        return result
+
+    def _check_loss(self, loss: float) -> None:
+        self._bad_steps = 0 if math.isfinite(loss) else self._bad_steps + 1
+        if self._bad_steps >= MAX_BAD_STEPS:
+            raise TrainerFailure(
+                NON_FINITE_LOSS,
+                f"The loss was not finite for {MAX_BAD_STEPS} steps in a row, up to step "
+                f"{self._trainer.state.step}. Lower training.learningRate, or set "
+                "training.precision to fp32.",
+            )
+
+    def _evaluate_if_due(self, generation: Generation) -> Evaluation | None:
+        """Evaluate every `evalEvery` steps; the evaluation if it reaches `targetPSNR`, else None.
+
+        The one after the last step is left to `_finish`.
+        """
+        training, step = self._trainer.training, self._trainer.state.step
+        if step % training.eval_every or step >= training.steps:
+            return None
+        evaluation = self._evaluate(generation)
+        reached = training.target_psnr is not None and evaluation.psnr >= training.target_psnr
+        return evaluation if reached else None
+
+    def _evaluate(self, generation: Generation) -> Evaluation:
+        self._telemetry.phase("evaluating")
+        stopwatch = Stopwatch()
+        trainer = self._trainer
+        evaluation = evaluate(trainer.renderer, trainer.held_out_rays, generation, self._picture)
+        self._telemetry.evaluated(evaluation.psnr)
+        step = trainer.state.step
+        log.info(
+            "step %d: held-out PSNR %.2f dB over %d views, in %.1f s",
+            *(step, evaluation.psnr, len(evaluation.views), stopwatch.lap()),
+            extra={"step": step, "psnr": evaluation.psnr},
+        )
+        if self._output:
+            self._output.report.metrics(
+                step,
+                evaluation.views,
+                raysPerSecond=self._telemetry.rays_per_second,
+                trainingSeconds=self._telemetry.training_seconds,
+                worldSize=generation.world_size,
+            )
+        self._telemetry.phase("training")
+        return evaluation
+
+    def _picture(self, view: int, render: Tensor) -> None:
+        if self._output:
+            truth = self._trainer.held_out_rays.photo(view)
+            self._output.report.picture(view, truth.numpy(), render.cpu().numpy())
+
+    def _finish(self, generation: Generation, reached: Evaluation | None) -> Outcome | None:
+        """Evaluate, and let the writer save everything. None where the group lacks the writer."""
+        if generation.writer is None:
+            log.info("training is done; waiting for the worker that writes the results")
+            self._telemetry.phase("waiting")
+            wait_for_change(self._membership, generation, self._trainer.device)
+            return None
+        evaluation = reached or self._evaluate(generation)
+        if self._output:
+            self._save_last()
+        # A barrier: nobody leaves before the results are safe.
+        sum_over_ranks([0.0], generation, self._trainer.device)
+        self._telemetry.phase("done")
+        return self._outcome(evaluation, reached is not None)
+
+    def _save_last(self) -> None:
+        assert self._output is not None
+        saver, state = self._output.saver, self._trainer.state
+        saver.save(state.step, state.tensors())
+        error = saver.wait()
+        if error:
+            raise TrainerFailure(
+                CHECKPOINT_VOLUME, f"The last checkpoint could not be written: {error}."
+            )
+
+    def _outcome(self, evaluation: Evaluation, early: bool) -> Outcome:
+        step, psnr = self._trainer.state.step, evaluation.psnr
+        if early:
+            target = self._trainer.training.target_psnr
+            message = f"Held-out PSNR {psnr:.2f} dB reached the target {target} dB at step {step}."
+            return Outcome(TARGET_PSNR_REACHED, message)
+        return Outcome(TRAINING_COMPLETED, f"Trained {step} steps; held-out PSNR {psnr:.2f} dB.")

@@ -1,0 +1,62 @@
+"""The trainer's Prometheus metrics, in a registry of their own; names come from the contract."""
+
+import os
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from nerf_contract import metrics as m
+
+STEP_BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5)
+CHECKPOINT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+REGROUP_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_BUCKETS = {
+    m.STEP_SECONDS.name: STEP_BUCKETS,
+    m.CHECKPOINT_SECONDS.name: CHECKPOINT_BUCKETS,
+    m.REGROUP_SECONDS.name: REGROUP_BUCKETS,
+}
+
+
+class TrainerMetrics:
+    """All families of `nerf_contract.metrics.TRAINER_METRICS`, labelled with the local rank."""
+
+    def __init__(self, local_rank: int = 0) -> None:
+        self.registry = CollectorRegistry()
+        self._local_rank = str(local_rank)
+        self._families = {metric.name: self._family(metric) for metric in m.TRAINER_METRICS}
+        resident = self._families[m.RESIDENT_MEMORY.name]
+        resident.labels(self._local_rank).set_function(resident_bytes)
+
+    def _family(self, metric: m.Metric) -> Counter | Gauge | Histogram:
+        if metric.kind == "histogram":
+            buckets = _BUCKETS[metric.name]
+            return Histogram(
+                metric.name, metric.help, metric.labels, registry=self.registry, buckets=buckets
+            )
+        kind = Counter if metric.kind == "counter" else Gauge
+        return kind(metric.name, metric.help, metric.labels, registry=self.registry)
+
+    def set(self, metric: m.Metric, value: float, *labels: str) -> None:
+        """Set a gauge. `labels` are those after the local rank."""
+        self._families[metric.name].labels(self._local_rank, *labels).set(value)
+
+    def add(self, metric: m.Metric, value: float) -> None:
+        """Increase a counter."""
+        self._families[metric.name].labels(self._local_rank).inc(value)
+
+    def observe(self, metric: m.Metric, value: float) -> None:
+        """Record a value in a histogram."""
+        self._families[metric.name].labels(self._local_rank).observe(value)
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+def resident_bytes() -> float:
+    """Resident memory of this process, in bytes; 0 where /proc does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return float(pages * os.sysconf("SC_PAGE_SIZE"))

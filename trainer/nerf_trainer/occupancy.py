@@ -1,0 +1,82 @@
+"""The occupancy grid: which cells of the scene's cube hold anything worth sampling.
+
+Müller et al. 2022, appendix C. A cell remembers the greatest density that was found in it, which
+fades with each update; a cell counts as empty once a sample there would be all but transparent.
+
+Names: G cells along an edge; cells are numbered x + G * (y + G * z).
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from nerf_trainer.randomness import OCCUPANCY_STREAM, generator
+
+DECAY = 0.95
+#: Opacity of a sample below which a cell is empty.
+MIN_OPACITY = 0.01
+EVERY_STEPS = 16
+WARM_UP_STEPS = 256
+#: After the warm-up, an update looks at one of this many parts of the cells.
+PARTS = 4
+
+DensityAt = Callable[[Tensor], Tensor]  # (N, 3) -> (N,)
+
+
+class OccupancyGrid(nn.Module):
+    """Density per cell (G^3,), and which cells count as occupied: at first, all.
+
+    sample_length: typical length of a candidate, in world units.
+    """
+
+    def __init__(self, resolution: int, bound: float, sample_length: float) -> None:
+        super().__init__()
+        self.resolution = resolution
+        self.bound = bound
+        self.sample_length = sample_length
+        count = resolution**3
+        self.density: Tensor
+        self.register_buffer("density", torch.full((count,), MIN_OPACITY / sample_length))
+        self.occupied: Tensor
+        self.register_buffer("occupied", torch.ones(count, dtype=torch.bool), persistent=False)
+
+    def at(self, x: Tensor) -> Tensor:
+        """Whether points (..., 3) lie in occupied cells: (...)."""
+        g = self.resolution
+        cell = ((x + self.bound) * (g / (2 * self.bound))).long().clamp(0, g - 1)
+        return self.occupied[cell[..., 0] + g * (cell[..., 1] + g * cell[..., 2])]
+
+    @torch.no_grad()
+    def update(self, step: int, seed: int, density_at: DensityAt) -> None:
+        """Look at cells again, at a random place in each; which ones follows from the step."""
+        cells = self._due(step)
+        rng = generator(seed, step, OCCUPANCY_STREAM)
+        place = torch.from_numpy(rng.random((len(cells), 3), dtype="float32")).to(cells.device)
+        found = density_at(self._points(cells, place))
+        self.density[cells] = torch.maximum(self.density[cells] * DECAY, found)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Derive `occupied` from `density`."""
+        threshold = torch.clamp(self.density.mean(), max=MIN_OPACITY / self.sample_length)
+        self.occupied.copy_(self.density >= threshold)
+
+    def _due(self, step: int) -> Tensor:
+        """Numbers of the cells to look at: all in the warm-up, later one part after the other."""
+        device = self.density.device
+        if step < WARM_UP_STEPS:
+            return torch.arange(self.resolution**3, device=device)
+        part = step // EVERY_STEPS % PARTS
+        return torch.arange(part, self.resolution**3, PARTS, device=device)
+
+    def _points(self, cells: Tensor, place: Tensor) -> Tensor:
+        """World positions (N, 3) at `place` in [0, 1)^3 of each cell."""
+        g = self.resolution
+        corner = torch.stack([cells % g, cells // g % g, cells // (g * g)], -1)
+        return (corner + place) * (2 * self.bound / g) - self.bound
+
+
+def is_due(step: int) -> bool:
+    """Whether the grid is updated after this many completed steps."""
+    return step % EVERY_STEPS == 0

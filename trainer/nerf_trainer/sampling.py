@@ -1,0 +1,116 @@
+"""Where rays are sampled: evenly spaced candidates, empty space skipped, the rest packed.
+
+Packed samples of R rays lie one after the other in arrays of a fixed length M, so that one
+compiled step serves all batches. What does not fit is thinned: with a budget of M samples and n
+candidates in occupied space, every k-th is kept, k = n / (M - R), with a random phase for each
+ray, and stands for a k times longer piece. Each candidate is kept with probability 1/k, so sums
+along a ray stay right on average; early in training, when all space counts as occupied, rays are
+sampled coarsely, and ever finer as the grid empties.
+
+Names: R rays, C candidates a ray, M packed samples, o origins, d directions, t distances.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Samples of R rays, ray by ray, padded to M.
+
+    candidate: index into the flattened (R, C) candidates, (M,); padding points at candidate 0.
+    first, end: the samples of ray r are first[r] to end[r] - 1, (R,).
+    stride: each sample stands for so many candidates, scalar; 1 where nothing was thinned.
+    """
+
+    candidate: Tensor
+    first: Tensor
+    end: Tensor
+    stride: Tensor
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Packed samples in space.
+
+    x, d: positions and directions (M, 3). t: distances (M,). delta: lengths (M,), 0 for padding.
+    ray: (M,). first, end: (R,).
+    """
+
+    x: Tensor
+    d: Tensor
+    t: Tensor
+    delta: Tensor
+    ray: Tensor
+    first: Tensor
+    end: Tensor
+
+
+def intersect_cube(o: Tensor, d: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+    """Distances (R,) at which rays enter and leave the cube [-bound, bound]^3.
+
+    Both are equal where a ray misses it. A ray that starts inside enters at 0.
+    """
+    inverse = 1 / torch.where(d.abs() < 1e-9, torch.full_like(d, 1e-9), d)
+    a, b = (-bound - o) * inverse, (bound - o) * inverse
+    near = torch.minimum(a, b).amax(-1).clamp(min=0)
+    far = torch.maximum(a, b).amin(-1)
+    return near, torch.maximum(near, far)
+
+
+def candidates(near: Tensor, far: Tensor, count: int, jitter: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances (R, C) of one sample in each of `count` equal bins, and the bin lengths (R,).
+
+    jitter: place in the bin, in [0, 1), (R,).
+    """
+    step = (far - near) / count
+    bins = torch.arange(count, device=near.device, dtype=near.dtype)
+    return near[:, None] + (bins + jitter[:, None]) * step[:, None], step
+
+
+def pack(occupied: Tensor, budget: int, phase: Tensor) -> Packed:
+    """Pack the occupied candidates (R, C) into `budget` places, thinned if they do not fit.
+
+    budget: more than R. phase: random in [0, 1), (R,), decides which candidates thinning keeps.
+    """
+    rays = len(occupied)
+    stride = (occupied.sum() / (budget - rays)).clamp(min=1)
+    if int(occupied.sum()) <= budget:
+        stride = torch.ones_like(stride)
+    kept = thin(occupied, stride, phase)
+    end = kept.sum(-1).cumsum(0)
+    first = torch.cat([end.new_zeros(1), end[:-1]])
+    found = kept.flatten().nonzero().squeeze(1)
+    candidate = torch.zeros(budget, dtype=torch.long, device=occupied.device)
+    candidate[: len(found)] = found
+    return Packed(candidate, first, end, stride)
+
+
+def thin(occupied: Tensor, stride: Tensor, phase: Tensor) -> Tensor:
+    """Keep every stride-th occupied candidate of each ray (R, C), starting at a random one.
+
+    A ray with n occupied candidates keeps at most n / stride + 1.
+    """
+    number = occupied.cumsum(-1) - 1
+    place = number / stride + phase[:, None]
+    before = (number - 1) / stride + phase[:, None]
+    return occupied & (place.floor() > before.floor())
+
+
+def place_samples(o: Tensor, d: Tensor, t: Tensor, step: Tensor, packed: Packed) -> Samples:
+    """Positions, lengths and ray numbers of packed samples of candidates t (R, C)."""
+    ray = packed.candidate // t.shape[1]
+    used = torch.arange(len(ray), device=ray.device) < packed.end[-1]
+    ts = t.flatten()[packed.candidate]
+    directions = d[ray]
+    return Samples(
+        x=o[ray] + directions * ts[:, None],
+        d=directions,
+        t=ts,
+        delta=torch.where(used, step[ray] * packed.stride, 0.0),
+        ray=ray,
+        first=packed.first,
+        end=packed.end,
+    )

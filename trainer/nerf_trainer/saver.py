@@ -1,0 +1,60 @@
+"""Saving checkpoints beside the training: a copy is taken, a thread writes it."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from torch import Tensor
+
+from nerf_trainer.checkpoint import CheckpointStore
+
+log = logging.getLogger(__name__)
+
+OnSaved = Callable[[int, str, float], None]  # (step, time, seconds that it took) -> None
+
+
+class BackgroundSaver:
+    """Writes at most one checkpoint at a time.
+
+    interval: seconds between two. on_saved is called in the thread that wrote.
+    """
+
+    def __init__(self, store: CheckpointStore, interval: float, on_saved: OnSaved) -> None:
+        self._store = store
+        self._interval = interval
+        self._on_saved = on_saved
+        self._thread: threading.Thread | None = None
+        self._error: OSError | None = None
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether the interval is over and the last checkpoint is written."""
+        busy = self._thread is not None and self._thread.is_alive()
+        return not busy and time.monotonic() - self._last >= self._interval
+
+    def save(self, step: int, tensors: dict[str, Tensor]) -> None:
+        """Copy the tensors and write them in the background."""
+        self.wait()
+        self._last = time.monotonic()
+        copies = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+        self._thread = threading.Thread(target=self._write, args=(step, copies), daemon=True)
+        self._thread.start()
+
+    def wait(self) -> OSError | None:
+        """Wait for the write under way. Returns what went wrong with the last one, if anything."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        return self._error
+
+    def _write(self, step: int, tensors: dict[str, Tensor]) -> None:
+        began = time.monotonic()
+        self._error = None
+        try:
+            stamp = self._store.save(step, tensors)
+        except OSError as error:
+            self._error = error
+            log.warning("checkpoint of step %d was not written: %s", step, error)
+            return
+        self._on_saved(step, stamp, time.monotonic() - began)

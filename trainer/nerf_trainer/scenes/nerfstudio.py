@@ -1,0 +1,64 @@
+"""nerfstudio's format: one transforms.json beside the photos."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from nerf_trainer.scenes.transforms import Document, photos, read_transforms
+from nerf_trainer.scenes.types import Photo, invalid
+
+log = logging.getLogger(__name__)
+
+TRANSFORMS = "transforms.json"
+DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
+
+
+def read_split(folder: Path, holdout_every: int) -> tuple[list[Photo], list[Photo]]:
+    """Photos to train on, and held-out ones: as the file lists them, else every n-th is held out."""
+    path = folder / TRANSFORMS
+    document = read_transforms(path)
+    _warn_of_distortion(path, document)
+    everything = photos(path, document)
+    train, held_out = _listed(path, document, everything)
+    if held_out:
+        return train, held_out
+    return every_nth(path, everything, holdout_every)
+
+
+def every_nth(path: Path, everything: Sequence[Photo], n: int) -> tuple[list[Photo], list[Photo]]:
+    """Split in order of name: number 0, n, 2n ... are held out."""
+    if len(everything) < 2:
+        raise invalid(f"{path} lists one photo. Training needs at least two: one is held out.")
+    ordered = sorted(everything, key=lambda photo: photo.name)
+    train = [photo for i, photo in enumerate(ordered) if i % n]
+    return train, ordered[::n]
+
+
+def _listed(
+    path: Path, document: Document, everything: list[Photo]
+) -> tuple[list[Photo], list[Photo]]:
+    """The split by `train_filenames` and `val_filenames` (or `test_filenames`), if it is there."""
+    train = _names(path, document, "train_filenames", everything)
+    held = _names(path, document, "val_filenames", everything)
+    held = held or _names(path, document, "test_filenames", everything)
+    if not held:
+        return [], []
+    training = [p for p in everything if (p.name in train if train else p.name not in held)]
+    if not training:
+        raise invalid(f"{path}: every photo is held out. Add photos to train_filenames.")
+    return training, [p for p in everything if p.name in held]
+
+
+def _names(path: Path, document: Document, key: str, everything: list[Photo]) -> set[str]:
+    names = document.get(key, [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise invalid(f"{path}: {key} must be a list of file paths.")
+    unknown = set(names) - {photo.name for photo in everything}
+    if unknown:
+        raise invalid(f"{path}: {key} names {min(unknown)}, which no frame has as file_path.")
+    return set(names)
+
+
+def _warn_of_distortion(path: Path, document: Document) -> None:
+    if any(document.get(key) for key in DISTORTION):
+        log.warning("%s: lens distortion is ignored; undistort the photos for best quality", path)

@@ -1,0 +1,63 @@
+"""The entry point of a worker process.
+
+    torchrun --nproc-per-node=2 -m nerf_trainer.train --config FILE
+    python3 -m nerf_trainer.train --config FILE
+
+The dataset is looked for relative to NERF_DATASET_ROOT (default: the current folder); results go
+to NERF_OUTPUT_ROOT (default: ./output). Without --config, the defaults train what lies there.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from nerf_contract.reasons import CRASHED, FAILURES
+from nerf_trainer import logs
+from nerf_trainer.config import load_config
+from nerf_trainer.failures import TrainerFailure, write_termination
+from nerf_trainer.http import start_server
+from nerf_trainer.metrics import TrainerMetrics
+from nerf_trainer.progress import Board
+
+log = logging.getLogger("nerf_trainer.train")
+
+
+def main() -> int:
+    """Train, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="nerf_trainer.train", description="Train a NeRF.")
+    parser.add_argument("--config", type=Path, help="JSON file; all defaults if absent")
+    args = parser.parse_args()
+    logs.set_up()
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    board, metrics = Board(), TrainerMetrics(local_rank)
+    server = start_server(board, metrics, local_rank)
+    log.info("status at http://%s:%d/status", *server.address)
+    return _end(args.config, board, metrics, local_rank)
+
+
+def _end(config_file: Path | None, board: Board, metrics: TrainerMetrics, local_rank: int) -> int:
+    """Train, and turn the end, good or bad, into a termination message and an exit code."""
+    try:
+        config = load_config(config_file)
+        # Imports torch, which takes seconds: the server answers meanwhile.
+        from nerf_trainer.app import run
+
+        outcome = run(config, board, metrics, local_rank)
+    except TrainerFailure as failure:
+        log.error("%s: %s", failure.reason, failure.message)
+        log.debug("where it happened", exc_info=failure)
+        write_termination(failure.reason, failure.message, board.progress)
+        return failure.failure.exit_code
+    except Exception as error:
+        log.exception("the worker ended by an unexpected error")
+        write_termination(CRASHED, f"{type(error).__name__}: {error}", board.progress)
+        return FAILURES[CRASHED].exit_code
+    log.info("%s: %s", outcome.reason, outcome.message)
+    write_termination(outcome.reason, outcome.message, board.progress)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
