@@ -1,0 +1,68 @@
+"""`python -m nerf_operator`: run the operator until SIGTERM."""
+
+import asyncio
+import json
+import logging
+import sys
+
+import kopf
+
+from nerf_operator import handlers
+from nerf_operator.cluster.api import Api
+from nerf_operator.cluster.cache import Cache
+from nerf_operator.cluster.reconcile import Reconciler
+from nerf_operator.core.plan import Defaults
+from nerf_operator.settings import Settings, SettingsError
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as JSON."""
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def configure_logging(level: str) -> None:
+    """JSON lines on stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    if level != "DEBUG":
+        logging.getLogger("kopf").setLevel(logging.WARNING)
+
+
+def main() -> int:
+    """Wire the parts and run. Exit code 2: settings that make no sense."""
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        print(f"nerf-operator: {error}", file=sys.stderr)
+        return 2
+    configure_logging(settings.log_level)
+    kopf_settings, registry = kopf.OperatorSettings(), kopf.OperatorRegistry()
+    handlers.configure(kopf_settings)
+    api = Api(lambda: handlers.connect(kopf_settings))
+    reconciler = Reconciler(Cache(), api, Defaults(settings.trainer_image))
+    handlers.register(handlers.Operator(settings, reconciler, api), registry)
+    run = kopf.operator(
+        registry=registry,
+        settings=kopf_settings,
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
+        standalone=True,
+    )
+    asyncio.run(run)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

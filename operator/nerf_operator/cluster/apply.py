@@ -1,0 +1,136 @@
+"""Doing what a plan says, and remembering the answers."""
+
+import asyncio
+import hashlib
+from collections.abc import Coroutine, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from nerf_contract import names
+from nerf_contract.v1alpha1 import NeRFJobStatus
+
+from nerf_operator.cluster import parse
+from nerf_operator.cluster.api import Api, Object
+from nerf_operator.cluster.cache import Cache, Key
+from nerf_operator.core.actions import Action, Apply, Create, Delete, Event
+from nerf_operator.core.observed import Job
+
+
+class Applier:
+    """Makes API calls, and puts what they answer into the cache."""
+
+    def __init__(self, api: Api, cache: Cache) -> None:
+        self._api = api
+        self._cache = cache
+
+    async def prepare(self, job: Job, actions: Iterable[Action]) -> frozenset[str]:
+        """Deletions and the children that pods need. Names of those that are not ours to have."""
+        chosen = [action for action in actions if not isinstance(action, Create)]
+        names_ = await _all(
+            self._delete(job, a) if isinstance(a, Delete) else self._apply(job, a) for a in chosen
+        )
+        return frozenset(name for name in names_ if name is not None)
+
+    async def create_pods(self, job: Job, actions: Iterable[Action]) -> list[Event]:
+        """Create pods. Events of those that were not there before."""
+        creations = (action for action in actions if isinstance(action, Create))
+        events = await _all(self._create(job, creation) for creation in creations)
+        return [event for event in events if event is not None]
+
+    async def _delete(self, job: Job, action: Delete) -> None:
+        key = Key(job.namespace, job.name)
+        left = await self._api.delete_pod(job.namespace, action.name, action.uid)
+        if left is None:
+            self._cache.pods.remove(key, action.name, action.uid)
+        else:
+            self._cache.pods.put(key, parse.pod(left))
+
+    async def _apply(self, job: Job, action: Apply) -> str | None:
+        name: str = action.child["metadata"]["name"]
+        made = await self._api.apply(job.namespace, action.child, action.force)
+        if made is None:
+            return name
+        key = Key(job.namespace, name)
+        if made["kind"] == "Service":
+            self._cache.services.put(key, parse.service(made))
+        else:
+            self._cache.claims.put(key, parse.claim(made))
+        return None
+
+    async def _create(self, job: Job, action: Create) -> Event | None:
+        made = await self._api.create_pod(job.namespace, action.pod)
+        if made is None:
+            return None
+        self._cache.pods.put(Key(job.namespace, job.name), parse.pod(made))
+        return action.event
+
+    async def write_status(self, job: Job, new: NeRFJobStatus) -> bool:
+        """Write what differs from the status that is there. False where the job is gone."""
+        written = await self._api.patch_status(
+            job.namespace, job.name, job.uid, status_patch(job.status, new)
+        )
+        if written is not None:
+            self._cache.put_job(parse.job(written))
+        return written is not None
+
+    async def tell(self, job: Job, events: Iterable[Event], now: datetime) -> None:
+        """Post events."""
+        await _all(self._api.create_event(job.namespace, event(job, e, now)) for e in events)
+
+
+async def _all(calls: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Run all to the end, then raise the first error."""
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results
+
+
+def status_patch(old: NeRFJobStatus, new: NeRFJobStatus) -> Object:
+    """Merge patch from one status to the other: sections that differ, null for those gone."""
+    before, after = _dump(old), _dump(new)
+    changed = {
+        key: _merge(before.get(key), value)
+        for key, value in after.items()
+        if before.get(key) != value
+    }
+    return changed | {key: None for key in before if key not in after}
+
+
+def _merge(before: Any, after: Any) -> Any:
+    """A merge patch keeps the keys that it does not name: name those that are gone."""
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return after
+    return after | {key: None for key in before if key not in after}
+
+
+def _dump(status: NeRFJobStatus) -> Object:
+    return status.model_dump(by_alias=True, exclude_none=True)
+
+
+def event(job: Job, told: Event, now: datetime) -> Object:
+    """An Event object. Its name is made from its content: telling it twice tells it once."""
+    stamp = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    content = "|".join([job.uid, told.reason, told.message, job.version])
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{job.name}.{digest}", "namespace": job.namespace},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "namespace": job.namespace,
+            "name": job.name,
+            "uid": job.uid,
+        },
+        "type": "Warning" if told.warning else "Normal",
+        "reason": told.reason,
+        "message": told.message[:1024],
+        "source": {"component": names.FIELD_MANAGER},
+        "reportingComponent": names.FIELD_MANAGER,
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+    }

@@ -1,0 +1,117 @@
+"""What the watches and our own writes have told, by object; the newest version wins.
+
+An answer to a write goes the same way in as an event of a watch, so that a pass that follows at
+once sees what the one before it did, and neither repeats a call nor an event.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from nerf_operator.core import claims
+from nerf_operator.core.observed import Claim, Job, Pod, Service
+
+
+class Key(NamedTuple):
+    """Namespace and name of a job (or of another object)."""
+
+    namespace: str
+    name: str
+
+
+class Record(Protocol):
+    """What every cached object has."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+
+
+R = TypeVar("R", bound=Record)
+#: Deleted objects that are remembered, lest a late answer brings them back.
+TOMBSTONES = 10_000
+
+
+class Table(Generic[R]):
+    """Objects of one kind, in groups: the pods of a job; anything else is a group of its own."""
+
+    def __init__(self) -> None:
+        self._groups: dict[Key, dict[str, R]] = {}
+        self._dead: OrderedDict[str, None] = OrderedDict()
+
+    def put(self, group: Key, record: R) -> bool:
+        """Keep the record unless a newer one is known. False where nothing changed."""
+        if record.uid in self._dead:
+            return False
+        members = self._groups.setdefault(group, {})
+        known = members.get(record.name)
+        if known is not None and not _newer(record, known):
+            return False
+        members[record.name] = record
+        return True
+
+    def remove(self, group: Key, name: str, uid: str) -> None:
+        """The object is gone. Another one of its name stays."""
+        self._dead[uid] = None
+        if len(self._dead) > TOMBSTONES:
+            self._dead.popitem(last=False)
+        members = self._groups.get(group, {})
+        if name in members and members[name].uid == uid:
+            del members[name]
+            if not members:
+                del self._groups[group]
+
+    def group(self, group: Key) -> tuple[R, ...]:
+        """All objects of a group."""
+        return tuple(self._groups.get(group, {}).values())
+
+    def get(self, key: Key) -> R | None:
+        """The object that is a group of its own."""
+        return self._groups.get(key, {}).get(key.name)
+
+    def items(self) -> Iterator[tuple[Key, R]]:
+        """Every object with its group."""
+        for group, members in list(self._groups.items()):
+            for record in list(members.values()):
+                yield group, record
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+
+def _newer(record: Record, known: Record) -> bool:
+    """Kubernetes' resource versions are growing decimal numbers (KEP-5504)."""
+    return int(record.version) > int(known.version)
+
+
+class Cache:
+    """Everything that is known of the cluster."""
+
+    def __init__(self) -> None:
+        self.jobs: Table[Job] = Table()
+        self.pods: Table[Pod] = Table()
+        self.services: Table[Service] = Table()
+        self.claims: Table[Claim] = Table()
+        self._users: dict[Key, set[str]] = {}
+
+    def put_job(self, job: Job) -> None:
+        """Keep a job, and which claims it names."""
+        self.jobs.put(Key(job.namespace, job.name), job)
+        for claim in claims.names_of(job):
+            self._users.setdefault(Key(job.namespace, claim), set()).add(job.name)
+
+    def remove_job(self, job: Job) -> None:
+        """The job is gone."""
+        self.jobs.remove(Key(job.namespace, job.name), job.name, job.uid)
+        for claim in claims.names_of(job):
+            users = self._users.get(Key(job.namespace, claim), set())
+            users.discard(job.name)
+            if not users:
+                self._users.pop(Key(job.namespace, claim), None)
+
+    def users(self, claim: Key) -> list[Key]:
+        """Jobs that name this claim."""
+        return [Key(claim.namespace, name) for name in sorted(self._users.get(claim, ()))]

@@ -1,0 +1,162 @@
+"""From Kubernetes' JSON to the frozen records that the decisions use."""
+
+from datetime import datetime
+from typing import Any
+
+from nerf_contract import names
+from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
+from pydantic import ValidationError
+
+from nerf_operator.core.observed import Claim, Job, Pod, Service, Termination
+
+Object = dict[str, Any]
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time of Kubernetes (RFC 3339), or None."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def owner_uid(obj: Object) -> str:
+    """UID of the controlling NeRFJob, or "" where there is none."""
+    for reference in obj["metadata"].get("ownerReferences", ()):
+        if reference.get("controller") and reference.get("kind") == names.KIND:
+            return str(reference["uid"])
+    return ""
+
+
+def job(obj: Object) -> Job:
+    """A NeRFJob; a spec that the models reject becomes an error, not an exception."""
+    meta = obj["metadata"]
+    spec, error = _spec(obj.get("spec") or {})
+    return Job(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        version=meta["resourceVersion"],
+        generation=meta.get("generation", 0),
+        deleting="deletionTimestamp" in meta,
+        spec=spec,
+        error=error,
+        status=_status(obj.get("status") or {}),
+    )
+
+
+def _spec(data: Object) -> tuple[NeRFJobSpec | None, str]:
+    try:
+        return NeRFJobSpec.model_validate(data), ""
+    except ValidationError as error:
+        return None, "; ".join(_sentence(part) for part in error.errors()[:5])
+
+
+def _sentence(error: Any) -> str:
+    field = ".".join(str(part) for part in ("spec", *error["loc"]))
+    return f"{field}: {error['msg']}"
+
+
+def _status(data: Object) -> NeRFJobStatus:
+    """A status that another version wrote, and that makes no sense here, counts as none."""
+    try:
+        return NeRFJobStatus.model_validate(data)
+    except ValidationError:
+        return NeRFJobStatus()
+
+
+def service(obj: Object) -> Service:
+    """A Service."""
+    meta = obj["metadata"]
+    return Service(
+        name=meta["name"],
+        uid=meta["uid"],
+        version=meta["resourceVersion"],
+        owner=owner_uid(obj),
+        selector=dict(obj.get("spec", {}).get("selector") or {}),
+        deleting="deletionTimestamp" in meta,
+    )
+
+
+def claim(obj: Object) -> Claim:
+    """A PersistentVolumeClaim."""
+    meta, spec = obj["metadata"], obj.get("spec", {})
+    return Claim(
+        name=meta["name"],
+        uid=meta["uid"],
+        version=meta["resourceVersion"],
+        owner=owner_uid(obj),
+        phase=obj.get("status", {}).get("phase", "Pending"),
+        access_modes=tuple(spec.get("accessModes", ())),
+        storage_class=spec.get("storageClassName"),
+        deleting="deletionTimestamp" in meta,
+    )
+
+
+def pod(obj: Object) -> Pod:
+    """A pod of a job, of any phase."""
+    meta, status = obj["metadata"], obj.get("status", {})
+    labels = meta.get("labels", {})
+    conditions = {c["type"]: c for c in status.get("conditions", ())}
+    container: Object = next(iter(status.get("containerStatuses", ())), {})
+    state = container.get("state", {})
+    waiting = state.get("waiting", {})
+    return Pod(
+        name=meta["name"],
+        uid=meta["uid"],
+        version=meta["resourceVersion"],
+        owner=owner_uid(obj),
+        index=_number(labels.get(names.LABEL_INDEX)),
+        attempt=_number(labels.get(names.LABEL_ATTEMPT)) or 0,
+        failures=_number(labels.get(names.LABEL_FAILURES)) or 0,
+        created=datetime.fromisoformat(meta["creationTimestamp"]),
+        phase=status.get("phase", "Pending"),
+        deleting="deletionTimestamp" in meta,
+        ready=_is_true(conditions, "Ready"),
+        ip=status.get("podIP"),
+        node=obj["spec"].get("nodeName"),
+        disrupted=_is_true(conditions, "DisruptionTarget"),
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        unschedulable=_unschedulable(conditions),
+        scheduled_at=_scheduled_at(conditions),
+        sandboxed=_sandboxed(conditions),
+        waiting_reason=waiting.get("reason", ""),
+        waiting_message=waiting.get("message", ""),
+        image=obj["spec"]["containers"][0].get("image", ""),
+        image_id=container.get("imageID", ""),
+        termination=_termination(state.get("terminated")),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() else None
+
+
+def _is_true(conditions: Object, type_: str) -> bool:
+    return bool(conditions.get(type_, {}).get("status") == "True")
+
+
+def _unschedulable(conditions: Object) -> str | None:
+    found = conditions.get("PodScheduled", {})
+    if found.get("status") == "False" and found.get("reason") == "Unschedulable":
+        return str(found.get("message", ""))
+    return None
+
+
+def _scheduled_at(conditions: Object) -> datetime | None:
+    found = conditions.get("PodScheduled", {})
+    return moment(found.get("lastTransitionTime")) if found.get("status") == "True" else None
+
+
+def _sandboxed(conditions: Object) -> bool | None:
+    found = conditions.get("PodReadyToStartContainers")
+    return None if found is None else bool(found["status"] == "True")
+
+
+def _termination(state: Object | None) -> Termination | None:
+    if state is None:
+        return None
+    return Termination(
+        exit_code=state.get("exitCode", 0),
+        reason=state.get("reason", ""),
+        message=state.get("message", ""),
+        at=moment(state.get("finishedAt")),
+    )

@@ -1,0 +1,89 @@
+"""Asking the job's own pods how far the training is."""
+
+import logging
+from collections.abc import Callable
+
+import aiohttp
+from nerf_contract import names
+from nerf_contract.progress import Progress
+from pydantic import ValidationError
+
+from nerf_operator.cluster.cache import Key
+from nerf_operator.cluster.queue import KeyedQueue, describe
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 1.0
+FASTEST_SECONDS = 2.0
+SLOWEST_SECONDS = 10.0
+PROBES_PER_SECOND = 100
+CONSUMERS = 16
+#: A /status is a few hundred bytes; a pod that sends more is not ours.
+MAX_BYTES = 65536
+
+
+class Prober:
+    """Polls one pod of each running job, and calls `changed` where the answer is a new one."""
+
+    def __init__(self, changed: Callable[[Key], None], port: int = names.TRAINER_HTTP_PORT) -> None:
+        self._changed = changed
+        self._port = port
+        self._targets: dict[Key, str] = {}
+        self._known: dict[Key, Progress] = {}
+        self._pauses: dict[Key, float] = {}
+        self._queue: KeyedQueue[Key] = KeyedQueue(self._probe)
+        self._session: aiohttp.ClientSession | None = None
+
+    def aim(self, key: Key, address: str | None) -> None:
+        """Poll the pod at this address from now on; None stops."""
+        if address is None:
+            self._targets.pop(key, None)
+        elif self._targets.get(key) != address:
+            self._targets[key] = address
+            self._pauses[key] = FASTEST_SECONDS
+            self._queue.add(key)
+
+    def forget(self, key: Key) -> None:
+        """The job is gone."""
+        for table in (self._targets, self._known, self._pauses):
+            table.pop(key, None)
+
+    def progress(self, key: Key) -> Progress | None:
+        """The last answer."""
+        return self._known.get(key)
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        async with aiohttp.ClientSession(timeout=timeout) as self._session:
+            await self._queue.run(CONSUMERS)
+
+    async def _probe(self, key: Key) -> None:
+        address = self._targets.get(key)
+        if address is None:
+            return
+        try:
+            self._learn(key, await self._ask(address))
+        except (TimeoutError, aiohttp.ClientError, ValidationError, OSError) as error:
+            log.debug("%s: no progress from %s: %s", key, address, describe(error))
+        self._queue.add(key, self._pause(key))
+
+    async def _ask(self, address: str) -> Progress:
+        assert self._session is not None
+        host = f"[{address}]" if ":" in address else address
+        url = f"http://{host}:{self._port}/status"
+        async with self._session.get(url, allow_redirects=False) as answer:
+            answer.raise_for_status()
+            return Progress.model_validate_json(await answer.content.read(MAX_BYTES))
+
+    def _learn(self, key: Key, progress: Progress) -> None:
+        if self._known.get(key) == progress:
+            self._pauses[key] = min(SLOWEST_SECONDS, self._pauses.get(key, 0) * 1.5)
+            return
+        self._pauses[key] = FASTEST_SECONDS
+        self._known[key] = progress
+        self._changed(key)
+
+    def _pause(self, key: Key) -> float:
+        crowd = min(SLOWEST_SECONDS, len(self._targets) / PROBES_PER_SECOND)
+        return max(self._pauses.get(key, FASTEST_SECONDS), crowd)

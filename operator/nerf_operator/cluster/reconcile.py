@@ -1,0 +1,85 @@
+"""One pass over one job: snapshot, plan, apply, one status write, events."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from time import perf_counter
+
+from nerf_operator import metrics
+from nerf_operator.cluster import snapshot
+from nerf_operator.cluster.api import Api
+from nerf_operator.cluster.apply import Applier
+from nerf_operator.cluster.cache import Cache, Key
+from nerf_operator.cluster.probe import Prober
+from nerf_operator.cluster.queue import KeyedQueue
+from nerf_operator.core.actions import Plan
+from nerf_operator.core.observed import Job, Observed
+from nerf_operator.core.plan import Defaults, plan
+
+log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """The clock of the passes."""
+    return datetime.now(UTC)
+
+
+class Reconciler:
+    """Brings jobs to what their specs ask for, a pass at a time."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        api: Api,
+        defaults: Defaults,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.cache = cache
+        self.queue: KeyedQueue[Key] = KeyedQueue(self.reconcile)
+        self.prober = Prober(self.queue.add)
+        self._applier = Applier(api, cache)
+        self._defaults = defaults
+        self._clock = clock
+        self._written: dict[Key, datetime] = {}
+
+    async def reconcile(self, key: Key) -> None:
+        """One pass. Raises where the API server does not do as asked; the queue tries again."""
+        started, result = perf_counter(), "error"
+        metrics.queue_depth.set(len(self.queue))
+        try:
+            await self._pass(key)
+            result = "ok"
+        finally:
+            metrics.reconcile_seconds.labels(result).observe(perf_counter() - started)
+
+    async def _pass(self, key: Key) -> None:
+        job = self.cache.jobs.get(key)
+        if job is None:
+            return
+        now = self._clock()
+        observed = snapshot.observe(
+            self.cache, job, self.prober.progress(key), self._written.get(key)
+        )
+        decided = plan(job, observed, now, self._defaults)
+        await self._carry_out(job, observed, decided, now)
+
+    async def _carry_out(self, job: Job, observed: Observed, decided: Plan, now: datetime) -> None:
+        taken = await self._applier.prepare(job, decided.actions)
+        if taken:
+            decided = plan(job, replace(observed, taken=taken), now, self._defaults)
+            decided = replace(decided, actions=())
+        events = await self._applier.create_pods(job, decided.actions)
+        key = Key(job.namespace, job.name)
+        if decided.status is not None and await self._applier.write_status(job, decided.status):
+            self._written[key] = now
+            events = [*decided.events, *events]
+        await self._applier.tell(job, events, now)
+        self.prober.aim(key, decided.probe)
+        if decided.requeue_after is not None:
+            self.queue.add(key, decided.requeue_after)
+
+    def forget(self, key: Key) -> None:
+        """The job is gone; what was learnt of it must not be told of the next of its name."""
+        self.prober.forget(key)
+        self._written.pop(key, None)

@@ -1,0 +1,60 @@
+"""Finding objects that are gone although no watch said so.
+
+A watch that falls too far behind starts again from a list; deletions in between are lost on it.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nerf_contract import names
+
+from nerf_operator.cluster.api import Api
+from nerf_operator.cluster.cache import Cache, Key, Table
+
+log = logging.getLogger(__name__)
+
+MANAGED = f"{names.LABEL_MANAGED_BY}={names.FIELD_MANAGER}"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind that is cached: where it lies, and which of its objects are watched."""
+
+    prefix: str
+    plural: str
+    selector: str | None
+    table: Table[Any]
+
+    def path(self, namespace: str | None) -> str:
+        """Path of its list, in one namespace or in all."""
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        return f"{self.prefix}{scope}/{self.plural}"
+
+
+def kinds(cache: Cache) -> tuple[Kind, ...]:
+    """Everything that is cached."""
+    return (
+        Kind(f"/apis/{names.API_VERSION}", names.PLURAL, None, cache.jobs),
+        Kind("/api/v1", "pods", MANAGED, cache.pods),
+        Kind("/api/v1", "services", MANAGED, cache.services),
+        Kind("/api/v1", "persistentvolumeclaims", None, cache.claims),
+    )
+
+
+async def remove_ghosts(cache: Cache, api: Api, namespaces: Iterable[str]) -> set[Key]:
+    """Drop what no longer exists from the cache. Groups (jobs) that had lost something."""
+    affected: set[Key] = set()
+    scopes: list[str | None] = [*namespaces] or [None]
+    for kind in kinds(cache):
+        known = [(group, record) for group, record in kind.table.items()]
+        exist: set[str] = set()
+        for namespace in scopes:
+            exist |= await api.list_uids(kind.path(namespace), kind.selector)
+        for group, record in known:
+            if record.uid not in exist:
+                log.info("%s %s is gone, unnoticed by its watch", kind.plural, record.name)
+                kind.table.remove(group, record.name, record.uid)
+                affected.add(group)
+    return affected

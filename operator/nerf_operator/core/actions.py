@@ -1,0 +1,62 @@
+"""What a plan consists of."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from nerf_contract.v1alpha1 import NeRFJobStatus
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a person reads in `kubectl describe`."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Create:
+    """Create a pod, unless one of that name is there. `event` is told once it was created."""
+
+    pod: Object
+    event: Event | None = None
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Server-side apply. force: take over fields that others have changed on our object."""
+
+    child: Object
+    force: bool
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete a pod, unless it was replaced by another of that name."""
+
+    name: str
+    uid: str
+
+
+Action = Create | Apply | Delete
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one pass does, in this order: actions, one status write (None: no change), events.
+
+    requeue_after: seconds after which time alone may change the plan; None if it cannot.
+    probe: address of the pod that knows the progress, or None.
+    """
+
+    actions: tuple[Action, ...] = ()
+    status: NeRFJobStatus | None = None
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = None
+    probe: str | None = None
+
+
+NOTHING = Plan()

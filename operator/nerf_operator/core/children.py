@@ -1,0 +1,131 @@
+"""Which children to make, replace and remove while a job goes on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from nerf_contract.v1alpha1 import NeRFJobSpec
+
+from nerf_operator.core import claims, pod, render, replacement
+from nerf_operator.core.actions import Action, Apply, Create, Delete, Event
+from nerf_operator.core.observed import Job, Observed, Pod
+from nerf_operator.core.replacement import Slot
+
+
+@dataclass(frozen=True)
+class Places:
+    """The place of every worker, by index, and of the coordinator if the job is elastic."""
+
+    workers: Mapping[int, Slot]
+    coordinator: Slot | None
+
+    def slots(self) -> list[Slot]:
+        """All places."""
+        return [*self.workers.values(), *([self.coordinator] if self.coordinator else [])]
+
+    def current(self) -> list[Pod]:
+        """Worker pods that run, will run or have finished."""
+        return [slot.current for slot in self.workers.values() if slot.current is not None]
+
+    def wait_seconds(self) -> float | None:
+        """Seconds until the next attempt of any place is due."""
+        return min((s.wait for s in self.slots() if s.wait is not None), default=None)
+
+
+def places(spec: NeRFJobSpec, observed: Observed, now: datetime) -> Places:
+    """What each place has, or gets next."""
+    workers = {index: _worker_place(observed, index, now) for index in range(spec.workers.replicas)}
+    elastic = spec.workers.elastic
+    coordinators = observed.coordinators()
+    return Places(workers, replacement.decide(coordinators, now) if elastic else None)
+
+
+def _worker_place(observed: Observed, index: int, now: datetime) -> Slot:
+    slot = replacement.decide(observed.workers(index), now)
+    done = slot.current
+    if done is not None and done.phase == "Succeeded" and _left_behind(observed, done):
+        return Slot(start=done.attempt + 1, failures=slot.failures)
+    return slot
+
+
+def _left_behind(observed: Observed, done: Pod) -> bool:
+    """Whether the writer started anew after this worker had finished, and needs it again."""
+    writers = observed.workers(0)
+    return done.index != 0 and bool(writers) and (writers[-1].created > replacement.ended_at(done))
+
+
+def volumes(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
+    """The Service and the claim, where they are missing or were changed."""
+    return [*_service(job, observed), *_claim(job, spec, observed)]
+
+
+def _service(job: Job, observed: Observed) -> list[Action]:
+    found = observed.service
+    if found is None:
+        return [Apply(render.service(job), force=False)]
+    ours = found.owner == job.uid and not found.deleting
+    if ours and dict(found.selector) != render.coordinator_selector(job):
+        return [Apply(render.service(job), force=True)]
+    return []
+
+
+def _claim(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
+    name = render.checkpoint_claim_name(job.name)
+    if not claims.wants_own(spec) or name in observed.claims:
+        return []
+    return [Apply(render.checkpoint_claim(job), force=False)]
+
+
+def creations(
+    job: Job, spec: NeRFJobSpec, observed: Observed, places: Places, image: str
+) -> list[Create]:
+    """Pods to create now, the coordinator's and the lowest index first."""
+    made = []
+    if places.coordinator is not None and places.coordinator.start is not None:
+        request = pod.PodRequest(image, None, places.coordinator.start)
+        made.append(Create(pod.coordinator(job, request)))
+    for index, slot in places.workers.items():
+        if slot.start is not None:
+            request = pod.PodRequest(
+                image,
+                index,
+                slot.start,
+                slot.failures,
+                claims.together(spec, observed),
+                claims.read_only(spec, observed),
+            )
+            made.append(Create(pod.worker(job, request), _replaced(request, slot)))
+    return made
+
+
+def _replaced(request: pod.PodRequest, slot: Slot) -> Event | None:
+    if slot.why is None:
+        return None
+    text = f"Worker {request.index} gets attempt {request.attempt}: {slot.why}."
+    return Event("WorkerReplaced", text, warning=True)
+
+
+def removals(spec: NeRFJobSpec, observed: Observed) -> list[Delete]:
+    """Pods that are not wanted: of too high an index, failed ones but for the newest."""
+    found: list[Pod] = []
+    for index in {p.index for p in observed.pods if p.index is not None}:
+        pods = observed.workers(index)
+        unwanted = index >= spec.workers.replicas
+        found += [p for p in pods if not p.deleting] if unwanted else _extra(pods)
+    coordinators = observed.coordinators()
+    found += (
+        _extra(coordinators)
+        if spec.workers.elastic
+        else [p for p in coordinators if not p.deleting]
+    )
+    return delete(found)
+
+
+def _extra(pods: tuple[Pod, ...]) -> list[Pod]:
+    """Old failed pods, and all but the newest where two of one place should ever be alive."""
+    return [*replacement.surplus(pods), *[p for p in pods if p.alive][:-1]]
+
+
+def delete(pods: Iterable[Pod]) -> list[Delete]:
+    """Actions that delete these pods, in a stable order."""
+    return [Delete(p.name, p.uid) for p in sorted(pods, key=lambda p: p.name)]

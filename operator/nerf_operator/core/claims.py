@@ -1,0 +1,65 @@
+"""PersistentVolumeClaims: are they there, and who may mount them where."""
+
+from nerf_contract import reasons
+from nerf_contract.v1alpha1 import NeRFJobSpec
+
+from nerf_operator.core import pod, render
+from nerf_operator.core.observed import Job, Observed
+from nerf_operator.core.waiting import Waiting
+
+
+def names_of(job: Job) -> tuple[str, ...]:
+    """The claims that a job uses."""
+    if job.spec is None:
+        return ()
+    return (job.spec.dataset.claim_name, pod.checkpoint_claim(job, job.spec))
+
+
+def problem(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
+    """What keeps pods from being made: a claim that is not there. It heals when it appears."""
+    if spec.dataset.claim_name not in observed.claims:
+        return _missing(job, "spec.dataset.claimName", spec.dataset.claim_name, "with the photos")
+    given = spec.checkpoint.volume.claim_name
+    if given is not None and given not in observed.claims:
+        return _missing(job, "spec.checkpoint.volume.claimName", given, "for the checkpoints")
+    return _lost(job, spec, observed)
+
+
+def _missing(job: Job, field: str, claim: str, what: str) -> Waiting:
+    return Waiting(
+        reasons.CLAIM_NOT_FOUND,
+        f"{field} names the PersistentVolumeClaim {claim!r}, which does not exist in namespace "
+        f"{job.namespace!r}. Create it ({what}), or create the job again with the right name; "
+        "the job starts by itself once the claim is there.",
+    )
+
+
+def _lost(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
+    """A claim of ours that is gone with the checkpoints: never start again in silence."""
+    claim = render.checkpoint_claim_name(job.name)
+    checkpoint = job.status.checkpoint
+    if not wants_own(spec) or claim in observed.claims or checkpoint is None:
+        return None
+    return Waiting(
+        reasons.CLAIM_NOT_FOUND,
+        f"The PersistentVolumeClaim {claim!r} was deleted, and the checkpoint of step "
+        f"{checkpoint.step} with it. Restore a claim of that name to go on, or delete the job and "
+        "create it again to train from the start.",
+    )
+
+
+def wants_own(spec: NeRFJobSpec) -> bool:
+    """Whether the operator makes the checkpoint claim."""
+    return spec.checkpoint.volume.claim_name is None
+
+
+def together(spec: NeRFJobSpec, observed: Observed) -> bool:
+    """Whether the dataset's claim forces all workers onto one node."""
+    claim = observed.claims.get(spec.dataset.claim_name)
+    return claim is not None and claim.one_node_only
+
+
+def read_only(spec: NeRFJobSpec, observed: Observed) -> bool:
+    """Whether the dataset's claim may only be mounted read-only."""
+    claim = observed.claims.get(spec.dataset.claim_name)
+    return claim is not None and claim.access_modes == ("ReadOnlyMany",)

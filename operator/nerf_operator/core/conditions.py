@@ -1,0 +1,124 @@
+"""The six conditions of a job, from what is known of it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from nerf_contract import reasons
+from nerf_contract.v1alpha1 import Condition, NeRFJobStatus
+
+from nerf_operator.core.outcome import Outcome
+from nerf_operator.core.waiting import Waiting
+
+Truth = Literal["True", "False", "Unknown"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the conditions are made from.
+
+    fewest: ready workers with which training goes on.
+    starting: reason and sentence for workers that are not ready.
+    """
+
+    wanted: int
+    fewest: int
+    ready: int
+    starting: Waiting
+    obstacle: Waiting | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class _Fact:
+    status: Truth
+    reason: str
+    message: str
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment as Kubernetes writes it: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def build(facts: Facts, old: NeRFJobStatus, generation: int, now: datetime) -> list[Condition]:
+    """All conditions; `lastTransitionTime` changes only with the status."""
+    return [_condition(type_, fact, old, generation, now) for type_, fact in _facts(facts).items()]
+
+
+def _condition(
+    type_: str, fact: _Fact, old: NeRFJobStatus, generation: int, now: datetime
+) -> Condition:
+    before = old.condition(type_)
+    same = before is not None and before.status == fact.status
+    return Condition(
+        type=type_,
+        status=fact.status,
+        reason=fact.reason,
+        message=fact.message,
+        last_transition_time=before.last_transition_time if before and same else rfc3339(now),
+        observed_generation=generation,
+    )
+
+
+def _facts(facts: Facts) -> dict[str, _Fact]:
+    if facts.outcome is not None:
+        return _ended(facts.outcome)
+    return {
+        reasons.SUCCEEDED: _Fact("False", reasons.NOT_FINISHED, "The training has not finished."),
+        reasons.FAILED: _Fact("False", reasons.NO_FAILURE, "Nothing has failed for good."),
+        reasons.RUNNING: _running(facts),
+        reasons.WORKERS_READY: _workers_ready(facts),
+        reasons.RECONCILING: _reconciling(facts),
+        reasons.STALLED: _stalled(facts),
+    }
+
+
+def _ended(outcome: Outcome) -> dict[str, _Fact]:
+    end = _Fact("True", outcome.reason, outcome.message)
+    reason = reasons.JOB_SUCCEEDED if outcome.succeeded else reasons.JOB_FAILED
+    over = _Fact("False", reason, "The job has ended.")
+    stalled = _Fact("True", reason, f"{outcome.reason}: {outcome.message}")
+    return {
+        reasons.SUCCEEDED: end if outcome.succeeded else over,
+        reasons.FAILED: over if outcome.succeeded else end,
+        reasons.RUNNING: over,
+        reasons.WORKERS_READY: over,
+        reasons.RECONCILING: over,
+        reasons.STALLED: over if outcome.succeeded else stalled,
+    }
+
+
+def _running(facts: Facts) -> _Fact:
+    if facts.ready >= facts.fewest:
+        message = f"{facts.ready} of {facts.wanted} workers are training."
+        return _Fact("True", reasons.TRAINING, message)
+    why = facts.obstacle or facts.starting
+    return _Fact("False", why.reason, why.message)
+
+
+def _workers_ready(facts: Facts) -> _Fact:
+    if facts.ready >= facts.wanted:
+        return _Fact("True", reasons.ALL_READY, f"All {facts.wanted} workers are ready.")
+    why = facts.obstacle or facts.starting
+    counted = f"{facts.ready} of {facts.wanted} workers are ready."
+    return _Fact("False", why.reason, f"{counted} {why.message}")
+
+
+def _reconciling(facts: Facts) -> _Fact:
+    if _is_stalled(facts):
+        return _Fact("False", reasons.STALLED, "Waiting for a person; see the condition Stalled.")
+    if facts.ready >= facts.wanted:
+        return _Fact("False", reasons.UP_TO_DATE, "Everything is as the spec asks for.")
+    return _Fact("True", facts.starting.reason, facts.starting.message)
+
+
+def _stalled(facts: Facts) -> _Fact:
+    if facts.obstacle is not None and _is_stalled(facts):
+        return _Fact("True", facts.obstacle.reason, facts.obstacle.message)
+    return _Fact("False", reasons.UP_TO_DATE, "Nothing waits for a person.")
+
+
+def _is_stalled(facts: Facts) -> bool:
+    """An elastic job that trains with fewer workers than wanted is not stalled."""
+    return facts.obstacle is not None and facts.ready < facts.fewest

@@ -1,0 +1,76 @@
+"""What has just happened to a job, as sentences for `kubectl describe`."""
+
+from nerf_contract import reasons
+from nerf_contract.v1alpha1 import Condition, NeRFJobStatus
+
+from nerf_operator.core.actions import Event
+
+
+def derive(old: NeRFJobStatus, new: NeRFJobStatus) -> tuple[Event, ...]:
+    """Events of the step from the old status to the new one; none where nothing happened."""
+    found = [_created(old, new), _resized(old, new), _running(old, new), _stalled(old, new)]
+    return tuple(event for event in [*found, _ended(old, new)] if event is not None)
+
+
+def _turned(old: NeRFJobStatus, new: NeRFJobStatus, type_: str) -> Condition | None:
+    """The condition if it became True, or is True for another reason than before."""
+    before, after = old.condition(type_), new.condition(type_)
+    if after is None or after.status != "True":
+        return None
+    same = before is not None and before.status == "True" and before.reason == after.reason
+    return None if same else after
+
+
+def _is_true(status: NeRFJobStatus, type_: str) -> bool:
+    condition = status.condition(type_)
+    return condition is not None and condition.status == "True"
+
+
+def _created(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    before = old.workers.replicas if old.workers else 0
+    after = new.workers.replicas if new.workers else 0
+    if before or not after or old.progress is not None:
+        return None
+    return Event("WorkersCreated", f"Created {after} worker {'pod' if after == 1 else 'pods'}.")
+
+
+def _resized(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    if not old.workers or not new.workers or old.workers.wanted == new.workers.wanted:
+        return None
+    return Event("Resized", f"{old.workers.wanted} -> {new.workers.wanted} workers wanted.")
+
+
+def _running(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    started = _turned(old, new, reasons.RUNNING)
+    if started is not None:
+        resumed = old.progress is not None and old.progress.step > 0
+        return Event("TrainingResumed" if resumed else "TrainingStarted", started.message)
+    after = new.condition(reasons.RUNNING)
+    over = _is_true(new, reasons.SUCCEEDED) or _is_true(new, reasons.FAILED)
+    stopped = after is not None and after.status != "True" and _is_true(old, reasons.RUNNING)
+    if after is not None and stopped and not over:
+        return Event("TrainingInterrupted", after.message, warning=True)
+    return None
+
+
+def _stalled(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    if _is_true(new, reasons.FAILED):
+        return None
+    stalled = _turned(old, new, reasons.STALLED)
+    if stalled is not None:
+        return Event(stalled.reason, stalled.message, warning=True)
+    if _is_true(old, reasons.STALLED) and not _is_true(new, reasons.STALLED):
+        return Event("Recovered", "What the job waited for has been done.")
+    return None
+
+
+def _ended(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    failed = _turned(old, new, reasons.FAILED)
+    if failed is not None:
+        return Event("Failed", f"{failed.reason}: {failed.message}", warning=True)
+    succeeded = _turned(old, new, reasons.SUCCEEDED)
+    if succeeded is None:
+        return None
+    psnr = new.progress.psnr if new.progress else None
+    tail = f" Held-out PSNR: {psnr:.2f} dB." if psnr is not None else ""
+    return Event("Succeeded", f"{succeeded.message}{tail}")

@@ -1,0 +1,139 @@
+"""What is observed of one job: a frozen snapshot that the decisions are made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from nerf_contract.progress import Progress
+from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Termination:
+    """How the container of a pod ended. `at` is None where the kubelet did not say."""
+
+    exit_code: int
+    reason: str
+    message: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A worker pod, or a coordinator pod (`index` is None then).
+
+    failures: how often this index had failed before this pod was made.
+    disrupted: the cluster ended it (eviction, preemption, a lost node), not its own program.
+    unschedulable: the scheduler's words, while it finds no node.
+    sandboxed: whether its volumes and network are there; None where the kubelet does not tell.
+    """
+
+    name: str
+    uid: str
+    version: str
+    owner: str
+    index: int | None
+    attempt: int
+    failures: int
+    created: datetime
+    phase: str = "Pending"
+    deleting: bool = False
+    ready: bool = False
+    ip: str | None = None
+    node: str | None = None
+    disrupted: bool = False
+    reason: str = ""
+    message: str = ""
+    unschedulable: str | None = None
+    scheduled_at: datetime | None = None
+    sandboxed: bool | None = None
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    image: str = ""
+    image_id: str = ""
+    termination: Termination | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether none of its containers will run again."""
+        return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs or will run: neither ended nor being deleted."""
+        return not self.ended and not self.deleting
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service of ours, or one of the same name that belongs to another object."""
+
+    name: str
+    uid: str
+    version: str
+    owner: str
+    selector: Mapping[str, str]
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A PersistentVolumeClaim of the namespace."""
+
+    name: str
+    uid: str
+    version: str
+    owner: str
+    phase: str
+    access_modes: tuple[str, ...]
+    storage_class: str | None
+    deleting: bool = False
+
+    @property
+    def one_node_only(self) -> bool:
+        """Whether pods on two nodes cannot mount it at the same time."""
+        return not {"ReadOnlyMany", "ReadWriteMany"} & set(self.access_modes)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A NeRFJob. `spec` is None where the models reject it; `error` says why then."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: str
+    generation: int
+    deleting: bool
+    spec: NeRFJobSpec | None
+    error: str
+    status: NeRFJobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that a pass knows of the cluster.
+
+    claims: by name; every claim of the namespace that the job names.
+    status_written: when the status was last written by this process, if it was.
+    status_interval: fewest seconds between two status writes that only tell of progress.
+    taken: names of children that exist and belong to someone else.
+    """
+
+    pods: tuple[Pod, ...] = ()
+    service: Service | None = None
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    progress: Progress | None = None
+    status_written: datetime | None = None
+    status_interval: float = 2.0
+    taken: frozenset[str] = frozenset()
+
+    def workers(self, index: int) -> tuple[Pod, ...]:
+        """Pods of one worker index, oldest attempt first."""
+        found = (pod for pod in self.pods if pod.index == index)
+        return tuple(sorted(found, key=lambda pod: pod.attempt))
+
+    def coordinators(self) -> tuple[Pod, ...]:
+        """Coordinator pods, oldest attempt first."""
+        found = (pod for pod in self.pods if pod.index is None)
+        return tuple(sorted(found, key=lambda pod: pod.attempt))

@@ -1,0 +1,89 @@
+"""Whether the job is over, and how it ended."""
+
+from dataclasses import dataclass
+
+from nerf_contract import reasons
+from nerf_contract.progress import Progress
+from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
+
+from nerf_operator.core import replacement
+from nerf_operator.core.failure import classify, told
+from nerf_operator.core.observed import Observed, Pod
+
+_SUCCESSES = frozenset({reasons.TRAINING_COMPLETED, reasons.TARGET_PSNR_REACHED})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a job."""
+
+    succeeded: bool
+    reason: str
+    message: str
+    progress: Progress | None = None
+
+
+def recorded(status: NeRFJobStatus) -> Outcome | None:
+    """The end that the status already tells of; it never changes."""
+    for type_, succeeded in ((reasons.SUCCEEDED, True), (reasons.FAILED, False)):
+        condition = status.condition(type_)
+        if condition is not None and condition.status == "True":
+            return Outcome(succeeded, condition.reason, condition.message)
+    return None
+
+
+def decide(spec: NeRFJobSpec, observed: Observed) -> Outcome | None:
+    """The end that the pods tell of, or None while the job goes on."""
+    return _success(observed) or _fatal(spec, observed) or _exhausted(spec, observed)
+
+
+def finished(pod: Pod) -> bool:
+    """Whether the pod's trainer reached its end; one that was stopped did not."""
+    if pod.phase != "Succeeded":
+        return False
+    word = told(pod)
+    return word.reason in _SUCCESSES if word else not pod.deleting
+
+
+def _success(observed: Observed) -> Outcome | None:
+    for writer in observed.workers(0):
+        if finished(writer):
+            word = told(writer)
+            if word is None:
+                return Outcome(True, reasons.TRAINING_COMPLETED, "The training has finished.")
+            return Outcome(True, word.reason, word.message, word.progress)
+    return None
+
+
+def _fatal(spec: NeRFJobSpec, observed: Observed) -> Outcome | None:
+    """A failure that no new attempt can mend."""
+    for pod in _failed(spec, observed):
+        verdict = classify(pod)
+        if not verdict.retryable:
+            word = told(pod)
+            return Outcome(False, verdict.reason, verdict.message, word.progress if word else None)
+    return None
+
+
+def _exhausted(spec: NeRFJobSpec, observed: Observed) -> Outcome | None:
+    """More failures than the budget allows."""
+    total = failures(spec, observed)
+    limit = spec.run_policy.backoff_limit
+    if total <= limit:
+        return None
+    last = max(_failed(spec, observed), key=replacement.ended_at, default=None)
+    cause = classify(last) if last else None
+    tail = f" The last one, {last.name}: {cause.reason}: {cause.message}" if last and cause else ""
+    message = f"Workers failed {total} times, more than runPolicy.backoffLimit {limit} allows."
+    return Outcome(False, reasons.BACKOFF_LIMIT_EXCEEDED, message + tail)
+
+
+def failures(spec: NeRFJobSpec, observed: Observed) -> int:
+    """Failed worker pods so far, over all workers that are wanted."""
+    indices = range(spec.workers.replicas)
+    return sum(replacement.failures(observed.workers(index)) for index in indices)
+
+
+def _failed(spec: NeRFJobSpec, observed: Observed) -> list[Pod]:
+    pods = [pod for index in range(spec.workers.replicas) for pod in observed.workers(index)]
+    return [pod for pod in pods if pod.phase == "Failed" and not pod.deleting]

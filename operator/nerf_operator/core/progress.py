@@ -1,0 +1,54 @@
+"""The summary of the training in the status."""
+
+from nerf_contract.progress import Progress
+from nerf_contract.v1alpha1 import CheckpointStatus, NeRFJobStatus, ProgressStatus
+
+
+def summarize(progress: Progress) -> ProgressStatus:
+    """Progress as a person wants to read it: rounded, with the time left as a duration."""
+    total = max(1, progress.total_steps)
+    rays, eta = progress.rays_per_second, progress.eta_seconds
+    return ProgressStatus(
+        step=progress.step,
+        total_steps=progress.total_steps,
+        percent=min(100, 100 * progress.step // total),
+        psnr=None if progress.psnr is None else round(progress.psnr, 2),
+        rays_per_second=None if rays is None else round(rays),
+        eta=None if eta is None else duration(eta),
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `45s`, `1m30s` or `2h05m`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def merge(
+    old: NeRFJobStatus, progress: Progress | None
+) -> tuple[ProgressStatus | None, CheckpointStatus | None]:
+    """Progress and checkpoint to report; what is not known anew stays as it was.
+
+    A worker that has just started tells step 0 until it has the state of the others: no progress.
+    """
+    if progress is None or progress.phase in ("starting", "waiting"):
+        return old.progress, _checkpoint(old, progress)
+    new = summarize(progress)
+    if new.psnr is None and old.progress is not None:
+        new = new.model_copy(update={"psnr": old.progress.psnr})
+    return new, _checkpoint(old, progress)
+
+
+def _checkpoint(old: NeRFJobStatus, progress: Progress | None) -> CheckpointStatus | None:
+    newest = progress.checkpoint if progress else None
+    return CheckpointStatus(step=newest.step, time=newest.time) if newest else old.checkpoint
+
+
+def pace_seconds(progress: Progress | None, fewest: float) -> float:
+    """Seconds between two reports: a job of hours is told of less often than one of minutes."""
+    eta = (progress.eta_seconds if progress else None) or 0.0
+    return max(fewest, min(10.0, eta / 60))

@@ -1,0 +1,81 @@
+"""The status of a job, and whether it is worth a write."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from nerf_contract import reasons
+from nerf_contract.v1alpha1 import Condition, NeRFJobStatus, WorkersStatus
+
+from nerf_operator.core import conditions, progress, render
+from nerf_operator.core.conditions import Facts
+from nerf_operator.core.observed import Job, Observed
+
+Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Figures beside the conditions. replicas: worker pods that run or will run."""
+
+    replicas: int
+    failures: int
+    image: str | None
+
+
+def build(job: Job, observed: Observed, facts: Facts, tally: Tally, now: datetime) -> NeRFJobStatus:
+    """The whole new status."""
+    old = job.status
+    source = facts.outcome.progress if facts.outcome else observed.progress
+    reported, checkpoint = progress.merge(old, source)
+    found = conditions.build(facts, old, job.generation, now)
+    return NeRFJobStatus(
+        observed_generation=job.generation,
+        phase=_phase(found),
+        conditions=found,
+        workers=WorkersStatus(
+            wanted=facts.wanted,
+            replicas=tally.replicas,
+            ready=facts.ready,
+            summary=f"{facts.ready}/{facts.wanted}",
+        ),
+        selector=render.worker_selector(job.name),
+        progress=reported,
+        checkpoint=checkpoint,
+        restarts=max(old.restarts, tally.failures),
+        image=tally.image,
+        start_time=old.start_time or conditions.rfc3339(now),
+        completion_time=_completion(old, facts, now),
+    )
+
+
+def _completion(old: NeRFJobStatus, facts: Facts, now: datetime) -> str | None:
+    return (old.completion_time or conditions.rfc3339(now)) if facts.outcome else None
+
+
+def _phase(found: list[Condition]) -> Phase:
+    true = {condition.type for condition in found if condition.status == "True"}
+    if reasons.SUCCEEDED in true:
+        return "Succeeded"
+    if reasons.FAILED in true:
+        return "Failed"
+    return "Running" if reasons.RUNNING in true else "Pending"
+
+
+def postponed(
+    old: NeRFJobStatus, new: NeRFJobStatus, observed: Observed, now: datetime
+) -> float | None:
+    """Seconds that writing `new` should wait, or None where it should be written now.
+
+    What only tells of progress is written at a gentle pace; a change of state at once.
+    """
+    if observed.status_written is None or _state(old) != _state(new):
+        return None
+    pace = progress.pace_seconds(observed.progress, observed.status_interval)
+    left = (observed.status_written + timedelta(seconds=pace) - now).total_seconds()
+    return left if left > 0 else None
+
+
+def _state(status: NeRFJobStatus) -> tuple[object, ...]:
+    found = tuple((c.type, c.status, c.reason) for c in status.conditions)
+    return found, status.phase, status.observed_generation, status.image, status.restarts

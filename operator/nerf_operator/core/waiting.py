@@ -1,0 +1,171 @@
+"""Why pods do not run yet, said so that a person knows what to do."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from nerf_contract import reasons
+from nerf_contract.v1alpha1 import NeRFJobSpec
+
+from nerf_operator.core.observed import Claim, Observed, Pod
+
+#: Starting a pod may take this long before its volumes are suspected.
+PATIENCE = timedelta(seconds=20)
+_PULL_ERRORS = frozenset(
+    {
+        *("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"),
+        *("ImageInspectError", "RegistryUnavailable"),
+    }
+)
+_CONFIG_ERRORS = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What must be done by a person before the job can go on."""
+
+    reason: str
+    message: str
+
+
+Rule = Callable[[NeRFJobSpec, Observed, Pod, datetime], Waiting | None]
+
+
+def explain(
+    spec: NeRFJobSpec, observed: Observed, pods: Sequence[Pod], now: datetime
+) -> Waiting | None:
+    """The gravest obstacle of the pods that are meant to run, if there is one."""
+    for rule in _RULES:
+        for pod in pods:
+            found = rule(spec, observed, pod, now)
+            if found is not None:
+                return found
+    return None
+
+
+def recheck_seconds(pods: Sequence[Pod], now: datetime) -> float | None:
+    """Seconds until patience ends with one of the pods that have not started."""
+    ends = [since(pod) + PATIENCE for pod in pods if pod.phase == "Pending"]
+    left = [(end - now).total_seconds() for end in ends if end > now]
+    return min(left, default=None)
+
+
+def since(pod: Pod) -> datetime:
+    """Since when its node, or else the scheduler, has been busy with it."""
+    return pod.scheduled_at or pod.created
+
+
+def _image(spec: NeRFJobSpec, observed: Observed, pod: Pod, now: datetime) -> Waiting | None:
+    if pod.waiting_reason not in _PULL_ERRORS:
+        return None
+    return Waiting(
+        reasons.IMAGE_PULL_FAILED,
+        f"The image {pod.image!r} cannot be pulled ({_pull_cause(pod)}). Check the name in "
+        "spec.image (or the operator's trainerImage), that the registry can be reached from the "
+        "nodes, or load the image onto them; Kubernetes keeps trying.",
+    )
+
+
+def _pull_cause(pod: Pod) -> str:
+    text = pod.waiting_message.lower()
+    for sign, cause in _PULL_CAUSES:
+        if sign in text:
+            return cause
+    return "InvalidImageName" if pod.waiting_reason == "InvalidImageName" else "ErrImagePull"
+
+
+_PULL_CAUSES = (
+    ("not found", "not found"),
+    ("unauthorized", "not authorized"),
+    ("denied", "access denied"),
+    ("no such host", "the registry's host name is unknown"),
+    ("connection refused", "the registry refuses the connection"),
+    ("timeout", "the registry does not answer"),
+    ("not present with pull policy of never", "not on the node"),
+)
+
+
+def _config(spec: NeRFJobSpec, observed: Observed, pod: Pod, now: datetime) -> Waiting | None:
+    if pod.waiting_reason not in _CONFIG_ERRORS:
+        return None
+    return Waiting(
+        reasons.CONTAINER_CONFIG_ERROR,
+        f"The container of {pod.name} cannot be created: {pod.waiting_message}",
+    )
+
+
+def _unbound(spec: NeRFJobSpec, observed: Observed, pod: Pod, now: datetime) -> Waiting | None:
+    """Not scheduled since a claim is not bound, be it at once or on first use."""
+    if pod.scheduled_at is not None or now - pod.created < PATIENCE:
+        return None
+    words = pod.unschedulable
+    if words is not None and "unbound immediate" not in words:
+        return None
+    pending = [claim for claim in observed.claims.values() if claim.phase != "Bound"]
+    return Waiting(reasons.CLAIM_PENDING, _unbound_message(pending[0])) if pending else None
+
+
+def _unbound_message(claim: Claim) -> str:
+    if claim.phase == "Lost":
+        return f"The volume behind the PersistentVolumeClaim {claim.name!r} no longer exists."
+    source = f"storage class {claim.storage_class!r}" if claim.storage_class else "no storage class"
+    return (
+        f"The PersistentVolumeClaim {claim.name!r} ({source}) is still {claim.phase}: no volume "
+        "was made for it. See `kubectl describe pvc`; the class must exist and its provisioner run."
+    )
+
+
+def _unschedulable(
+    spec: NeRFJobSpec, observed: Observed, pod: Pod, now: datetime
+) -> Waiting | None:
+    if pod.unschedulable is None:
+        return None
+    message = f"No node takes {pod.name}. The scheduler says: {pod.unschedulable}"
+    return Waiting(reasons.UNSCHEDULABLE, " ".join([message, *_ways_out(spec, observed, pod)]))
+
+
+def _ways_out(spec: NeRFJobSpec, observed: Observed, pod: Pod) -> list[str]:
+    gpus, words = spec.workers.gpus_per_worker, pod.unschedulable or ""
+    ways = []
+    if gpus:
+        ways.append(
+            f"Each worker asks for {gpus} nvidia.com/gpu: lower spec.workers.gpusPerWorker or "
+            "spec.workers.replicas, or add nodes with GPUs."
+        )
+    elif "Insufficient" in words:
+        ways.append("Lower spec.workers.resources.requests or spec.workers.replicas, or add nodes.")
+    if spec.workers.node_selector and ("selector" in words or "affinity" in words):
+        ways.append("Check spec.workers.nodeSelector against `kubectl get nodes --show-labels`.")
+    return [*ways, *_one_node(spec, observed)]
+
+
+def _one_node(spec: NeRFJobSpec, observed: Observed) -> list[str]:
+    claim = observed.claims.get(spec.dataset.claim_name)
+    if claim is None or not claim.one_node_only or spec.workers.replicas == 1:
+        return []
+    modes = ", ".join(claim.access_modes)
+    return [
+        f"The dataset's claim {claim.name!r} is {modes}, so all workers must share one node: use "
+        "a claim that is ReadOnlyMany or ReadWriteMany, or fewer workers."
+    ]
+
+
+def _volumes(spec: NeRFJobSpec, observed: Observed, pod: Pod, now: datetime) -> Waiting | None:
+    if pod.sandboxed is not False or pod.phase != "Pending" or now - since(pod) < PATIENCE:
+        return None
+    claims = ", ".join(
+        f"{claim.name!r} ({', '.join(claim.access_modes)})"
+        for claim in sorted(observed.claims.values(), key=lambda claim: claim.name)
+    )
+    return Waiting(
+        reasons.VOLUME_NOT_MOUNTED,
+        f"The volumes of {pod.name} are not mounted on node {pod.node!r}; its claims: {claims}. A "
+        "ReadWriteOnce volume can be mounted on one node only, and another pod may hold it "
+        "elsewhere: wait until that pod is gone, or use a ReadWriteMany claim. "
+        f"`kubectl describe pod {pod.name}` tells more.",
+    )
+
+
+_RULES: tuple[Rule, ...] = (_image, _config, _unbound, _unschedulable, _volumes)

@@ -1,0 +1,27 @@
+"""The operator's own Prometheus metrics."""
+
+from nerf_contract import metrics as contract
+from nerf_contract.metrics import Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry()
+
+
+def _counter(metric: Metric) -> Counter:
+    return Counter(metric.name, metric.help, metric.labels, registry=REGISTRY)
+
+
+reconcile_seconds = Histogram(
+    contract.RECONCILE_SECONDS.name,
+    contract.RECONCILE_SECONDS.help,
+    contract.RECONCILE_SECONDS.labels,
+    registry=REGISTRY,
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+queue_depth = Gauge(contract.QUEUE_DEPTH.name, contract.QUEUE_DEPTH.help, registry=REGISTRY)
+api_requests = _counter(contract.API_REQUESTS)
+
+
+def exposition() -> bytes:
+    """All metrics in Prometheus' text format."""
+    return generate_latest(REGISTRY)

@@ -1,0 +1,59 @@
+"""Settings of the operator, from the environment that the chart sets."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nerf_contract import names
+
+
+class SettingsError(ValueError):
+    """The environment does not make sense; the message names the variable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How this operator was installed.
+
+    trainer_image: of jobs without `spec.image`.
+    namespaces: that are watched; all if empty.
+    http_host, http_port: where /healthz and /metrics are served.
+    workers: reconcile passes at a time.
+    """
+
+    trainer_image: str
+    namespaces: tuple[str, ...] = ()
+    http_host: str = "127.0.0.1"
+    http_port: int = names.OPERATOR_HTTP_PORT
+    log_level: str = "INFO"
+    workers: int = 16
+
+    @staticmethod
+    def from_env(env: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the environment. Raises SettingsError."""
+        image = env.get("TRAINER_IMAGE", "")
+        if not image:
+            raise SettingsError("TRAINER_IMAGE is not set: name the image that jobs run by default")
+        listed = (part.strip() for part in env.get("WATCH_NAMESPACES", "").split(","))
+        return Settings(
+            trainer_image=image,
+            namespaces=tuple(part for part in listed if part),
+            http_host=env.get("HTTP_HOST", Settings.http_host),
+            http_port=_number(env, "HTTP_PORT", Settings.http_port),
+            log_level=_level(env),
+            workers=_number(env, "RECONCILE_WORKERS", Settings.workers),
+        )
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, str(default))
+    if not text.isdigit() or int(text) < 1:
+        raise SettingsError(f"{name} must be a positive number, not {text!r}")
+    return int(text)
+
+
+def _level(env: Mapping[str, str]) -> str:
+    level = env.get("LOG_LEVEL", Settings.log_level).upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise SettingsError(f"LOG_LEVEL must be debug, info, warning or error, not {level!r}")
+    return level
