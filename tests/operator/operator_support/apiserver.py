@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,10 +129,8 @@ class ApiServer:
 
     def _await(self, name: str, probe: Callable[[], bool], seconds: float) -> None:
         process = self.processes[-1]
-        try:
+        with suppress(TimeoutError):
             wait_until(name, lambda: probe() or process.poll() is not None, seconds)
-        except TimeoutError:
-            pass
         if process.poll() is not None or not probe():
             raise ApiServerError((self.folder / f"{name}.log").read_text()[-2000:])
 
@@ -145,7 +143,9 @@ class ApiServer:
         self._await("etcd", lambda: _listens(self.etcd_port), 30)
         controllers = ("--leader-elect=false", f"--controllers={CONTROLLERS}")
         keys = (f"--service-account-private-key-file={self.folder}/sa.key", "--secure-port=0")
-        self._spawn("kube-controller-manager", f"--kubeconfig={self.kubeconfig}", *keys, *controllers)
+        self._spawn(
+            "kube-controller-manager", f"--kubeconfig={self.kubeconfig}", *keys, *controllers
+        )
         self.start_server()
 
     def stop(self) -> None:

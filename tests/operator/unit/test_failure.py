@@ -1,0 +1,77 @@
+"""Classes of failure: by termination message, kernel, cluster or mere exit code."""
+
+import pytest
+from operator_support.builders import ended, pod, word
+
+from nerf_contract import reasons
+from nerf_operator.core.failure import classify, told
+from nerf_operator.core.observed import Pod
+
+TRACEBACK = "Traceback (most recent call last):\n  File 'x.py', line 1\nKeyError: 'frames'\n"
+
+#: name -> (pod, reason, retryable, counts, words of the message)
+CASES: dict[str, tuple[Pod, str, bool, bool, str]] = {
+    "data": (
+        ended(message=word(reasons.DATASET_INVALID, "demo/a.jpg is missing")),
+        *(reasons.DATASET_INVALID, False, True, "demo/a.jpg is missing"),
+    ),
+    "cuda": (
+        ended(message=word(reasons.CUDA_UNAVAILABLE, "torch 2.6, no driver")),
+        *(reasons.CUDA_UNAVAILABLE, False, True, "no driver"),
+    ),
+    "checkpoint volume": (
+        ended(message=word(reasons.CHECKPOINT_VOLUME, "no space left")),
+        *(reasons.CHECKPOINT_VOLUME, True, True, "no space left"),
+    ),
+    "killed by the kernel": (
+        ended(exit_code=137, reason="OOMKilled"),
+        *(reasons.OUT_OF_MEMORY, True, True, "limits.memory"),
+    ),
+    "killed after its last word": (
+        ended(exit_code=137, reason="OOMKilled", message=word(reasons.CRASHED)),
+        *(reasons.OUT_OF_MEMORY, True, True, "limits.memory"),
+    ),
+    "a crash, last line only": (
+        ended(exit_code=1, message=TRACEBACK),
+        *(reasons.CRASHED, True, True, "exit code 1: KeyError: 'frames'"),
+    ),
+    "killed without a word": (
+        ended(exit_code=137, reason="Error"),
+        *(reasons.CRASHED, True, True, "exit code 137"),
+    ),
+    "a reason that nobody knows": (
+        ended(exit_code=3, message=word("Whatever")),
+        *(reasons.CRASHED, True, True, "exit code 3"),
+    ),
+    "evicted": (
+        pod(phase="Failed", reason="Evicted", message="low on memory"),
+        *("Disrupted", True, False, "low on memory"),
+    ),
+    "preempted": (ended(exit_code=143, disrupted=True), "Disrupted", True, False, "lost"),
+    "refused by its node": (
+        pod(phase="Failed", reason="OutOfnvidia.com/gpu", message="no GPU left"),
+        *("Disrupted", True, False, "no GPU left"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_verdict(name: str) -> None:
+    failed, reason, retryable, counts, words = CASES[name]
+    verdict = classify(failed)
+    assert (verdict.reason, verdict.retryable, verdict.counts) == (reason, retryable, counts)
+    assert words in verdict.message
+    assert "Traceback" not in verdict.message
+
+
+@pytest.mark.parametrize("reason", reasons.FAILURES)
+def test_every_way_to_fail_of_the_contract_is_understood(reason: str) -> None:
+    verdict = classify(ended(message=word(reason)))
+    assert (verdict.reason, verdict.retryable) == (reason, reasons.FAILURES[reason].retryable)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"reason": 1}', "\x00\xff", "x" * 9000])
+def test_nonsense_is_no_last_word(text: str) -> None:
+    failed = ended(message=text)
+    assert told(failed) is None
+    assert len(classify(failed).message) < 1100

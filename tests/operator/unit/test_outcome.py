@@ -1,0 +1,74 @@
+"""When a job is over, and how it ended."""
+
+import pytest
+from operator_support.builders import ended, observed, pod, running, spec, succeeded, word
+
+from nerf_contract import reasons
+from nerf_operator.core import outcome
+from nerf_operator.core.observed import Pod
+
+#: name -> (pods, succeeded, reason, words of the message)
+CASES: dict[str, tuple[list[Pod], bool, str, str]] = {
+    "the writer finished": (
+        [succeeded(0), running(1)],
+        *(True, reasons.TRAINING_COMPLETED, "200 steps."),
+    ),
+    "target reached": (
+        [ended(0, phase="Succeeded", exit_code=0, message=word(reasons.TARGET_PSNR_REACHED))],
+        *(True, reasons.TARGET_PSNR_REACHED, "why"),
+    ),
+    "finished without a word": (
+        [ended(0, phase="Succeeded", exit_code=0)],
+        *(True, reasons.TRAINING_COMPLETED, "finished"),
+    ),
+    "a failure that nobody can mend": (
+        [running(0), ended(1, message=word(reasons.DATASET_INVALID, "no photos"))],
+        *(False, reasons.DATASET_INVALID, "no photos"),
+    ),
+    "success wins over a late failure": (
+        [succeeded(0), ended(1, message=word(reasons.NON_FINITE_LOSS))],
+        *(True, reasons.TRAINING_COMPLETED, ""),
+    ),
+    "the budget of all workers is spent": (
+        [ended(0, 1, failures=1), ended(1, 4, failures=4, message="boom")],
+        *(False, reasons.BACKOFF_LIMIT_EXCEEDED, "failed 7 times"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_over(name: str) -> None:
+    pods, good, reason, words = CASES[name]
+    found = outcome.decide(spec(), observed(*pods))
+    assert found is not None
+    assert (found.succeeded, found.reason) == (good, reason)
+    assert words in found.message
+
+
+GOES_ON: dict[str, list[Pod]] = {
+    "nothing yet": [],
+    "training": [running(0), running(1)],
+    "the budget is not quite spent": [ended(0, 1, failures=1), ended(1, 3, failures=3)],
+    "evictions spend nothing": [pod(0, 9, phase="Failed", reason="Evicted")],
+    "another worker finished first": [running(0), succeeded(1)],
+    "the writer was stopped, and said goodbye": [
+        ended(0, phase="Succeeded", exit_code=0, deleting=True)
+    ],
+    "a broken pod that is being deleted": [
+        ended(0, message=word(reasons.DATASET_INVALID), deleting=True)
+    ],
+    "a worker that is no longer wanted": [ended(7, message=word(reasons.DATASET_INVALID))],
+}
+
+
+@pytest.mark.parametrize("name", GOES_ON)
+def test_goes_on(name: str) -> None:
+    assert outcome.decide(spec(), observed(*GOES_ON[name])) is None
+
+
+def test_the_last_failure_is_named() -> None:
+    found = outcome.decide(
+        spec(runPolicy={"backoffLimit": 0}), observed(ended(1, message="no such device"))
+    )
+    assert found is not None
+    assert "demo-worker-1-0: WorkerCrashed: exit code 1: no such device" in found.message

@@ -1,0 +1,66 @@
+"""Attempts, back-off and the count of failures of one place."""
+
+import pytest
+from operator_support.builders import NOW, at, ended, pod, running, succeeded
+
+from nerf_operator.core.observed import Pod
+from nerf_operator.core.replacement import Slot, backoff_seconds, decide, failures, surplus
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds"), [(0, 0), (1, 0), (2, 1), (3, 2), (4, 4), (7, 32), (8, 60), (10_000, 60)]
+)
+def test_backoff_doubles_up_to_a_minute(count: int, seconds: int) -> None:
+    assert backoff_seconds(count) == seconds
+
+
+#: name -> (pods, start, failures, wait)
+CASES: dict[str, tuple[list[Pod], int | None, int, float | None]] = {
+    "nothing yet": ([], 0, 0, None),
+    "pending": ([pod()], None, 0, None),
+    "running": ([running(attempt=3, failures=2)], None, 2, None),
+    "failed once: at once": ([ended()], 1, 1, None),
+    "failed again: a second later": ([ended(attempt=1, failures=1)], None, 2, 1.0),
+    "failed again: a second has passed": (
+        [ended(attempt=1, failures=1, when=at(-1))],
+        *(2, 2, None),
+    ),
+    "being deleted: at once": ([running(deleting=True)], 1, 0, None),
+    "failed and deleted: not counted": ([ended(deleting=True)], 1, 0, None),
+    "evicted: not counted": ([pod(phase="Failed", reason="Evicted")], 1, 0, None),
+    "evicted again and again: slower": (
+        [pod(attempt=3, phase="Failed", reason="Evicted")],
+        *(None, 0, 4.0),
+    ),
+    "finished": ([succeeded()], None, 0, None),
+    "replaced already": ([ended(), running(attempt=1, failures=1)], None, 1, None),
+    "the replacement is being deleted": (
+        [ended(), running(attempt=1, failures=1, deleting=True)],
+        *(2, 1, None),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_decision(name: str) -> None:
+    pods, start, count, wait = CASES[name]
+    slot = decide(pods, NOW)
+    assert (slot.start, slot.failures, slot.wait) == (start, count, wait)
+
+
+def test_the_next_attempt_tells_what_became_of_the_last() -> None:
+    assert decide([ended(message="boom")], NOW).why == (
+        "demo-worker-0-0 ended with WorkerCrashed: exit code 1: boom"
+    )
+    assert decide([running(deleting=True)], NOW).why == "demo-worker-0-0 was deleted"
+
+
+def test_the_only_pod_is_current() -> None:
+    only = running()
+    assert decide([only], NOW) == Slot(current=only)
+
+
+def test_only_the_newest_failed_pod_is_kept() -> None:
+    old, new = ended(attempt=0), ended(attempt=1, failures=1)
+    assert surplus([old, new, running(attempt=2)]) == [old]
+    assert failures([old, new]) == 2
