@@ -19,7 +19,7 @@ from nerf_trainer.elastic.interface import Generation, Membership, PeerLost, pee
 
 SHARDS = 4
 FEATURES = 256
-STEP_SECONDS = 0.01
+STEP_SECONDS = 0.02
 
 
 def shard_gradient(weights: torch.Tensor, step: int, shard: int) -> torch.Tensor:

@@ -23,7 +23,7 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -
         value = condition()
         if value:
             return value
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
@@ -43,6 +43,8 @@ class Job:
         self.processes = processes
         self.agents: dict[int, subprocess.Popen[bytes]] = {}
         self._attempts: dict[int, int] = {}
+        self._read: dict[Path, int] = {}
+        self._notes: list[dict[str, Any]] = []
 
     def start_pod(self, index: int, host_coordinator: bool = False) -> None:
         """Start worker pod `index`, or its replacement."""
@@ -89,17 +91,19 @@ class Job:
 
     def steps(self) -> list[dict[str, Any]]:
         """All notes, in the order of time."""
-        notes = []
         for path in self.folder.glob("steps-*.jsonl"):
-            complete = path.read_text().rpartition("\n")[0]
-            notes += [json.loads(line) for line in complete.splitlines()]
-        return sorted(notes, key=lambda note: note["time"])
+            with path.open() as notes:
+                notes.seek(self._read.get(path, 0))
+                complete, newline, _ = notes.read().rpartition("\n")
+            self._notes += [json.loads(line) for line in complete.splitlines()]
+            self._read[path] = self._read.get(path, 0) + len(complete + newline)
+        self._notes.sort(key=lambda note: float(note["time"]))
+        return self._notes
 
     def training_in(self, generation: int, world: int) -> bool:
         """Whether every process of a world of this size has done a step of `generation`."""
-        pids = {n["pid"] for n in self.steps() if n["generation"] == generation}
-        sizes = {n["world"] for n in self.steps() if n["generation"] == generation}
-        return sizes == {world} and len(pids) == world
+        notes = [n for n in self.steps() if n["generation"] == generation]
+        return {n["world"] for n in notes} == {world} and len({n["pid"] for n in notes}) == world
 
     def newest(self) -> int:
         """The newest generation that has done a step; 0 before the first."""

@@ -22,6 +22,7 @@ CONNECT_TIMEOUT = timedelta(seconds=10)
 #: collective; deaths show as closed connections, and hung peers are noticed by the coordinator.
 COLLECTIVE_TIMEOUT = timedelta(seconds=60)
 _POLL = timedelta(seconds=0.2)
+_PROBE_SECONDS = 3.0
 _SIOCGIFADDR = 0x8915
 
 
@@ -80,6 +81,7 @@ class ProcessGroup:
         if placement.rank == 0 and self._server is not None:
             return self._server
         host, _, port = placement.store.rpartition(":")
+        _check_listening(host, int(port))
         return dist.TCPStore(
             host, int(port), is_master=False, timeout=CONNECT_TIMEOUT, use_libuv=False
         )
@@ -121,6 +123,14 @@ def _serve_store(host: str) -> dist.TCPStore:
             master_listen_fd=listener.detach(),
             use_libuv=False,
         )
+
+
+def _check_listening(host: str, port: int) -> None:
+    """Torch tries for long to reach a store whose process has died; one try tells as much."""
+    try:
+        socket.create_connection((host, port), _PROBE_SECONDS).close()
+    except OSError as error:
+        raise PeerLost(f"rank 0's store at {host}:{port}: {error}") from error
 
 
 def _wait_for_all(store: dist.Store, world_size: int, give_up: Callable[[], bool]) -> None:

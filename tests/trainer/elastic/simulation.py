@@ -1,0 +1,178 @@
+"""Members of a job as they behave, on virtual time, around the real state machine."""
+
+from dataclasses import dataclass, field
+
+from nerf_trainer.coordination.membership import Event, Settings, State, Tick, answer, decide
+from nerf_trainer.coordination.messages import (
+    Heartbeat,
+    Identity,
+    Incarnation,
+    Join,
+    MemberId,
+    Placement,
+    Reply,
+    Verdict,
+)
+
+BEAT = 0.5
+
+
+@dataclass(eq=False)
+class Process:
+    """A worker process. It is silent while frozen, and before it has joined for the first time."""
+
+    identity: Identity
+    step: int = 0
+    seen: int = 0
+    frozen: bool = False
+    join: Join | None = None
+    placement: Placement | None = None
+    verdict: Verdict = Verdict.CURRENT
+
+    @property
+    def waiting(self) -> bool:
+        return self.join is not None and self.placement is None
+
+
+@dataclass
+class World:
+    """A coordinator and its processes. `history`: who was placed into which generation."""
+
+    settings: Settings
+    processes_per_pod: int = 1
+    now: float = 100.0
+    pods: dict[int, list[Process]] = field(default_factory=dict)
+    zombies: list[Process] = field(default_factory=list)
+    history: dict[int, dict[MemberId, Placement]] = field(default_factory=dict)
+    joined_steps: dict[int, dict[MemberId, int]] = field(default_factory=dict)
+    incarnations: int = 0
+
+    def __post_init__(self) -> None:
+        self.restart_coordinator()
+
+    @property
+    def living(self) -> list[Process]:
+        return [p for pod in self.pods.values() for p in pod]
+
+    def restart_coordinator(self) -> None:
+        self.state = State(started=self.now)
+
+    def start_pod(self, index: int) -> None:
+        """Replace the pod. A frozen process of the old one may come back as a zombie."""
+        self.zombies += [p for p in self.pods.get(index, []) if p.frozen]
+        self.incarnations += 1
+        count = self.processes_per_pod
+        self.pods[index] = [
+            Process(
+                Identity(
+                    MemberId(index, rank),
+                    Incarnation(self.incarnations, 0),
+                    count,
+                    writer=index == 0 and rank == 0,
+                )
+            )
+            for rank in range(count)
+        ]
+
+    def kill_pod(self, index: int) -> None:
+        self.pods.pop(index, None)
+
+    def join(self, process: Process) -> None:
+        attempt = process.join.attempt + 1 if process.join else 1
+        process.join = Join(process.identity, attempt, process.step, process.seen, "store")
+        process.placement = None
+        process.verdict = Verdict.CURRENT
+        self.poll(process)
+
+    def poll(self, process: Process) -> None:
+        """Repeat a join that waits."""
+        if process.join and process.waiting and not process.frozen:
+            self.place(process, self.send(process.join))
+            self.collect()
+
+    def collect(self) -> None:
+        """Answer the long polls."""
+        for process in self.living:
+            if process.waiting and not process.frozen and process.join:
+                self.place(process, answer(self.state, process.join))
+
+    def place(self, process: Process, reply: Reply) -> None:
+        placement = reply.placement
+        if placement is None or process.join is None:
+            return
+        assert placement.number > process.seen, "a number that a worker has seen came again"
+        process.placement, process.seen = placement, placement.number
+        self.history.setdefault(placement.number, {})[process.identity.id] = placement
+        steps = self.joined_steps.setdefault(placement.number, {})
+        steps[process.identity.id] = process.join.step
+
+    def beat(self, process: Process) -> None:
+        if process.frozen or process.join is None:
+            return
+        number = process.placement.number if process.placement else 0
+        size = process.placement.world_size if process.placement else 0
+        reply = self.send(Heartbeat(process.identity, number, size, process.seen))
+        process.verdict = reply.verdict
+
+    def send(self, event: Event) -> Reply:
+        decision = decide(self.settings, self.state, event, self.now)
+        self.check(self.state, decision.state)
+        self.state = decision.state
+        return decision.reply
+
+    def pass_time(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            self.now += BEAT
+            for process in self.living:
+                self.beat(process)
+            self.send(Tick())
+            self.collect()
+
+    def train(self) -> None:
+        """A step of every group that is whole."""
+        for number, members in self.history.items():
+            inside = [p for p in self.living if p.placement and p.placement.number == number]
+            whole = len(inside) == len(members) == inside[0].placement.world_size if inside else 0
+            if whole and not any(p.frozen for p in inside):
+                newest = max(p.step for p in inside)
+                for process in inside:
+                    process.step = newest + 1
+
+    def obey(self) -> None:
+        """Whoever is told of a change, or misses a peer, joins anew."""
+        for process in self.living:
+            if process.placement and not process.frozen and self.has_to_leave(process):
+                self.join(process)
+
+    def has_to_leave(self, process: Process) -> bool:
+        assert process.placement is not None
+        number, size = process.placement.number, process.placement.world_size
+        peers = [p for p in self.living if p.placement and p.placement.number == number]
+        return process.verdict is not Verdict.CURRENT or len(peers) < size
+
+    def check(self, before: State, after: State) -> None:
+        """What holds at every change of the state."""
+        assert after.number >= before.number, "generation numbers shrank"
+        if after.group is None or after.group == before.group or after.group.over:
+            return
+        placed = [m for m in after.members.values() if m.placement and m.join]
+        group = [m for m in placed if m.placement and m.placement.number == after.group.number]
+        if len(group) == after.group.world_size:
+            check_group([(m.identity, m.step, m.placement) for m in group], self.settings)
+
+
+def check_group(group: list[tuple[Identity, int, Placement | None]], settings: Settings) -> None:
+    """What holds for every generation that is formed."""
+    placements = [placement for _, _, placement in group if placement]
+    assert sorted(p.rank for p in placements) == list(range(len(group)))
+    assert {p.world_size for p in placements} == {len(group)}
+    assert len({(p.source, p.writer, p.store) for p in placements}) == 1
+    pods: dict[int, int] = {}
+    for identity, _, _ in group:
+        pods[identity.id.pod] = pods.get(identity.id.pod, 0) + 1
+    assert len(pods) >= settings.min_pods, "too few pods"
+    assert all(pods[i.id.pod] == i.local_world_size for i, _, _ in group), "a pod in part"
+    steps = {p.rank: step for _, step, p in group if p}
+    assert steps[placements[0].source] == max(steps.values()), "the source lags"
+    assert any(step > 0 or i.writer for i, step, _ in group), "untrained, without the writer"

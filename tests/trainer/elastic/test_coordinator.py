@@ -1,0 +1,172 @@
+"""The coordinator over real HTTP on loopback."""
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pods import HOST, free_port, wait_until
+
+from nerf_trainer.coordination.client import Client, UnreachableError
+from nerf_trainer.coordination.membership import Settings
+from nerf_trainer.coordination.messages import (
+    Goodbye,
+    Heartbeat,
+    Identity,
+    Incarnation,
+    Join,
+    MemberId,
+    MessageError,
+    Placement,
+    Reply,
+    Verdict,
+    decode,
+    encode,
+)
+from nerf_trainer.coordination.server import MAX_REQUEST_BYTES, Server
+
+PROMPT = Settings(min_pods=2, member_timeout=2.0, grace=0.0)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server(PROMPT, HOST, 0)
+    made.start()
+    yield made
+    made.stop()
+
+
+def client_of(server: Server) -> Client:
+    return Client(f"{HOST}:{server.port}")
+
+
+def join_of(pod: int, attempt: int = 1, life: int = 0, step: int = 0, seen: int = 0) -> Join:
+    who = Identity(MemberId(pod, 0), Incarnation(0, life), 1, writer=pod == 0)
+    return Join(who, attempt, step, seen, store=f"{HOST}:{1000 + pod}")
+
+
+def beat_of(join: Join, generation: int) -> Heartbeat:
+    return Heartbeat(join.member, generation, 2, generation)
+
+
+def join_together(server: Server, *joins: Join) -> dict[int, Placement]:
+    """Pod -> its placement; every join is sent from a thread of its own until it is placed."""
+    placed: dict[int, Placement] = {}
+
+    def ask(join: Join) -> None:
+        reply = client_of(server).join(join)
+        if reply.placement:
+            placed[join.member.id.pod] = reply.placement
+
+    threads = [threading.Thread(target=ask, args=(join,)) for join in joins]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    return placed
+
+
+def request(server: Server, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(HOST, server.port, timeout=5)
+    connection.request(method, path, body)
+    response = connection.getresponse()
+    return response.status, json.loads(response.read())
+
+
+def test_join_leave_replace(server: Server) -> None:
+    placed = join_together(server, join_of(0), join_of(1))
+    assert placed[0] == Placement(1, 0, 2, 0, 0, f"{HOST}:1000")
+    assert placed[1] == Placement(1, 1, 2, 0, 0, f"{HOST}:1000")
+    gone = join_of(1).member
+    client_of(server).send(Goodbye(1, gone.incarnation, 0), 2.0)
+    replacement = join_of(1, life=1)
+    placed = join_together(server, replacement, join_of(0, attempt=2, step=5))
+    assert (placed[1].number, placed[1].source) == (2, 0)
+    reply = client_of(server).send(beat_of(join_of(1), 1), 2.0)
+    assert reply.verdict is Verdict.FENCED
+
+
+def test_a_new_coordinator_on_the_same_port_goes_on_counting() -> None:
+    port = free_port()
+    first = Server(PROMPT, HOST, port)
+    first.start()
+    client = client_of(first)
+    join_together(first, join_of(0), join_of(1))
+    first.stop()
+    with pytest.raises(UnreachableError, match=str(port)):
+        client.send(beat_of(join_of(0), 1), 1.0)
+    second = Server(PROMPT, HOST, port)
+    second.start()
+    assert client.send(beat_of(join_of(0), 1), 1.0).verdict is Verdict.CURRENT
+    assert second.coordinator.status()["generation"] == 1
+    placed = join_together(second, join_of(0, attempt=2, seen=1), join_of(1, attempt=2, seen=1))
+    assert placed[0].number == 2
+    second.stop()
+
+
+def test_status_shows_the_membership(server: Server) -> None:
+    client_of(server).send(Heartbeat(join_of(1).member, 3, 2, 3), 2.0)
+    code, status = request(server, "GET", "/status")
+    assert code == 200
+    assert status["group"] == {"number": 3, "worldSize": 2, "members": ["1.0"], "over": False}
+    assert [m["id"] for m in status["members"]] == ["1.0"]
+    assert request(server, "GET", "/healthz") == (200, {})
+
+
+def test_a_silent_member_disappears_without_further_messages(server: Server) -> None:
+    client_of(server).send(beat_of(join_of(1), 3), 2.0)
+    wait_until(lambda: not server.coordinator.status()["members"], "the member is given up", 5)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "why"),
+    [
+        ("/v1/join", b"{", "not JSON"),
+        ("/v1/join", b"\xff", "not JSON"),
+        ("/v1/join", b"[]", "expected exactly the fields"),
+        ("/v1/heartbeat", encode(join_of(0)), "expected exactly the fields"),
+        ("/v1/join", encode(join_of(0)).replace(b'"step": 0', b'"step": "0"'), "Join.step"),
+        ("/v1/join", encode(join_of(0)).replace(b'"step": 0', b'"step": true'), "Join.step"),
+        ("/v1/join", encode(join_of(0)).replace(b'"step": 0', b'"step": -1'), "Join.step"),
+        ("/v1/join", b" " * (MAX_REQUEST_BYTES + 1), "at most"),
+        ("/v1/other", b"{}", "no such message"),
+    ],
+)
+def test_a_bad_message_is_refused_with_its_reason(
+    server: Server, path: str, body: bytes, why: str
+) -> None:
+    code, reply = request(server, "POST", path, body)
+    assert code == 400
+    assert why in reply["error"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        join_of(3),
+        beat_of(join_of(1), 2),
+        Goodbye(1, Incarnation(2, 3), None),
+        Reply(Verdict.CHANGING),
+        Reply(Verdict.CURRENT, Placement(1, 0, 2, 0, None, "h:1")),
+    ],
+)
+def test_messages_survive_the_wire(message: Any) -> None:
+    assert decode(type(message), encode(message)) == message
+
+
+def test_a_local_rank_beyond_the_pod_is_refused() -> None:
+    with pytest.raises(MessageError, match="local rank 1 of 1"):
+        Identity(MemberId(0, 1), Incarnation(0, 0), 1, writer=False)
+
+
+@pytest.mark.parametrize("address", ["", "host", "host:", "host:x", ":1"])
+def test_a_bad_address_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        Client(address)
+
+
+def test_a_name_that_does_not_resolve_is_just_unreachable() -> None:
+    with pytest.raises(UnreachableError):
+        Client("no-such-host.invalid:1").send(Goodbye(0, Incarnation(0, 0), None), 0.5)

@@ -1,0 +1,192 @@
+"""The rules of membership, one by one, on virtual time."""
+
+from dataclasses import replace
+
+from simulation import Process, World
+
+from nerf_trainer.coordination.membership import Settings
+from nerf_trainer.coordination.messages import Goodbye, Heartbeat, Verdict
+
+
+def world_of(*pods: int, min_pods: int = 1, processes: int = 1) -> World:
+    """A coordinator past its grace, and pods of which no process has joined yet."""
+    world = World(Settings(min_pods=min_pods), processes_per_pod=processes)
+    world.pass_time(3.0)
+    for pod in pods:
+        world.start_pod(pod)
+    return world
+
+
+def join_all(world: World) -> None:
+    for process in world.living:
+        world.join(process)
+
+
+def places(world: World) -> dict[str, tuple[int, int, int]]:
+    """Member -> (generation, rank, world size) of those who have a place."""
+    return {
+        str(p.identity.id): (p.placement.number, p.placement.rank, p.placement.world_size)
+        for p in world.living
+        if p.placement
+    }
+
+
+def first(world: World, pod: int) -> Process:
+    return world.pods[pod][0]
+
+
+def test_all_who_wait_are_placed_once_the_last_has_joined() -> None:
+    world = world_of(0, 1, min_pods=2)
+    world.join(first(world, 1))
+    assert places(world) == {}
+    world.join(first(world, 0))
+    assert places(world) == {"0.0": (1, 0, 2), "1.0": (1, 1, 2)}
+
+
+def test_untrained_members_wait_for_the_writer() -> None:
+    world = world_of(1)
+    join_all(world)
+    assert places(world) == {}
+    first(world, 1).step = 7
+    join_all(world)
+    assert places(world) == {"1.0": (1, 0, 1)}
+
+
+def test_the_most_advanced_member_is_the_source() -> None:
+    world = world_of(0, 1, 2, min_pods=3)
+    first(world, 1).step = 12
+    join_all(world)
+    placement = first(world, 0).placement
+    assert placement is not None
+    assert (placement.source, placement.writer) == (1, 0)
+
+
+def test_a_pod_takes_part_only_when_complete() -> None:
+    world = world_of(0, 1, processes=2)
+    for process in [*world.pods[0], world.pods[1][0]]:
+        world.join(process)
+    assert places(world) == {"0.0": (1, 0, 2), "0.1": (1, 1, 2)}
+    world.beat(first(world, 0))
+    assert first(world, 0).verdict is Verdict.CURRENT
+    world.join(world.pods[1][1])
+    world.beat(first(world, 0))
+    assert first(world, 0).verdict is Verdict.CHANGING
+
+
+def test_a_joiner_is_announced_and_then_taken_in() -> None:
+    world = world_of(0)
+    join_all(world)
+    world.start_pod(1)
+    world.join(first(world, 1))
+    assert first(world, 1).waiting
+    world.beat(first(world, 0))
+    assert first(world, 0).verdict is Verdict.CHANGING
+    world.join(first(world, 0))
+    assert places(world) == {"0.0": (2, 0, 2), "1.0": (2, 1, 2)}
+
+
+def test_a_silent_member_is_given_up_after_its_timeout() -> None:
+    world = world_of(0, 1)
+    join_all(world)
+    world.pass_time(0.5)
+    world.obey()
+    first(world, 1).frozen = True
+    world.join(first(world, 0))
+    world.pass_time(1.5)
+    assert first(world, 0).waiting
+    world.pass_time(1.0)
+    assert places(world)["0.0"] == (world.state.number, 0, 1)
+
+
+def test_a_member_that_went_silent_makes_the_group_over_and_may_come_back() -> None:
+    world = world_of(0, 1, min_pods=2)
+    join_all(world)
+    first(world, 1).frozen = True
+    world.pass_time(3.0)
+    assert first(world, 0).verdict is Verdict.OVER
+    first(world, 1).frozen = False
+    world.pass_time(0.5)
+    assert first(world, 1).verdict is Verdict.OVER
+    world.obey()
+    assert places(world) == {"0.0": (2, 0, 2), "1.0": (2, 1, 2)}
+
+
+def test_a_newer_incarnation_replaces_the_older_at_once_and_fences_it() -> None:
+    world = world_of(0, 1, min_pods=2)
+    join_all(world)
+    old = first(world, 1)
+    old.frozen = True
+    world.start_pod(1)
+    world.join(first(world, 1))
+    world.beat(first(world, 0))
+    assert first(world, 0).verdict is Verdict.OVER
+    world.join(first(world, 0))
+    assert places(world) == {"0.0": (2, 0, 2), "1.0": (2, 1, 2)}
+    assert world.send(Heartbeat(old.identity, 1, 2, 1)).verdict is Verdict.FENCED
+    assert old.join is not None
+    assert world.send(replace(old.join, attempt=9)).verdict is Verdict.FENCED
+
+
+def test_goodbye_of_a_pod_frees_those_who_wait_for_it() -> None:
+    world = world_of(0, 1)
+    join_all(world)
+    world.pass_time(0.5)
+    world.obey()
+    world.join(first(world, 0))
+    gone = first(world, 1).identity
+    world.kill_pod(1)
+    world.send(Goodbye(1, gone.incarnation, None))
+    world.collect()
+    assert places(world)["0.0"][2] == 1
+
+
+def test_goodbye_of_an_older_incarnation_changes_nothing() -> None:
+    world = world_of(0, 1)
+    old = first(world, 1).identity.incarnation
+    world.start_pod(1)
+    join_all(world)
+    world.send(Goodbye(1, old, None))
+    assert len(world.state.members) == 2
+
+
+def test_goodbye_at_the_end_does_not_end_the_group_of_the_others() -> None:
+    world = world_of(0, 1, min_pods=2)
+    join_all(world)
+    gone = first(world, 1).identity
+    world.send(Goodbye(1, gone.incarnation, 0))
+    world.beat(first(world, 0))
+    assert first(world, 0).verdict is Verdict.CURRENT
+
+
+def test_a_new_coordinator_adopts_the_group_that_trains() -> None:
+    world = world_of(0, 1, min_pods=2)
+    join_all(world)
+    world.restart_coordinator()
+    world.pass_time(10.0)
+    assert {p.verdict for p in world.living} == {Verdict.CURRENT}
+    assert world.state.group is not None
+    assert (world.state.number, len(world.state.group.members)) == (1, 2)
+
+
+def test_a_new_coordinator_forms_nothing_before_it_has_heard_all() -> None:
+    world = world_of(0, 1)
+    join_all(world)
+    world.pass_time(0.5)
+    world.obey()
+    seen = world.state.number
+    world.restart_coordinator()
+    world.join(first(world, 0))
+    assert first(world, 0).waiting
+    world.pass_time(4.0)
+    assert first(world, 0).waiting, "the other one lives, and has not left its group"
+    world.join(first(world, 1))
+    assert places(world)["0.0"] == (seen + 1, 0, 2)
+
+
+def test_a_repeated_join_gets_the_same_place() -> None:
+    world = world_of(0)
+    join_all(world)
+    join = first(world, 0).join
+    assert join is not None
+    assert world.send(join).placement == first(world, 0).placement
+    assert world.state.number == 1

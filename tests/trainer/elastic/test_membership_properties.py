@@ -1,0 +1,125 @@
+"""Whatever happens, groups are sound; and when things calm down, everyone trains together."""
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from simulation import World
+
+from nerf_trainer.coordination.membership import Settings
+from nerf_trainer.coordination.messages import Heartbeat, Verdict
+
+PODS = st.integers(0, 2)
+PICK = st.integers(0, 20)
+
+
+class Turmoil(RuleBasedStateMachine):
+    """Random starts, deaths, freezes and coordinator failures; `World.check` watches each."""
+
+    @initialize(min_pods=st.integers(1, 3), processes=st.integers(1, 2))
+    def begin(self, min_pods: int, processes: int) -> None:
+        self.world = World(Settings(min_pods=min_pods), processes_per_pod=processes)
+
+    @rule(pod=PODS)
+    def start_pod(self, pod: int) -> None:
+        self.world.start_pod(pod)
+
+    @rule(pod=PODS)
+    def kill_pod(self, pod: int) -> None:
+        self.world.kill_pod(pod)
+
+    @rule(pick=PICK)
+    def join(self, pick: int) -> None:
+        outside = [p for p in self.world.living if p.join is None and not p.frozen]
+        if outside:
+            self.world.join(outside[pick % len(outside)])
+
+    @rule(pick=PICK)
+    def lose_a_peer(self, pick: int) -> None:
+        inside = [p for p in self.world.living if p.placement and not p.frozen]
+        if inside:
+            self.world.join(inside[pick % len(inside)])
+
+    @rule(pick=PICK)
+    def freeze_or_thaw(self, pick: int) -> None:
+        living = self.world.living
+        if living:
+            process = living[pick % len(living)]
+            process.frozen = not process.frozen
+
+    @rule(pod=PODS)
+    def cut_off_and_replace_pod(self, pod: int) -> None:
+        for process in self.world.pods.get(pod, []):
+            process.frozen = True
+        self.world.start_pod(pod)
+        for process in self.world.pods[pod]:
+            self.world.join(process)
+
+    @rule(seconds=st.sampled_from([0.5, 1.0, 3.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.world.pass_time(seconds)
+
+    @rule()
+    def train(self) -> None:
+        self.world.train()
+
+    @rule()
+    def obey(self) -> None:
+        self.world.obey()
+
+    @rule()
+    def restart_coordinator(self) -> None:
+        self.world.restart_coordinator()
+
+    @rule(pick=PICK)
+    def zombie_speaks(self, pick: int) -> None:
+        """A process whose pod has been replaced, and whose successor is known, is fenced."""
+        zombies = [z for z in self.world.zombies if z.join]
+        if not zombies:
+            return
+        zombie = zombies[pick % len(zombies)]
+        id = zombie.identity.id
+        rivals = [m for i, m in self.world.state.members.items() if i.pod == id.pod]
+        newer = [m for m in rivals if m.identity.incarnation > zombie.identity.incarnation]
+        live = [m for m in newer if self.world.now - m.heard <= 2.0]
+        if live:
+            reply = self.world.send(Heartbeat(zombie.identity, zombie.seen, 1, zombie.seen))
+            assert reply.verdict is Verdict.FENCED
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            settle(self.world)
+
+
+def settle(world: World) -> None:
+    """Bring all pods up, and see that they end in one group."""
+    for process in world.living:
+        process.frozen = False
+    for pod in range(3):
+        if pod not in world.pods:
+            world.start_pod(pod)
+    for process in world.living:
+        if process.join is None:
+            world.join(process)
+    for _ in range(20):
+        world.pass_time(0.5)
+        world.obey()
+        for process in world.living:
+            world.poll(process)
+    numbers = {p.placement.number if p.placement else 0 for p in world.living}
+    assert numbers == {world.state.number}, "someone is left out"
+    world.train()
+    assert len({p.step for p in world.living}) == 1, "the last group cannot train"
+
+
+TestTurmoil = Turmoil.TestCase
+TestTurmoil.settings = hypothesis_settings(
+    max_examples=150, stateful_step_count=40, deadline=None, derandomize=True
+)
+
+
+@pytest.mark.parametrize("min_pods", [1, 3])
+def test_calm_start(min_pods: int) -> None:
+    world = World(Settings(min_pods=min_pods))
+    settle(world)
+    assert world.state.number <= 3
