@@ -9,7 +9,10 @@ from localkube.shell import run
 
 VALID_DAYS = "3650"
 KEY_OPTIONS = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-EXTENSIONS = "keyUsage=digitalSignature\nextendedKeyUsage=serverAuth,clientAuth\n"
+EXTENSIONS = (
+    "keyUsage=digitalSignature\nextendedKeyUsage=serverAuth,clientAuth\n"
+    "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+)
 
 
 def create_cluster_pki(instance: Instance) -> None:
@@ -87,6 +90,8 @@ def _authority(pki: Path) -> None:
         run(
             *("openssl", "req", "-x509", *KEY_OPTIONS, "-days", VALID_DAYS),
             *("-subj", "/CN=localkube-ca", "-keyout", pki / "ca.key", "-out", pki / "ca.crt"),
+            # Python 3.13 and newer refuse an authority that does not say what its key is for.
+            *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
         )
 
 
