@@ -1,8 +1,9 @@
 """The operator's own Prometheus metrics."""
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
 from nerf_contract import metrics as contract
 from nerf_contract.metrics import Metric
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 REGISTRY = CollectorRegistry()
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import aiohttp
 import kopf
-from nerf_contract import names
 
+from nerf_contract import names
 from nerf_operator import metrics
 
 Object = dict[str, Any]

@@ -8,7 +8,6 @@ from typing import Any
 
 from nerf_contract import names
 from nerf_contract.v1alpha1 import NeRFJobStatus
-
 from nerf_operator.cluster import parse
 from nerf_operator.cluster.api import Api, Object
 from nerf_operator.cluster.cache import Cache, Key

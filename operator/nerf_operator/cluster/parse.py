@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from nerf_contract import names
-from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
 from pydantic import ValidationError
 
+from nerf_contract import names
+from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
 from nerf_operator.core.observed import Claim, Job, Pod, Service, Termination
 
 Object = dict[str, Any]

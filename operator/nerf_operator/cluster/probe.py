@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable
 
 import aiohttp
-from nerf_contract import names
-from nerf_contract.progress import Progress
 from pydantic import ValidationError
 
+from nerf_contract import names
+from nerf_contract.progress import Progress
 from nerf_operator.cluster.cache import Key
 from nerf_operator.cluster.queue import KeyedQueue, describe
 

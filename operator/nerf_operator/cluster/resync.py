@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from nerf_contract import names
-
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Cache, Key, Table
 

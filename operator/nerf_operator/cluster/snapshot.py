@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from nerf_contract.progress import Progress
-
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.core import claims
 from nerf_operator.core.observed import Job, Observed

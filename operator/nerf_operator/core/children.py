@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from nerf_contract.v1alpha1 import NeRFJobSpec
-
 from nerf_operator.core import claims, pod, render, replacement
 from nerf_operator.core.actions import Action, Apply, Create, Delete, Event
 from nerf_operator.core.observed import Job, Observed, Pod

@@ -2,7 +2,6 @@
 
 from nerf_contract import reasons
 from nerf_contract.v1alpha1 import NeRFJobSpec
-
 from nerf_operator.core import pod, render
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.waiting import Waiting

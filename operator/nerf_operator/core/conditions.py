@@ -6,7 +6,6 @@ from typing import Literal
 
 from nerf_contract import reasons
 from nerf_contract.v1alpha1 import Condition, NeRFJobStatus
-
 from nerf_operator.core.outcome import Outcome
 from nerf_operator.core.waiting import Waiting
 

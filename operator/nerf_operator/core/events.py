@@ -2,7 +2,6 @@
 
 from nerf_contract import reasons
 from nerf_contract.v1alpha1 import Condition, NeRFJobStatus
-
 from nerf_operator.core.actions import Event
 
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from nerf_contract import reasons
-from nerf_contract.progress import TerminationMessage
 from pydantic import ValidationError
 
+from nerf_contract import reasons
+from nerf_contract.progress import TerminationMessage
 from nerf_operator.core.observed import Pod
 
 #: Reasons in a pod's status that blame the cluster, not the program in the pod.

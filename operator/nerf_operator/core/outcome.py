@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from nerf_contract import reasons
 from nerf_contract.progress import Progress
 from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
-
 from nerf_operator.core import replacement
 from nerf_operator.core.failure import classify, told
 from nerf_operator.core.observed import Observed, Pod

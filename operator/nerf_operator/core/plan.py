@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobSpec
-
 from nerf_operator.core import (
     children,
     claims,

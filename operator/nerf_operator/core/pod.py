@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from nerf_contract import names
 from nerf_contract.v1alpha1 import NeRFJobSpec
-
 from nerf_operator.core import render
 from nerf_operator.core.actions import Object
 from nerf_operator.core.observed import Job

@@ -1,7 +1,6 @@
 """The children of a job as Kubernetes objects, except for pods (see `pod.py`)."""
 
 from nerf_contract import names
-
 from nerf_operator.core.actions import Object
 from nerf_operator.core.observed import Job
 

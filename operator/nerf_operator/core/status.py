@@ -6,7 +6,6 @@ from typing import Literal
 
 from nerf_contract import reasons
 from nerf_contract.v1alpha1 import Condition, NeRFJobStatus, WorkersStatus
-
 from nerf_operator.core import conditions, progress, render
 from nerf_operator.core.conditions import Facts
 from nerf_operator.core.observed import Job, Observed

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from nerf_contract import reasons
 from nerf_contract.v1alpha1 import NeRFJobSpec
-
 from nerf_operator.core.observed import Claim, Observed, Pod
 
 #: Starting a pod may take this long before its volumes are suspected.
