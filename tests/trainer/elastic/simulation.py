@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from nerf_trainer.coordination.membership import Event, Settings, State, Tick, answer, decide
 from nerf_trainer.coordination.messages import (
+    NO_GENERATION,
+    GenerationId,
     Heartbeat,
     Identity,
     Incarnation,
@@ -43,9 +45,9 @@ class World:
     now: float = 100.0
     pods: dict[int, list[Process]] = field(default_factory=dict)
     zombies: list[Process] = field(default_factory=list)
-    history: dict[int, dict[MemberId, Placement]] = field(default_factory=dict)
-    joined_steps: dict[int, dict[MemberId, int]] = field(default_factory=dict)
+    history: dict[GenerationId, dict[MemberId, Placement]] = field(default_factory=dict)
     incarnations: int = 0
+    coordinators: int = 0
 
     def __post_init__(self) -> None:
         self.restart_coordinator()
@@ -55,7 +57,8 @@ class World:
         return [p for pod in self.pods.values() for p in pod]
 
     def restart_coordinator(self) -> None:
-        self.state = State(started=self.now)
+        self.coordinators += 1
+        self.state = State(started=self.now, epoch=self.coordinators)
 
     def start_pod(self, index: int) -> None:
         """Replace the pod. A frozen process of the old one may come back as a zombie."""
@@ -100,18 +103,19 @@ class World:
         placement = reply.placement
         if placement is None or process.join is None:
             return
-        assert placement.number > process.seen, "a number that a worker has seen came again"
-        process.placement, process.seen = placement, placement.number
-        self.history.setdefault(placement.number, {})[process.identity.id] = placement
-        steps = self.joined_steps.setdefault(placement.number, {})
-        steps[process.identity.id] = process.join.step
+        number = placement.generation.number
+        assert number > process.seen, "a number that a worker has seen came again"
+        process.placement, process.seen = placement, number
+        members = self.history.setdefault(placement.generation, {})
+        members[process.identity.id] = placement
+        assert len({p.rank for p in members.values()}) == len(members), "two with one rank"
 
     def beat(self, process: Process) -> None:
         if process.frozen or process.join is None:
             return
-        number = process.placement.number if process.placement else 0
+        generation = process.placement.generation if process.placement else NO_GENERATION
         size = process.placement.world_size if process.placement else 0
-        reply = self.send(Heartbeat(process.identity, number, size, process.seen))
+        reply = self.send(Heartbeat(process.identity, generation, size, process.seen))
         process.verdict = reply.verdict
 
     def send(self, event: Event) -> Reply:
@@ -131,13 +135,16 @@ class World:
 
     def train(self) -> None:
         """A step of every group that is whole."""
-        for number, members in self.history.items():
-            inside = [p for p in self.living if p.placement and p.placement.number == number]
-            whole = len(inside) == len(members) == inside[0].placement.world_size if inside else 0
+        for generation in self.history:
+            inside = self.members_of(generation)
+            whole = bool(inside) and len(inside) == inside[0].placement.world_size
             if whole and not any(p.frozen for p in inside):
                 newest = max(p.step for p in inside)
                 for process in inside:
                     process.step = newest + 1
+
+    def members_of(self, generation: GenerationId) -> list[Process]:
+        return [p for p in self.living if p.placement and p.placement.generation == generation]
 
     def obey(self) -> None:
         """Whoever is told of a change, or misses a peer, joins anew."""
@@ -147,9 +154,9 @@ class World:
 
     def has_to_leave(self, process: Process) -> bool:
         assert process.placement is not None
-        number, size = process.placement.number, process.placement.world_size
-        peers = [p for p in self.living if p.placement and p.placement.number == number]
-        return process.verdict is not Verdict.CURRENT or len(peers) < size
+        peers = self.members_of(process.placement.generation)
+        whole = len(peers) == process.placement.world_size
+        return process.verdict is not Verdict.CURRENT or not whole
 
     def check(self, before: State, after: State) -> None:
         """What holds at every change of the state."""
@@ -157,7 +164,7 @@ class World:
         if after.group is None or after.group == before.group or after.group.over:
             return
         placed = [m for m in after.members.values() if m.placement and m.join]
-        group = [m for m in placed if m.placement and m.placement.number == after.group.number]
+        group = [m for m in placed if m.placement and m.placement.generation == after.group.id]
         if len(group) == after.group.world_size:
             check_group([(m.identity, m.step, m.placement) for m in group], self.settings)
 

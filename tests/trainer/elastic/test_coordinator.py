@@ -12,6 +12,7 @@ from pods import HOST, free_port, wait_until
 from nerf_trainer.coordination.client import Client, UnreachableError
 from nerf_trainer.coordination.membership import Settings
 from nerf_trainer.coordination.messages import (
+    GenerationId,
     Goodbye,
     Heartbeat,
     Identity,
@@ -48,7 +49,7 @@ def join_of(pod: int, attempt: int = 1, life: int = 0, step: int = 0, seen: int 
 
 
 def beat_of(join: Join, generation: int) -> Heartbeat:
-    return Heartbeat(join.member, generation, 2, generation)
+    return Heartbeat(join.member, GenerationId(generation, 7), 2, generation)
 
 
 def join_together(server: Server, *joins: Join) -> dict[int, Placement]:
@@ -77,13 +78,15 @@ def request(server: Server, method: str, path: str, body: bytes = b"") -> tuple[
 
 def test_join_leave_replace(server: Server) -> None:
     placed = join_together(server, join_of(0), join_of(1))
-    assert placed[0] == Placement(1, 0, 2, 0, 0, f"{HOST}:1000")
-    assert placed[1] == Placement(1, 1, 2, 0, 0, f"{HOST}:1000")
+    generation = placed[0].generation
+    assert placed[0] == Placement(generation, 0, 2, 0, 0, f"{HOST}:1000")
+    assert placed[1] == Placement(generation, 1, 2, 0, 0, f"{HOST}:1000")
+    assert generation.number == 1
     gone = join_of(1).member
     client_of(server).send(Goodbye(1, gone.incarnation, 0), 2.0)
     replacement = join_of(1, life=1)
     placed = join_together(server, replacement, join_of(0, attempt=2, step=5))
-    assert (placed[1].number, placed[1].source) == (2, 0)
+    assert (placed[1].generation.number, placed[1].source) == (2, 0)
     reply = client_of(server).send(beat_of(join_of(1), 1), 2.0)
     assert reply.verdict is Verdict.FENCED
 
@@ -102,12 +105,12 @@ def test_a_new_coordinator_on_the_same_port_goes_on_counting() -> None:
     assert client.send(beat_of(join_of(0), 1), 1.0).verdict is Verdict.CURRENT
     assert second.coordinator.status()["generation"] == 1
     placed = join_together(second, join_of(0, attempt=2, seen=1), join_of(1, attempt=2, seen=1))
-    assert placed[0].number == 2
+    assert placed[0].generation.number == 2
     second.stop()
 
 
 def test_status_shows_the_membership(server: Server) -> None:
-    client_of(server).send(Heartbeat(join_of(1).member, 3, 2, 3), 2.0)
+    client_of(server).send(beat_of(join_of(1), 3), 2.0)
     code, status = request(server, "GET", "/status")
     assert code == 200
     assert status["group"] == {"number": 3, "worldSize": 2, "members": ["1.0"], "over": False}
@@ -133,6 +136,7 @@ def test_a_silent_member_disappears_without_further_messages(server: Server) -> 
         ("/v1/join", b" " * (MAX_REQUEST_BYTES + 1), "at most"),
         ("/v1/other", b"{}", "no such message"),
     ],
+    ids=["torn", "bytes", "list", "other kind", "text", "bool", "negative", "long", "path"],
 )
 def test_a_bad_message_is_refused_with_its_reason(
     server: Server, path: str, body: bytes, why: str
@@ -149,7 +153,7 @@ def test_a_bad_message_is_refused_with_its_reason(
         beat_of(join_of(1), 2),
         Goodbye(1, Incarnation(2, 3), None),
         Reply(Verdict.CHANGING),
-        Reply(Verdict.CURRENT, Placement(1, 0, 2, 0, None, "h:1")),
+        Reply(Verdict.CURRENT, Placement(GenerationId(1, 5), 0, 2, 0, None, "h:1")),
     ],
 )
 def test_messages_survive_the_wire(message: Any) -> None:

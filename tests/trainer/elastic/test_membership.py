@@ -5,7 +5,7 @@ from dataclasses import replace
 from simulation import Process, World
 
 from nerf_trainer.coordination.membership import Settings
-from nerf_trainer.coordination.messages import Goodbye, Heartbeat, Verdict
+from nerf_trainer.coordination.messages import NO_GENERATION, Goodbye, Heartbeat, Verdict
 
 
 def world_of(*pods: int, min_pods: int = 1, processes: int = 1) -> World:
@@ -25,7 +25,11 @@ def join_all(world: World) -> None:
 def places(world: World) -> dict[str, tuple[int, int, int]]:
     """Member -> (generation, rank, world size) of those who have a place."""
     return {
-        str(p.identity.id): (p.placement.number, p.placement.rank, p.placement.world_size)
+        str(p.identity.id): (
+            p.placement.generation.number,
+            p.placement.rank,
+            p.placement.world_size,
+        )
         for p in world.living
         if p.placement
     }
@@ -122,7 +126,7 @@ def test_a_newer_incarnation_replaces_the_older_at_once_and_fences_it() -> None:
     assert first(world, 0).verdict is Verdict.OVER
     world.join(first(world, 0))
     assert places(world) == {"0.0": (2, 0, 2), "1.0": (2, 1, 2)}
-    assert world.send(Heartbeat(old.identity, 1, 2, 1)).verdict is Verdict.FENCED
+    assert world.send(Heartbeat(old.identity, NO_GENERATION, 0, 1)).verdict is Verdict.FENCED
     assert old.join is not None
     assert world.send(replace(old.join, attempt=9)).verdict is Verdict.FENCED
 
@@ -190,3 +194,22 @@ def test_a_repeated_join_gets_the_same_place() -> None:
     assert join is not None
     assert world.send(join).placement == first(world, 0).placement
     assert world.state.number == 1
+
+
+def test_two_groups_of_one_number_are_told_apart() -> None:
+    world = world_of(0)
+    join_all(world)
+    first(world, 0).frozen = True
+    world.restart_coordinator()
+    world.pass_time(4.0)
+    world.start_pod(1)
+    first(world, 1).step = 1
+    world.join(first(world, 1))
+    first(world, 0).frozen = False
+    world.pass_time(0.5)
+    assert places(world) == {"0.0": (1, 0, 1), "1.0": (1, 0, 1)}
+    assert first(world, 0).verdict is Verdict.OVER
+    world.obey()
+    world.pass_time(0.5)
+    world.obey()
+    assert places(world) == {"0.0": (2, 0, 2), "1.0": (2, 1, 2)}

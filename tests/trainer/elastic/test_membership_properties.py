@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from simulation import World
 
 from nerf_trainer.coordination.membership import Settings
-from nerf_trainer.coordination.messages import Heartbeat, Verdict
+from nerf_trainer.coordination.messages import NO_GENERATION, Heartbeat, Verdict
 
 PODS = st.integers(0, 2)
 PICK = st.integers(0, 20)
@@ -83,7 +83,7 @@ class Turmoil(RuleBasedStateMachine):
         newer = [m for m in rivals if m.identity.incarnation > zombie.identity.incarnation]
         live = [m for m in newer if self.world.now - m.heard <= 2.0]
         if live:
-            reply = self.world.send(Heartbeat(zombie.identity, zombie.seen, 1, zombie.seen))
+            reply = self.world.send(Heartbeat(zombie.identity, NO_GENERATION, 0, zombie.seen))
             assert reply.verdict is Verdict.FENCED
 
     def teardown(self) -> None:
@@ -106,8 +106,8 @@ def settle(world: World) -> None:
         world.obey()
         for process in world.living:
             world.poll(process)
-    numbers = {p.placement.number if p.placement else 0 for p in world.living}
-    assert numbers == {world.state.number}, "someone is left out"
+    assert world.state.group is not None
+    assert world.living == world.members_of(world.state.group.id), "someone is left out"
     world.train()
     assert len({p.step for p in world.living}) == 1, "the last group cannot train"
 

@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 import torch
 import torch.distributed as dist
 
-from nerf_trainer.coordination.messages import Placement
+from nerf_trainer.coordination.messages import GenerationId, Placement
 from nerf_trainer.elastic import create_membership
 from nerf_trainer.elastic.interface import Generation, PeerLost, peer_loss
 from nerf_trainer.elastic.process_group import ProcessGroup
@@ -19,6 +19,7 @@ from nerf_trainer.elastic.sockets import open_sockets, shut_down
 pytestmark = pytest.mark.torch
 
 HOST = "127.0.0.1"
+FIRST = GenerationId(1, 1)
 CPU = torch.device("cpu")
 
 
@@ -49,7 +50,7 @@ def test_groups_follow_each_other_over_one_store() -> None:
     group = ProcessGroup(CPU, HOST)
     store = group.offer_store()
     for number in (1, 2, 3):
-        group.start(Placement(number, 0, 1, 0, 0, store), give_up=lambda: False)
+        group.start(Placement(GenerationId(number, 1), 0, 1, 0, 0, store), give_up=lambda: False)
         dist.barrier()
         group.stop()
     assert store == group.offer_store()
@@ -58,7 +59,7 @@ def test_groups_follow_each_other_over_one_store() -> None:
 def test_a_member_that_does_not_come_is_a_lost_peer() -> None:
     group = ProcessGroup(CPU, HOST)
     with pytest.raises(PeerLost, match="did not come"):
-        group.start(Placement(1, 0, 2, 0, 0, group.offer_store()), give_up=lambda: True)
+        group.start(Placement(FIRST, 0, 2, 0, 0, group.offer_store()), give_up=lambda: True)
     assert not dist.is_initialized()
 
 
@@ -68,7 +69,7 @@ def test_a_store_that_is_gone_is_a_lost_peer() -> None:
         address = f"{HOST}:{closed.getsockname()[1]}"
     group = ProcessGroup(CPU, HOST)
     with pytest.raises(PeerLost, match="store"):
-        group.start(Placement(1, 1, 2, 0, 0, address), give_up=lambda: False)
+        group.start(Placement(FIRST, 1, 2, 0, 0, address), give_up=lambda: False)
 
 
 def test_gloo_is_bound_to_the_interface_of_the_pod(monkeypatch: pytest.MonkeyPatch) -> None:

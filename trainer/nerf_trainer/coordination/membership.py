@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from nerf_trainer.coordination.messages import (
+    NO_GENERATION,
+    GenerationId,
     Goodbye,
     Heartbeat,
     Identity,
@@ -47,14 +49,14 @@ Event = Heartbeat | Join | Goodbye | Tick
 
 @dataclass(frozen=True)
 class Member:
-    """A live process. `generation`: the one it trains in; 0: none.
+    """A live process. `generation`: the one it trains in.
 
     join: its latest wish to join; it waits while that has no `placement`.
     """
 
     identity: Identity
     heard: float
-    generation: int = 0
+    generation: GenerationId = NO_GENERATION
     join: Join | None = None
     placement: Placement | None = None
 
@@ -71,7 +73,7 @@ class Member:
 class Group:
     """The newest generation. `members`: those known to be in it; `over`: one of them left it."""
 
-    number: int
+    id: GenerationId
     world_size: int
     members: frozenset[MemberId]
     over: bool = False
@@ -79,9 +81,14 @@ class Group:
 
 @dataclass(frozen=True)
 class State:
-    """started: when this coordinator did. number: highest generation ever formed or heard of."""
+    """What a coordinator knows.
+
+    started: when it did. epoch: greater than that of every coordinator before.
+    number: highest generation ever formed or heard of.
+    """
 
     started: float
+    epoch: int
     members: Mapping[MemberId, Member] = field(default_factory=dict)
     number: int = 0
     group: Group | None = None
@@ -170,7 +177,7 @@ def _without(state: State, gone: Iterable[MemberId]) -> State:
 
 def _hear(state: State, event: Heartbeat, now: float) -> State:
     id = event.member.id
-    state = replace(state, number=max(state.number, event.seen, event.generation))
+    state = replace(state, number=max(state.number, event.seen))
     member = state.members.get(id) or Member(event.member, now)
     if event.generation > member.generation and not member.waiting:
         state = _adopt(state, id, event)
@@ -181,9 +188,9 @@ def _hear(state: State, event: Heartbeat, now: float) -> State:
 def _adopt(state: State, id: MemberId, event: Heartbeat) -> State:
     """Learn from a member of a generation that an earlier coordinator formed."""
     group = state.group
-    if group is None or event.generation > group.number:
+    if group is None or event.generation > group.id:
         group = Group(event.generation, event.world_size, frozenset({id}))
-    elif event.generation == group.number:
+    elif event.generation == group.id:
         group = replace(group, members=group.members | {id})
     return replace(state, group=group)
 
@@ -196,7 +203,7 @@ def _wait(state: State, event: Join, now: float) -> State:
     group = state.group
     if group and event.member.id in group.members:
         group = replace(group, over=True)
-    member = Member(event.member, now, generation=0, join=event)
+    member = Member(event.member, now, join=event)
     return _put(replace(state, group=group), member)
 
 
@@ -223,9 +230,9 @@ def answer(state: State, join: Join) -> Reply:
 
 
 def _verdict(settings: Settings, state: State, event: Heartbeat, now: float) -> Verdict:
-    if event.generation == 0 or state.group is None:
+    if event.generation == NO_GENERATION or state.group is None:
         return Verdict.CURRENT
-    if event.generation < state.group.number or state.group.over:
+    if event.generation != state.group.id or state.group.over:
         return Verdict.OVER
     changing = _complete_pods(state) and not _in_grace(settings, state, now)
     return Verdict.CHANGING if changing else Verdict.CURRENT
@@ -263,7 +270,7 @@ def _seat(member: Member) -> MemberId:
 
 
 def _place(state: State, members: list[Member]) -> tuple[State, tuple[str, ...]]:
-    number = state.number + 1
+    generation = GenerationId(state.number + 1, state.epoch)
     ids = [m.identity.id for m in members]
     steps = [m.step for m in members]
     source = steps.index(max(steps))
@@ -272,16 +279,16 @@ def _place(state: State, members: list[Member]) -> tuple[State, tuple[str, ...]]
     for rank, member in enumerate(members):
         assert member.join is not None and members[0].join is not None
         placement = Placement(
-            number=number,
+            generation=generation,
             rank=rank,
             world_size=len(members),
             source=source,
             writer=writers[0] if writers else None,
             store=members[0].join.store,
         )
-        placed[ids[rank]] = replace(member, generation=number, placement=placement)
-    group = Group(number, len(members), frozenset(ids))
-    note = f"generation {number} of {len(ids)}: {', '.join(map(str, ids))}; " + (
+        placed[ids[rank]] = replace(member, generation=generation, placement=placement)
+    group = Group(generation, len(members), frozenset(ids))
+    note = f"generation {generation.number} of {len(ids)}: {', '.join(map(str, ids))}; " + (
         f"state from {ids[source]} at step {steps[source]}"
     )
-    return replace(state, members=placed, number=number, group=group), (note,)
+    return replace(state, members=placed, number=generation.number, group=group), (note,)

@@ -40,6 +40,21 @@ class MemberId:
         return f"{self.pod}.{self.local_rank}"
 
 
+@dataclass(frozen=True, order=True)
+class GenerationId:
+    """What tells one group from every other; of two, the greater is the newer.
+
+    epoch: of the coordinator that formed it, as two that do not know of each other may count
+    to the same number.
+    """
+
+    number: int
+    epoch: int
+
+
+NO_GENERATION = GenerationId(0, 0)
+
+
 @dataclass(frozen=True)
 class Identity:
     """Who is speaking.
@@ -62,12 +77,12 @@ class Identity:
 class Heartbeat:
     """ "I live." Sent every half second, whatever else the process does.
 
-    generation, world_size: the group it trains in; 0 outside any.
+    generation, world_size: the group it trains in; `NO_GENERATION` and 0 outside any.
     seen: the highest generation number it ever saw.
     """
 
     member: Identity
-    generation: int
+    generation: GenerationId
     world_size: int
     seen: int
 
@@ -112,7 +127,7 @@ class Verdict(StrEnum):
 class Placement:
     """A place in a new generation. `store`: host:port of rank 0's store."""
 
-    number: int
+    generation: GenerationId
     rank: int
     world_size: int
     source: int

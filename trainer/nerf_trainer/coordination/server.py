@@ -48,7 +48,7 @@ class Coordinator:
         self._settings = settings
         self._clock = clock
         self._changed = threading.Condition()
-        self._state = State(started=clock())
+        self._state = State(started=clock(), epoch=time.time_ns())
 
     def handle(self, event: Event) -> Reply:
         """Let `event` happen now."""
@@ -87,7 +87,7 @@ def _describe(state: State, now: float) -> dict[str, Any]:
         "generation": state.number,
         "group": group
         and {
-            "number": group.number,
+            "number": group.id.number,
             "worldSize": group.world_size,
             "members": sorted(map(str, group.members)),
             "over": group.over,
@@ -96,7 +96,7 @@ def _describe(state: State, now: float) -> dict[str, Any]:
             {
                 "id": str(id),
                 "incarnation": asdict(member.identity.incarnation),
-                "generation": member.generation,
+                "generation": member.generation.number,
                 "waiting": member.waiting,
                 "step": member.step,
                 "silentSeconds": round(now - member.heard, 3),

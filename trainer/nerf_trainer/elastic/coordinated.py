@@ -6,7 +6,14 @@ from contextlib import suppress
 from typing import Final
 
 from nerf_trainer.coordination.client import Client, UnreachableError
-from nerf_trainer.coordination.messages import Goodbye, Identity, Join, Placement, Verdict
+from nerf_trainer.coordination.messages import (
+    NO_GENERATION,
+    Goodbye,
+    Identity,
+    Join,
+    Placement,
+    Verdict,
+)
 from nerf_trainer.elastic.heart import PERIOD_SECONDS, REQUEST_SECONDS, Heart
 from nerf_trainer.elastic.interface import Generation, PeerLost
 from nerf_trainer.elastic.process_group import ProcessGroup
@@ -48,7 +55,7 @@ class CoordinatedMembership:
             try:
                 self._enter(placement)
             except PeerLost as lost:
-                log.warning("generation %d did not form: %s", placement.number, lost)
+                log.warning("generation %d did not form: %s", placement.generation.number, lost)
             else:
                 log.info("%s after %.2f s", _describe(placement), time.monotonic() - began)
                 return _generation(placement)
@@ -58,7 +65,7 @@ class CoordinatedMembership:
 
     def leave(self) -> None:
         self._group.stop()
-        self._heart.enter(0, 0)
+        self._heart.enter(NO_GENERATION, 0)
 
     def close(self) -> None:
         self.leave()
@@ -68,7 +75,7 @@ class CoordinatedMembership:
             self._client.send(Goodbye(id.pod, incarnation, id.local_rank), REQUEST_SECONDS)
 
     def _enter(self, placement: Placement) -> None:
-        self._heart.enter(placement.number, placement.world_size)
+        self._heart.enter(placement.generation, placement.world_size)
         self._group.start(placement, give_up=self.changing)
 
     def _await_placement(self, step: int) -> Placement:
@@ -110,15 +117,13 @@ class CoordinatedMembership:
 
 
 def _describe(placement: Placement) -> str:
-    return (
-        f"generation {placement.number}: rank {placement.rank} of {placement.world_size}, "
-        f"state from rank {placement.source}"
-    )
+    place = f"rank {placement.rank} of {placement.world_size}"
+    return f"generation {placement.generation.number}: {place}, state from rank {placement.source}"
 
 
 def _generation(placement: Placement) -> Generation:
     return Generation(
-        number=placement.number,
+        number=placement.generation.number,
         rank=placement.rank,
         world_size=placement.world_size,
         source=placement.source,

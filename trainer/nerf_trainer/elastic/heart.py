@@ -6,7 +6,13 @@ import time
 from collections.abc import Callable
 
 from nerf_trainer.coordination.client import Client, UnreachableError
-from nerf_trainer.coordination.messages import Heartbeat, Identity, Verdict
+from nerf_trainer.coordination.messages import (
+    NO_GENERATION,
+    GenerationId,
+    Heartbeat,
+    Identity,
+    Verdict,
+)
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +34,8 @@ class Heart:
         self._identity = identity
         self._abort = abort
         self._lock = threading.Lock()
-        self._generation = self._world_size = self._seen = 0
+        self._generation = NO_GENERATION
+        self._world_size = self._seen = 0
         self._verdict = Verdict.CURRENT
         self._over_since: float | None = None
         self._reachable = True
@@ -54,11 +61,11 @@ class Heart:
         """Beat no more."""
         self._stopped.set()
 
-    def enter(self, generation: int, world_size: int) -> None:
-        """From now on this process is in `generation`; in none if 0."""
+    def enter(self, generation: GenerationId, world_size: int) -> None:
+        """From now on this process is in `generation`."""
         with self._lock:
             self._generation, self._world_size = generation, world_size
-            self._seen = max(self._seen, generation)
+            self._seen = max(self._seen, generation.number)
             self._verdict, self._over_since = Verdict.CURRENT, None
 
     def _run(self) -> None:
@@ -80,9 +87,9 @@ class Heart:
             self._reachable = reachable
             log.log(logging.INFO if reachable else logging.WARNING, text)
 
-    def _hear(self, generation: int, verdict: Verdict) -> None:
+    def _hear(self, generation: GenerationId, verdict: Verdict) -> None:
         with self._lock:
-            if generation != self._generation or generation == 0:
+            if generation != self._generation or generation == NO_GENERATION:
                 return
             self._verdict = verdict
             if verdict not in (Verdict.OVER, Verdict.FENCED):

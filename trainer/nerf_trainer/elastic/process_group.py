@@ -54,8 +54,10 @@ class ProcessGroup:
         """
         self._retired = None
         before = open_sockets()
+        generation = placement.generation
+        prefix = f"generation-{generation.number}-{generation.epoch}"
         with peer_loss():
-            store = dist.PrefixStore(f"generation-{placement.number}", self._connect(placement))
+            store = dist.PrefixStore(prefix, self._connect(placement))
             _wait_for_all(store, placement.world_size, give_up)
             self._init(store, placement)
         self._sockets = open_sockets().keys() - before.keys()
