@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from localkube.config import Instance
 from localkube.harness import Machine
 

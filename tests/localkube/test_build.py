@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from localkube.build import progress, source_hash
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from localkube.cgroups import hierarchies, is_unified
 
 

@@ -1,6 +1,7 @@
 """The command line: its verbs do not change unnoticed, its errors are messages."""
 
 import pytest
+
 from localkube.cli import NODE_FAULTS, SERVER_FAULTS, main, parser
 
 

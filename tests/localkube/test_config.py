@@ -4,6 +4,7 @@ import ipaddress
 from itertools import combinations
 
 import pytest
+
 from localkube.config import INSTANCE_ENV, MAX_NODES, Instance
 from localkube.errors import ClusterError
 

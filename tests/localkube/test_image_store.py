@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from localkube.errors import ClusterError
 from localkube.image_store import Archive, holds, pinned, read_archive
 from localkube.pause_image import PAUSE_IMAGE, write_archive

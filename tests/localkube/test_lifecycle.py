@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from localkube import cgroups
 from localkube.build import Built
 from localkube.harness import Machine
@@ -116,7 +117,7 @@ def test_up_twice_crash_up_down_leaves_nothing(machine: Machine, tmp_path: Path)
 
 def load_image(machine: Machine, folder: Path, servers: dict[str, int]) -> str:
     """Load an image of our own; returns its name by digest."""
-    built = Built(Path(os.readlink(f"/proc/{servers['etcd']}/exe")).parent)
+    built = Built(Path(f"/proc/{servers['etcd']}/exe").readlink().parent)
     archive = folder / "image.tar"
     write_archive(built.pause, archive, "localhost/lifecycle:test")
     output = machine.localkube("images", "load", archive)

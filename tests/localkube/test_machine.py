@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from localkube import preflight
 from localkube.config import Instance
 from localkube.daemons import Daemon, program, start_time
@@ -34,7 +35,7 @@ def test_ports_in_the_way(address: str, taken: bool) -> None:
 
 
 def test_a_missing_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight.shutil, "which", lambda tool: None if tool == "runc" else tool)
+    monkeypatch.setattr("shutil.which", lambda tool: None if tool == "runc" else tool)
     assert "runc: apt-get install runc" in missing_tools()
 
 

@@ -1,6 +1,7 @@
 """When a node counts as ready."""
 
 import pytest
+
 from localkube.cluster import lacking
 
 NOW = "2026-01-01T00:00:10Z"

@@ -9,7 +9,7 @@ from localkube.errors import ClusterError
 
 STATE_ROOT = Path("/var/lib/localkube")
 RUN_ROOT = Path("/run/localkube")
-CACHE_ROOT = Path.home() / ".cache" / "nerf-operator"
+CACHE_ROOT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nerf-operator"
 INSTANCE_ENV = "LOCALKUBE_INSTANCE"
 MAX_NODES = 20
 CLUSTER_DOMAIN = "cluster.local"
