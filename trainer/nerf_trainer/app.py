@@ -47,9 +47,7 @@ def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_ran
     background = BACKGROUNDS[config.model.background]
     scene = load_scene(config.dataset, dataset_root(), background)
     trainer = Trainer(config, scene, device)
-    telemetry = Telemetry(
-        board, metrics, config.training.rays_per_batch, talkative=local_rank == 0
-    )
+    telemetry = Telemetry(board, metrics, talkative=local_rank == 0)
     membership = create_membership(device)
     output = None
     if membership.is_writer:

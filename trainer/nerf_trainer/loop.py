@@ -101,14 +101,8 @@ class Loop:
         stopwatch = Stopwatch()
         trainer = self._trainer
         result = trainer.step(replica, generation, self._membership.changing())
-        shards = len(trainer.shards_of(generation))
-        self._telemetry.stepped(
-            trainer.state.step,
-            result.loss,
-            stopwatch.lap(),
-            shards * trainer.shard_rays,
-            shards * trainer.shard_samples,
-        )
+        part = len(trainer.shards_of(generation)) / trainer.training.shards
+        self._telemetry.stepped(trainer.state.step, result, stopwatch.lap(), part)
         self._check_loss(result.loss)
         self._telemetry.watch(trainer.state)
         if self._output and self._output.saver.due():

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from nerf_trainer.randomness import OCCUPANCY_STREAM, generator
 
 DECAY = 0.95
-#: Opacity of a sample below which a cell is empty.
+#: A cell is empty if this part of the cube's diagonal, at its density, is less opaque than that.
+DIAGONAL_PARTS = 1024
 MIN_OPACITY = 0.01
 EVERY_STEPS = 16
 WARM_UP_STEPS = 256
@@ -27,17 +28,17 @@ DensityAt = Callable[[Tensor], Tensor]  # (N, 3) -> (N,)
 class OccupancyGrid(nn.Module):
     """Density per cell (G^3,), and which cells count as occupied: at first, all.
 
-    sample_length: typical length of a candidate, in world units.
+    bound: half the edge of the cube, in world units.
     """
 
-    def __init__(self, resolution: int, bound: float, sample_length: float) -> None:
+    def __init__(self, resolution: int, bound: float) -> None:
         super().__init__()
         self.resolution = resolution
         self.bound = bound
-        self.sample_length = sample_length
+        self.threshold = MIN_OPACITY * DIAGONAL_PARTS / (2 * bound * 3**0.5)
         count = resolution**3
         self.density: Tensor
-        self.register_buffer("density", torch.full((count,), MIN_OPACITY / sample_length))
+        self.register_buffer("density", torch.full((count,), self.threshold))
         self.occupied: Tensor
         self.register_buffer("occupied", torch.ones(count, dtype=torch.bool), persistent=False)
 
@@ -58,8 +59,8 @@ class OccupancyGrid(nn.Module):
         self.refresh()
 
     def refresh(self) -> None:
-        """Derive `occupied` from `density`."""
-        threshold = torch.clamp(self.density.mean(), max=MIN_OPACITY / self.sample_length)
+        """Derive `occupied` from `density`: never all empty, however thin the scene still is."""
+        threshold = self.density.mean().clamp(max=self.threshold)
         self.occupied.copy_(self.density >= threshold)
 
     def _due(self, step: int) -> Tensor:

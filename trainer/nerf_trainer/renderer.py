@@ -5,6 +5,7 @@ that one compiled version serves all three. See `sampling` for the names.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,6 +19,14 @@ from nerf_trainer.sampling import Samples, candidates, intersect_cube, pack, pla
 from nerf_trainer.volrend import Rendered, render
 
 Field = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # x, d (M, 3) -> sigma (M,), rgb (M, 3)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Mean squared error, and the number of rays that took part; both scalars."""
+
+    value: Tensor
+    rays: Tensor
 
 
 class Renderer:
@@ -46,14 +55,16 @@ class Renderer:
         self._count = count
         self._background = background
 
-    def training_loss(self, field: Field, rays: Rays, rng: np.random.Generator) -> Tensor:
-        """Mean squared error of R rays, sampled at random places; `field` may be a replica."""
+    def training_loss(self, field: Field, rays: Rays, rng: np.random.Generator) -> Loss:
+        """Mean squared error of rays, sampled at random places; `field` may be a replica."""
         noise = torch.from_numpy(rng.random((2, len(rays)), dtype="float32")).to(rays.o.device)
         t, step, occupied = self._candidates(rays, noise[0])
         packed = pack(occupied, self._budget, noise[1])
         samples = place_samples(rays.o, rays.d, t, step, packed)
         rendered = self._render(field, samples)
-        return ((rendered.rgb - rays.rgb) ** 2).mean()
+        used = torch.arange(len(rays), device=rays.o.device) < packed.rays
+        error = torch.where(used[:, None], rendered.rgb - rays.rgb, 0.0)
+        return Loss((error**2).sum() / (3 * packed.rays), packed.rays)
 
     def render_all(self, rays: Rays) -> Rendered:
         """Render any number of rays, each sampled in the middle of its bins, none thinned."""

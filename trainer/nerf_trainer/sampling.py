@@ -1,11 +1,12 @@
 """Where rays are sampled: evenly spaced candidates, empty space skipped, the rest packed.
 
 Packed samples of R rays lie one after the other in arrays of a fixed length M, so that one
-compiled step serves all batches. What does not fit is thinned: with a budget of M samples and n
-candidates in occupied space, every k-th is kept, k = n / (M - R), with a random phase for each
-ray, and stands for a k times longer piece. Each candidate is kept with probability 1/k, so sums
-along a ray stay right on average; early in training, when all space counts as occupied, rays are
-sampled coarsely, and ever finer as the grid empties.
+compiled step serves all batches. Where n > M candidates are in occupied space they are thinned:
+every k-th is kept, k = n / (M - R), with a random phase for each ray, and stands for a k times
+longer piece. Each is kept with probability 1/k, so sums along a ray stay right on average. Beyond
+k = MAX_STRIDE a ray would be sampled too coarsely to learn from; then the last rays are left out
+instead, which are as random as the first. So early in training, when all space counts as
+occupied, a step has fewer rays, and all of them soon, as the grid empties.
 
 Names: R rays, C candidates a ray, M packed samples, o origins, d directions, t distances.
 """
@@ -16,6 +17,9 @@ import torch
 from torch import Tensor
 
 
+MAX_STRIDE = 2.0
+
+
 @dataclass(frozen=True)
 class Packed:
     """Samples of R rays, ray by ray, padded to M.
@@ -23,12 +27,14 @@ class Packed:
     candidate: index into the flattened (R, C) candidates, (M,); padding points at candidate 0.
     first, end: the samples of ray r are first[r] to end[r] - 1, (R,).
     stride: each sample stands for so many candidates, scalar; 1 where nothing was thinned.
+    rays: so many rays, from the first, have their samples here, scalar.
     """
 
     candidate: Tensor
     first: Tensor
     end: Tensor
     stride: Tensor
+    rays: Tensor
 
 
 @dataclass(frozen=True)
@@ -71,21 +77,27 @@ def candidates(near: Tensor, far: Tensor, count: int, jitter: Tensor) -> tuple[T
 
 
 def pack(occupied: Tensor, budget: int, phase: Tensor) -> Packed:
-    """Pack the occupied candidates (R, C) into `budget` places, thinned if they do not fit.
+    """Pack the occupied candidates (R, C) into `budget` places; see above for what does not fit.
 
-    budget: more than R. phase: random in [0, 1), (R,), decides which candidates thinning keeps.
+    budget: at least C. phase: random in [0, 1), (R,), decides which candidates thinning keeps.
     """
-    rays = len(occupied)
-    stride = (occupied.sum() / (budget - rays)).clamp(min=1)
-    if int(occupied.sum()) <= budget:
-        stride = torch.ones_like(stride)
+    stride = stride_for(occupied, budget)
     kept = thin(occupied, stride, phase)
     end = kept.sum(-1).cumsum(0)
+    rays = (end <= budget).sum()
+    end = end.clamp(max=torch.where(end <= budget, end, 0).amax())
     first = torch.cat([end.new_zeros(1), end[:-1]])
-    found = kept.flatten().nonzero().squeeze(1)
+    found = kept.flatten().nonzero().squeeze(1)[:budget]
     candidate = torch.zeros(budget, dtype=torch.long, device=occupied.device)
     candidate[: len(found)] = found
-    return Packed(candidate, first, end, stride)
+    return Packed(candidate, first, end, stride, rays)
+
+
+def stride_for(occupied: Tensor, budget: int) -> Tensor:
+    """k of the thinning, a scalar: 1 where all fit."""
+    count = occupied.sum()
+    places = max(budget - len(occupied), 1)
+    return torch.where(count <= budget, 1.0, (count / places).clamp(1, MAX_STRIDE))
 
 
 def thin(occupied: Tensor, stride: Tensor, phase: Tensor) -> Tensor:

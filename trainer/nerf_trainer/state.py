@@ -26,11 +26,7 @@ class TrainState:
         model, training = config.model, config.training
         self.step = 0
         self.field = create_field(model, training.seed).to(device)
-        diagonal = 2 * model.scene_bound * 3**0.5
-        sample_length = diagonal / training.samples_per_ray
-        self.grid = OccupancyGrid(
-            model.occupancy_resolution, model.scene_bound, sample_length
-        ).to(device)
+        self.grid = OccupancyGrid(model.occupancy_resolution, model.scene_bound).to(device)
         self.precision = Precision(training.precision, device)
         self.optimizer = torch.optim.Adam(
             self.field.parameters(),

@@ -12,6 +12,7 @@ from nerf_trainer.logs import Reporter
 from nerf_trainer.metrics import TrainerMetrics
 from nerf_trainer.progress import Board
 from nerf_trainer.state import TrainState
+from nerf_trainer.trainer import StepResult
 
 #: Throughput is averaged over so many steps.
 WINDOW = 50
@@ -22,13 +23,13 @@ class Telemetry:
     """Takes what the loop measures to the board, the metrics and the log."""
 
     def __init__(
-        self, board: Board, metrics: TrainerMetrics, rays_per_batch: int, talkative: bool
+        self, board: Board, metrics: TrainerMetrics, talkative: bool
     ) -> None:
         self._board = board
         self._metrics = metrics
-        self._rays_per_batch = rays_per_batch
         self._reporter = Reporter() if talkative else None
         self._seconds: deque[float] = deque(maxlen=WINDOW)
+        self._rays: deque[int] = deque(maxlen=WINDOW)
         self.training_seconds = 0.0
 
     def phase(self, phase: str) -> None:
@@ -38,6 +39,7 @@ class Telemetry:
     def joined(self, generation: Generation, step: int, seconds: float) -> None:
         """A generation has formed and shares one state, `seconds` after training stopped."""
         self._seconds.clear()
+        self._rays.clear()
         self._board.update(
             step=step,
             world_size=generation.world_size,
@@ -48,19 +50,23 @@ class Telemetry:
         self._metrics.set(m.GENERATION, generation.number)
         self._metrics.observe(m.REGROUP_SECONDS, seconds)
 
-    def stepped(self, step: int, loss: float, seconds: float, my_rays: int, my_samples: int) -> None:
-        """A step is done: its loss and wall time, and this process's part of it."""
+    def stepped(self, step: int, result: StepResult, seconds: float, part: float) -> None:
+        """A step is done in so much wall time; `part` of it was this process's."""
         self._seconds.append(seconds)
+        self._rays.append(result.rays)
         self.training_seconds += seconds
         self._metrics.set(m.STEP, step)
-        self._metrics.set(m.LOSS, loss)
+        self._metrics.set(m.LOSS, result.loss)
         self._metrics.observe(m.STEP_SECONDS, seconds)
-        self._metrics.add(m.RAYS, my_rays)
-        self._metrics.add(m.SAMPLES, my_samples)
+        self._metrics.add(m.RAYS, result.rays * part)
+        self._metrics.add(m.SAMPLES, result.samples * part)
         mean = sum(self._seconds) / len(self._seconds)
         left = self._board.progress.total_steps - step
         self._board.update(
-            step=step, loss=loss, rays_per_second=self.rays_per_second, eta_seconds=mean * left
+            step=step,
+            loss=result.loss,
+            rays_per_second=self.rays_per_second,
+            eta_seconds=mean * left,
         )
         if self._reporter:
             self._reporter.tell(self._board.progress)
@@ -70,7 +76,7 @@ class Telemetry:
         """Rays a second of all ranks, over the last steps; None before the first."""
         if not self._seconds:
             return None
-        return self._rays_per_batch * len(self._seconds) / sum(self._seconds)
+        return sum(self._rays) / sum(self._seconds)
 
     def watch(self, state: TrainState) -> None:
         """Now and then, what costs more to find out: occupancy and GPU memory."""

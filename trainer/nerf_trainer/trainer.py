@@ -1,6 +1,7 @@
 """One training step, and all that it needs, apart from who else takes part in it."""
 
 import logging
+import math
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.occupancy import is_due
 from nerf_trainer.randomness import generator
 from nerf_trainer.rays import RaySource
-from nerf_trainer.renderer import Renderer
+from nerf_trainer.renderer import Loss, Renderer
 from nerf_trainer.scenes import Scene
 from nerf_trainer.state import TrainState
 
@@ -24,10 +25,14 @@ BACKGROUNDS = {"white": 1.0, "black": 0.0}
 class StepResult:
     """What all ranks agree on after a step.
 
-    loss: mean squared error over the batch. changing: some rank knows of a new generation.
+    loss: mean squared error over the batch. rays: so many took part in it, see `sampling`.
+    samples: field evaluations, padding included.
+    changing: some rank knows of a new generation.
     """
 
     loss: float
+    rays: int
+    samples: int
     changing: bool
 
 
@@ -62,7 +67,7 @@ class Trainer:
 
     def warm_up(self) -> None:
         """Compile everything by one shard's forward and backward pass. Changes no state."""
-        self._shard_loss(self.state.field, 0).backward()
+        self._shard_loss(self.state.field, 0).value.backward()
         self.state.optimizer.zero_grad()
 
     def step(self, replica: Replica, generation: Generation, changing: bool) -> StepResult:
@@ -71,16 +76,16 @@ class Trainer:
         changing: whether this rank knows of a new generation. A step whose loss is not finite
         leaves the weights as they are.
         """
-        loss_sum = self._accumulate_gradients(replica, generation)
-        loss_sum, votes = sum_over_ranks([loss_sum, float(changing)], generation, self.device)
+        mine = [*self._accumulate_gradients(replica, generation), float(changing)]
+        loss_sum, rays, votes = sum_over_ranks(mine, generation, self.device)
         loss = loss_sum / self.training.shards
-        if loss - loss == 0:
+        if math.isfinite(loss):
             self.state.apply_gradients()
         self.state.optimizer.zero_grad()
         self.state.step += 1
         if is_due(self.state.step):
             self.update_occupancy()
-        return StepResult(loss, votes > 0)
+        return StepResult(loss, int(rays), self.shard_samples * self.training.shards, votes > 0)
 
     def update_occupancy(self) -> None:
         """Let the grid follow the field."""
@@ -90,27 +95,27 @@ class Trainer:
         """Numbers of the shards that this rank computes."""
         return range(generation.rank, self.training.shards, generation.world_size)
 
-    def _accumulate_gradients(self, replica: Replica, generation: Generation) -> float:
-        """Forward and backward of this rank's shards. Returns the sum of their losses."""
+    def _accumulate_gradients(self, replica: Replica, generation: Generation) -> list[float]:
+        """Forward and backward of this rank's shards: the sums of their losses and rays."""
         shards = self.shards_of(generation)
         # DDP takes the mean over ranks; the batch's gradient is the mean over shards.
         share = generation.world_size / self.training.shards
-        losses = []
+        sums = torch.zeros(2, device=self.device)
         for shard in shards:
             with replica.accumulating(last=shard == shards[-1]):
                 loss = self._shard_loss(replica, shard)
-                self.state.precision.scaler.scale(loss * share).backward()
-            losses.append(loss.detach())
-        return float(torch.stack(losses).sum())
+                self.state.precision.scaler.scale(loss.value * share).backward()
+            sums += torch.stack([loss.value.detach(), loss.rays])
+        return list(sums.tolist())
 
-    def _shard_loss(self, field: Replica | torch.nn.Module, shard: int) -> torch.Tensor:
+    def _shard_loss(self, field: Replica | torch.nn.Module, shard: int) -> Loss:
         rng = generator(self.training.seed, self.state.step, shard)
         rays = self.train_rays.draw(self.shard_rays, rng)
         return self.renderer.training_loss(field, rays, rng)
 
 
 def shard_budget(rays: int, config: TrainerConfig) -> int:
-    """Samples in a shard's arrays: enough for an average ray, and for any single one."""
+    """Samples in a shard's arrays: enough for rays of average length, and for any single one."""
     training = config.training
     average = min(training.kept_samples_per_ray, training.samples_per_ray)
     return max(rays * average, training.samples_per_ray)

@@ -10,6 +10,8 @@ from nerf_trainer.fields.directions import OUT_FEATURES, spherical_harmonics
 from nerf_trainer.fields.hashgrid import HashGrid
 
 GEOMETRY_FEATURES = 16
+#: Added to the log density, so that space is nearly transparent at first.
+DENSITY_BIAS = -1.0
 #: exp() beyond this is opaque at any step length, and overflows soon after.
 MAX_LOG_DENSITY = 12.0
 
@@ -39,6 +41,6 @@ class RadianceField(nn.Module):
         """sigma (M,) and rgb (M, 3) at x (M, 3) seen along d (M, 3)."""
         unit = (x / (2 * self.bound) + 0.5).clamp(0, 1)
         geometry = self.geometry(self.encoding(unit))
-        sigma = torch.exp(geometry[:, 0].float().clamp(max=MAX_LOG_DENSITY))
+        sigma = torch.exp((geometry[:, 0].float() + DENSITY_BIAS).clamp(max=MAX_LOG_DENSITY))
         seen = torch.cat([geometry, spherical_harmonics(d).to(geometry.dtype)], -1)
         return sigma, torch.sigmoid(self.colour(seen).float())

@@ -1,0 +1,86 @@
+"""Tiny datasets for tests: a coloured ball on white, seen by cameras around it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+ANGLE_X = 0.8
+DISTANCE = 3.0
+RADIUS = 0.9
+
+Document = dict[str, Any]
+
+
+def pose(k: int, count: int) -> NDArray[np.float64]:
+    """Camera k of a ring, looking at the origin: camera-to-world, OpenGL axes."""
+    azimuth, elevation = 2 * np.pi * k / count, 0.3 + 0.5 * (k % 3)
+    backward = np.array(
+        [
+            np.cos(elevation) * np.cos(azimuth),
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+        ]
+    )
+    right = np.array([-np.sin(azimuth), np.cos(azimuth), 0])
+    matrix = np.eye(4)
+    matrix[:3, :4] = np.stack(
+        [right, np.cross(backward, right), backward, backward * DISTANCE], -1
+    )
+    return matrix
+
+
+def ball(matrix: NDArray[np.float64], width: int) -> NDArray[np.uint8]:
+    """RGBA photo of a ball whose colour follows its surface position."""
+    focal = 0.5 * width / np.tan(0.5 * ANGLE_X)
+    centre = np.arange(width) + 0.5 - width / 2
+    x, y = np.meshgrid(centre, -centre)
+    d = np.stack([x, y, np.full_like(x, -focal)], -1) @ matrix[:3, :3].T
+    d /= np.linalg.norm(d, axis=-1, keepdims=True)
+    o = matrix[:3, 3]
+    b = d @ o
+    disc = b * b - (o @ o - RADIUS**2)
+    p = o + d * (-b - np.sqrt(np.maximum(disc, 0)))[..., None]
+    rgba = np.concatenate([0.5 + 0.5 * np.sin(3 * p), np.ones_like(x)[..., None]], -1)
+    rgba[disc <= 0] = 0
+    pixels: NDArray[np.uint8] = np.round(rgba * 255).astype(np.uint8)
+    return pixels
+
+
+def blender_scene(folder: Path, train: int = 8, test: int = 2, width: int = 32) -> Path:
+    """A dataset in Blender's format: RGBA PNGs, file paths without extension."""
+    count = train + test
+    for split, numbers in {"train": range(train), "test": range(train, count)}.items():
+        (folder / split).mkdir(parents=True, exist_ok=True)
+        frames = []
+        for k in numbers:
+            matrix = pose(k, count)
+            Image.fromarray(ball(matrix, width)).save(folder / split / f"r_{k}.png")
+            frames.append({"file_path": f"./{split}/r_{k}", "transform_matrix": matrix.tolist()})
+        document = {"camera_angle_x": ANGLE_X, "frames": frames}
+        (folder / f"transforms_{split}.json").write_text(json.dumps(document))
+    return folder
+
+
+def nerfstudio_document(count: int = 4, width: int = 8) -> Document:
+    """A transforms.json without splits, with intrinsics in pixels."""
+    focal = 0.5 * width / np.tan(0.5 * ANGLE_X)
+    frames = [
+        {"file_path": f"images/{k}.png", "transform_matrix": pose(k, count).tolist()}
+        for k in range(count)
+    ]
+    return {"fl_x": focal, "fl_y": focal, "cx": width / 2, "cy": width / 2, "frames": frames}
+
+
+def nerfstudio_scene(folder: Path, document: Document | None = None, width: int = 8) -> Path:
+    """Write a document and an image for each of its frames."""
+    document = document or nerfstudio_document(width=width)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for k, frame in enumerate(document["frames"]):
+        pixels = ball(pose(k, len(document["frames"])), width)
+        Image.fromarray(pixels).save(folder / frame["file_path"])
+    (folder / "transforms.json").write_text(json.dumps(document))
+    return folder
