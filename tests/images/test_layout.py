@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from images import layout
 
 MANIFEST, CONFIG, LAYER, OLD = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from images import recipes
 from images.recipes import CHECKOUT, Recipe, fingerprint
 
