@@ -45,7 +45,6 @@ class PodRendezvous(RendezvousHandler):  # type: ignore[misc]
 
     def __init__(self, params: RendezvousParameters) -> None:
         self._run_id: str = params.run_id
-        self._endpoint = params.endpoint
         self._rounds = 0
         self._closed = False
         self._server = _host_coordinator(params.endpoint)
@@ -87,13 +86,12 @@ class PodRendezvous(RendezvousHandler):  # type: ignore[misc]
 
     def _report_dead_processes(self) -> None:
         """Spare the others the wait for the heartbeats of processes that are known to be dead."""
+        address = os.environ.get(names.ENV_COORDINATOR)
+        if not address:
+            return
         message = Goodbye(pod_index(os.environ), incarnation(os.environ), local_rank=None)
         with suppress(UnreachableError):
-            Client(_coordinator_address(self._endpoint)).send(message, _GOODBYE_SECONDS)
-
-
-def _coordinator_address(endpoint: str) -> str:
-    return os.environ.get(names.ENV_COORDINATOR) or endpoint
+            Client(address).send(message, _GOODBYE_SECONDS)
 
 
 def _host_coordinator(endpoint: str) -> Server | None:

@@ -1,5 +1,8 @@
 """Who a process is, from its environment."""
 
+import os
+import subprocess
+import sys
 import time
 
 from nerf_trainer.coordination.identity import begin_round, identity, incarnation
@@ -38,3 +41,13 @@ def test_where_the_coordinator_listens() -> None:
     assert bind_host({}) == "127.0.0.1"
     assert bind_host(inside) == "0.0.0.0"
     assert bind_host(inside | {"NERF_POD_IP": "10.1.2.3"}) == "10.1.2.3"
+
+
+def test_the_coordinator_needs_neither_torch_nor_numpy() -> None:
+    program = "import sys, nerf_trainer.coordinator; print({'torch', 'numpy'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", program], env=pythonpath(), capture_output=True)
+    assert found.stdout.decode().strip() == "set()", found.stderr.decode()
+
+
+def pythonpath() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -70,7 +70,10 @@ class Heart:
 
     def _run(self) -> None:
         while not self._stopped.wait(PERIOD_SECONDS):
-            self._beat()
+            try:
+                self._beat()
+            except Exception:
+                log.exception("a heartbeat failed; trying again")
 
     def _beat(self) -> None:
         message = Heartbeat(self._identity, self._generation, self._world_size, self._seen)

@@ -19,9 +19,9 @@ from typing import Protocol
 
 import torch.distributed as dist
 
-#: An I/O error of gloo opens with where it was thrown. A failed check of gloo ("[enforce fail at")
+#: An I/O error of gloo names where it was thrown. A failed check of gloo ("[enforce fail at")
 #: or of torch is a bug of ours, and matches nothing here.
-_GLOO_IO_ERROR = re.compile(r"(Gloo connectFullMesh failed with )?\[[^]\s]*gloo/\S+:\d+\] ")
+_GLOO_IO_ERROR = re.compile(r"\[[^]\s]*gloo/\S+:\d+\] ")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def is_peer_loss(error: BaseException) -> bool:
     """Whether `error`, raised by a collective, means that a peer is gone."""
     if isinstance(error, (PeerLost, dist.DistError)):
         return True
-    return isinstance(error, RuntimeError) and bool(_GLOO_IO_ERROR.match(str(error)))
+    return isinstance(error, RuntimeError) and bool(_GLOO_IO_ERROR.search(str(error)))
 
 
 @contextmanager
