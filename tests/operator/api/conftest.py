@@ -1,0 +1,58 @@
+"""One API server and one operator for all tests of this folder; a namespace for each test."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from operator_support import apiserver, process
+from operator_support.apiserver import ApiServer
+from operator_support.cluster import Namespace
+from operator_support.process import Operator
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ApiServer]:
+    """A fresh API server."""
+    with apiserver.running() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def account(server: ApiServer) -> Path:
+    """The operator installed, but for its Deployment: its kubeconfig."""
+    return process.install(server)
+
+
+@pytest.fixture(scope="session")
+def operator(account: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """The running operator."""
+    found = Operator(account, tmp_path_factory.mktemp("operator") / "log")
+    found.start()
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def bare(server: ApiServer, account: Path) -> Namespace:
+    """An empty namespace."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    server.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    return Namespace(server, name)
+
+
+@pytest.fixture
+def lab(bare: Namespace, operator: Operator) -> Namespace:
+    """A namespace with photos in it, and an operator that serves it."""
+    bare.claim()
+    return bare
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Show the end of the operator's log where a test fails."""
+    report = yield
+    operator = getattr(item, "funcargs", {}).get("operator")
+    if report.failed and operator is not None:
+        report.sections.append(("operator", operator.log.read_text()[-4000:]))
+    return report

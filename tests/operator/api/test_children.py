@@ -1,0 +1,128 @@
+"""Children are made, healed and removed on a real API server."""
+
+import json
+import urllib.error
+
+import pytest
+from operator_support.apiserver import wait_until
+from operator_support.cluster import Namespace, rejection
+
+BOTH = ("demo-worker-0-0", "demo-worker-1-0")
+
+
+def test_a_job_gets_its_children_and_all_conditions(lab: Namespace) -> None:
+    job = lab.job()
+    pods = lab.await_pods(*BOTH)
+    assert {c["type"] for c in lab.status()["conditions"]} == {
+        *("Succeeded", "Failed", "Running", "WorkersReady", "Reconciling", "Stalled")
+    }
+    children = [*pods.values(), lab.get("services", "demo")]
+    children.append(lab.get("persistentvolumeclaims", "demo-checkpoint"))
+    for child in children:
+        assert child is not None
+        owner = child["metadata"]["ownerReferences"][0]
+        assert (owner["uid"], owner["controller"]) == (job["metadata"]["uid"], True)
+        assert not owner.get("blockOwnerDeletion", False)
+        assert child["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "nerf-operator"
+        assert "finalizers" not in child["metadata"] or child["kind"] == "PersistentVolumeClaim"
+    assert "WorkersCreated" in lab.events()
+    config = json.loads(pods[BOTH[0]]["metadata"]["annotations"]["nerfops.dev/trainer-config"])
+    assert config["training"]["steps"] == 2000
+
+
+def test_a_deleted_service_and_pod_are_healed(lab: Namespace) -> None:
+    lab.job()
+    lab.await_pods(*BOTH)
+    lab.delete("services", "demo")
+    wait_until("the Service", lambda: lab.get("services", "demo"), 10)
+    old = lab.pods()[BOTH[1]]["metadata"]["uid"]
+    lab.delete("pods", BOTH[1])
+    wait_until("another worker 1", lambda: _uids(lab, 1) and old not in _uids(lab, 1), 10)
+    assert lab.status().get("restarts", 0) == 0
+
+
+def _uids(lab: Namespace, index: int) -> set[str]:
+    label = "nerfops.dev/worker-index"
+    pods = lab.pods().values()
+    return {p["metadata"]["uid"] for p in pods if p["metadata"]["labels"][label] == str(index)}
+
+
+def test_a_changed_service_is_put_right(lab: Namespace) -> None:
+    lab.job()
+    lab.await_pods(*BOTH)
+    lab.patch("services", "demo", {"spec": {"selector": {"app": "other"}}})
+
+    def healed() -> bool:
+        found = lab.get("services", "demo")
+        wanted = {"nerfops.dev/job": "demo", "nerfops.dev/coordinator": "true"}
+        return bool(found) and wanted.items() <= found["spec"]["selector"].items()
+
+    wait_until("the selector", healed, 10)
+
+
+def test_an_elastic_job_has_a_coordinator(lab: Namespace) -> None:
+    lab.job(workers={"replicas": 2, "min": 1, "max": 4})
+    pods = lab.await_pods("demo-coordinator-0", *BOTH)
+    labels = pods["demo-coordinator-0"]["metadata"]["labels"]
+    assert labels["nerfops.dev/coordinator"] == "true"
+    assert "nerfops.dev/coordinator" not in pods[BOTH[0]]["metadata"]["labels"]
+
+
+def test_scaling_adds_and_removes_the_highest_workers(lab: Namespace) -> None:
+    lab.job()
+    lab.await_pods(*BOTH)
+    lab.patch("nerfjobs", "demo/scale", {"spec": {"replicas": 3}})
+    lab.await_pods(*BOTH, "demo-worker-2-0")
+    lab.patch("nerfjobs", "demo/scale", {"spec": {"replicas": 1}})
+    lab.await_pods(BOTH[0])
+    assert lab.get("nerfjobs", "demo")["spec"]["workers"]["replicas"] == 1  # type: ignore[index]
+
+
+def test_scaling_out_of_bounds_is_rejected(lab: Namespace) -> None:
+    lab.job(workers={"replicas": 2, "max": 3})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        lab.patch("nerfjobs", "demo/scale", {"spec": {"replicas": 4}})
+    assert "workers.max" in rejection(refused.value)
+
+
+def test_every_child_goes_with_the_job(lab: Namespace) -> None:
+    lab.job()
+    lab.await_pods(*BOTH)
+    lab.delete("nerfjobs", "demo")
+    lab.await_pods(seconds=30)
+    wait_until("no Service", lambda: lab.get("services", "demo") is None, 30)
+    wait_until("no claim of ours", lambda: _is_going(lab, "demo-checkpoint"), 30)
+    assert lab.get("persistentvolumeclaims", "photos") is not None
+
+
+def _is_going(lab: Namespace, claim: str) -> bool:
+    # kube-controller-manager's claim protection, which lets it go, does not run in these tests.
+    found = lab.get("persistentvolumeclaims", claim)
+    return found is None or "deletionTimestamp" in found["metadata"]
+
+
+def test_a_job_created_anew_gets_pods_of_its_own(lab: Namespace) -> None:
+    first = lab.job()["metadata"]["uid"]
+    lab.await_pods(*BOTH)
+    lab.delete("nerfjobs", "demo")
+    lab.patch("persistentvolumeclaims", "demo-checkpoint", {"metadata": {"finalizers": None}})
+    second = lab.job()["metadata"]["uid"]
+    assert first != second
+
+    def owners() -> list[str]:
+        return [p["metadata"]["ownerReferences"][0]["uid"] for p in lab.list("pods")]
+
+    wait_until("pods of the second job only", lambda: owners() == [second, second], 30)
+
+
+def test_a_service_of_someone_else_is_left_alone(lab: Namespace) -> None:
+    spec = {"selector": {"app": "shop"}, "ports": [{"port": 80}]}
+    lab.create("services", {"metadata": {"name": "demo"}, "spec": spec})
+    lab.job()
+    found = lab.await_condition("Stalled", "NameTaken")
+    assert "demo" in found["message"]
+    assert lab.pods() == {}
+    assert lab.get("services", "demo")["spec"]["selector"] == {"app": "shop"}  # type: ignore[index]
+    lab.delete("services", "demo")
+    lab.await_pods(*BOTH)
+    lab.await_condition("Stalled", "UpToDate", "False")

@@ -1,0 +1,96 @@
+"""The operator as a process of its own, with the rights that the chart gives it and no others."""
+
+import os
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from operator_support.apiserver import ApiServer, free_port, wait_until
+
+ROOT = Path(__file__).resolve().parents[3]
+ACCOUNT = "/api/v1/namespaces/nerf-system/serviceaccounts/nerf-nerf-operator"
+GROUPS = {
+    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "Namespace": "/api/v1/namespaces",
+    "ServiceAccount": "/api/v1/namespaces/nerf-system/serviceaccounts",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+}
+
+
+def install(server: ApiServer) -> Path:
+    """Install manifests/install.yaml but for its Deployment: the operator account's kubeconfig."""
+    text = (ROOT / "manifests" / "install.yaml").read_text()
+    for obj in yaml.safe_load_all(text):
+        if obj["kind"] in GROUPS:
+            server.request("POST", GROUPS[obj["kind"]], obj)
+    jobs = "/apis/nerfops.dev/v1alpha1/nerfjobs"
+    wait_until("the CRD is served", lambda: _served(server, jobs))
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    answer = server.request("POST", f"{ACCOUNT}/token", body)
+    return server.write_kubeconfig(server.folder / "operator", answer["status"]["token"])
+
+
+def _served(server: ApiServer, path: str) -> bool:
+    try:
+        return bool(server.request("GET", path))
+    except OSError:
+        return False
+
+
+@dataclass
+class Operator:
+    """`python -m nerf_operator`, as a container would run it."""
+
+    kubeconfig: Path
+    log: Path
+    namespaces: str = ""
+    process: subprocess.Popen[bytes] | None = None
+    port: int = 0
+
+    def start(self) -> None:
+        """Start, and wait until it is healthy."""
+        self.port = free_port()
+        paths = [str(ROOT / "contract"), str(ROOT / "operator")]
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.log.parent),
+            "PYTHONPATH": os.pathsep.join(paths),
+            "KUBECONFIG": str(self.kubeconfig),
+            "TRAINER_IMAGE": "localhost/nerf-trainer:cpu",
+            "WATCH_NAMESPACES": self.namespaces,
+            "HTTP_PORT": str(self.port),
+        }
+        argv = [sys.executable, "-m", "nerf_operator"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
+        wait_until("the operator is healthy", self.healthy)
+
+    def healthy(self) -> bool:
+        """Whether /healthz says so."""
+        try:
+            return bool(self.ask("/healthz"))
+        except OSError:
+            return False
+
+    def ask(self, path: str) -> str:
+        """An answer of its HTTP server."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
+            return str(answer.read().decode())
+
+    def writes(self) -> float:
+        """API calls so far that write."""
+        lines = self.ask("/metrics").splitlines()
+        counts = (line for line in lines if line.startswith("nerf_operator_api_requests_total{"))
+        return sum(float(line.split()[-1]) for line in counts if 'verb="list"' not in line)
+
+    def kill(self) -> None:
+        """End it without a warning, as a lost node would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
