@@ -20,7 +20,7 @@ PERIOD_SECONDS = 0.5
 REQUEST_SECONDS = 1.5
 #: How long a collective may still run after its group is known to be over: members that leave
 #: together finish their last one within this time; one that a hung peer blocks never does.
-LINGER_SECONDS = 1.0
+LINGER_SECONDS = 0.4
 
 
 class Heart:
