@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localkube.errors import ClusterError
-from localkube.image_store import Archive, holds, pinned, read_archive
+from localkube.image_store import Archive, holds, pinned, read_archive, share_blobs
 from localkube.pause_image import PAUSE_IMAGE, write_archive
 
 
@@ -84,3 +84,14 @@ def test_only_the_newest_build_of_a_name_counts_as_held(tmp_path: Path) -> None:
         for digest in ("sha256:new", "sha256:old", "sha256:other")
     }
     assert held == {"sha256:new": True, "sha256:old": False, "sha256:other": False}
+
+
+def test_blobs_of_a_layout_folder_are_shared_not_kept_twice(tmp_path: Path) -> None:
+    origin, blobs = tmp_path / "origin", tmp_path / "blobs"
+    for folder in (origin, blobs):
+        folder.mkdir()
+        (folder / "both").write_text("same")
+    (blobs / "own").write_text("only here")
+    share_blobs(origin, blobs)
+    assert (blobs / "both").samefile(origin / "both")
+    assert sorted(path.name for path in blobs.iterdir()) == ["both", "own"]

@@ -84,8 +84,9 @@ class Cluster:
         """Lay the routes between the nodes that are on, and the host's to cluster IPs."""
         on = [node for node in self.nodes if node.keeper.is_running()]
         network.join_pod_networks(self.instance, {n.config.name: n.enter() for n in on})
-        if on:
-            network.route_services(self.instance, on[0].config)
+        reachable = [node.config for node in on if not network.is_cut(node.config)]
+        if reachable:
+            network.route_services(self.instance, reachable[0])
 
     def wait_ready(self) -> None:
         """Wait until all nodes are Ready with their GPUs and the storage driver."""

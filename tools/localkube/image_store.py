@@ -118,12 +118,25 @@ def import_archive(socket: Path, folder: Path, archive: Archive) -> None:
         known_blobs = [path.name for path in blobs.iterdir()] if blobs.exists() else []
         if not _import_folder((*ctr, "import", "-"), archive.path, known_blobs):
             _import_folder((*ctr, "import", "-"), archive.path, [], check=True)
+        share_blobs(archive.path / "blobs" / "sha256", blobs)
     else:
         run(*ctr, "import", archive.path)
     run(*ctr, "tag", "--force", archive.name, archive.pinned_name)
     known = catalog(folder)
     digests = [archive.digest, *(d for d in known.get(archive.name, []) if d != archive.digest)]
     _write_catalog(folder, {**known, archive.name: digests})
+
+
+def share_blobs(origin: Path, blobs: Path) -> None:
+    """Replace blobs by hard links to the same ones in a layout folder, where that can be."""
+    for blob in blobs.iterdir():
+        twin = origin / blob.name
+        if not twin.exists() or twin.samefile(blob) or twin.stat().st_dev != blob.stat().st_dev:
+            continue
+        draft = blobs / f".{blob.name}"
+        draft.unlink(missing_ok=True)
+        os.link(twin, draft)
+        draft.rename(blob)
 
 
 def forget_old(socket: Path, folder: Path) -> None:
@@ -161,9 +174,11 @@ def _import_folder(
 
 
 def clone(node: NodeConfig) -> None:
-    """Give the node the store's images, unless it has a store already."""
+    """Give the node, which is off, the store's images; a store with containers stays as it is."""
     if node.containerd_root.exists():
-        return
+        if catalog(node.state) == catalog(STORE) or _has_pods(node):
+            return
+        discard(node)
     draft = node.containerd_root.with_suffix(".draft")
     if draft.exists():
         shutil.rmtree(draft)
@@ -183,6 +198,11 @@ def discard(node: NodeConfig) -> None:
     old = node.containerd_root.with_suffix(".old")
     node.containerd_root.rename(old)
     shutil.rmtree(old)
+
+
+def _has_pods(node: NodeConfig) -> bool:
+    pods = node.state / "kubelet" / "pods"
+    return pods.exists() and any(pods.iterdir())
 
 
 def _inside_layers(folder: str, names: list[str]) -> list[str]:
