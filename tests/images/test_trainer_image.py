@@ -8,7 +8,6 @@ import pwd
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,30 @@ torch = pytest.importorskip("torch", reason="runs in the trainer image")
 pytestmark = pytest.mark.torch
 
 NUMERIC_USER = 10001
-# A guard against a missing BLAS (2.8 GFLOP/s), not a benchmark (140 on two cores).
+# A guard against a missing BLAS (2.8 GFLOP/s), not a benchmark (70 and more on one core).
 LEAST_GFLOPS = 30
+PATIENCE_SECONDS = 20
 
 
 def test_gemm_uses_a_real_blas() -> None:
-    size = 1024
+    """On one thread, and more than once: other processes may hold the cores for a while."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        best = gemm_gflops()
+        while best < LEAST_GFLOPS and time.monotonic() < deadline:
+            best = max(best, gemm_gflops())
+    finally:
+        torch.set_num_threads(threads)
+    assert best > LEAST_GFLOPS
+
+
+def gemm_gflops(size: int = 512) -> float:
     matrix = torch.rand(size, size)
-    best = min(seconds(lambda: matrix @ matrix) for _ in range(20))
-    assert 2 * size**3 / best / 1e9 > LEAST_GFLOPS
-
-
-def seconds(action: Callable[[], object]) -> float:
     begin = time.perf_counter()
-    action()
-    return time.perf_counter() - begin
+    torch.mm(matrix, matrix)
+    return 2 * size**3 / (time.perf_counter() - begin) / 1e9
 
 
 def test_inductor_has_vector_instructions_that_compile_and_load() -> None:
