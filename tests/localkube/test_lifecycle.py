@@ -86,8 +86,6 @@ def control_plane_pids(machine: Machine) -> dict[str, int]:
 def test_up_twice_crash_up_down_leaves_nothing(machine: Machine, tmp_path: Path) -> None:
     before = inventory(machine.instance)
 
-    machine.up()  # may have to fill the image store
-    machine.localkube("down")
     assert machine.up() <= WARM_SECONDS
     servers = control_plane_pids(machine)
     assert machine.up() <= 5

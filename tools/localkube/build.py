@@ -77,8 +77,8 @@ def build_helm(report: Report) -> Path:
 def source_hash(folder: Path) -> str:
     """Hash of all source files' names and contents, and of the version they are built as."""
     digest = hashlib.sha256(KUBERNETES_VERSION.encode())
-    for path in sorted(folder.iterdir()):
-        digest.update(f"\0{path.name}\0".encode())
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"\0{path.relative_to(folder)}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -100,7 +100,7 @@ def _link_flags() -> str:
 
 def _build_pause(built: Built) -> None:
     draft = built.folder / "pause.draft"
-    run("gcc", "-static", "-O2", "-s", "-o", draft, SOURCES / "pause.c")
+    run("gcc", "-static", "-O2", "-s", "-o", draft, SOURCES / "pause" / "pause.c")
     draft.rename(built.pause)
     write_archive(built.pause, built.pause_archive)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from localkube import faults, images, status
 from localkube.build import build, build_helm
 from localkube.cluster import Cluster, bring_up
-from localkube.config import Instance
+from localkube.config import STATE_ROOT, Instance
 from localkube.errors import ClusterError
 from localkube.teardown import tear_down
 
-LOCK = Path("/run/lock/localkube")
+LOCK = STATE_ROOT / "lock"
 NODE_FAULTS: dict[tuple[str, str], Callable[[Cluster, str], None]] = {
     ("node", "kill"): faults.kill_node,
     ("node", "revive"): faults.revive_node,
@@ -136,7 +136,7 @@ def _alone() -> Iterator[None]:
     """Let one verb at a time change the machine, whatever the instance."""
     if os.geteuid() != 0:
         raise ClusterError("this needs root: run it with sudo")
-    LOCK.parent.mkdir(exist_ok=True)
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
     with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -90,10 +90,15 @@ class Cluster:
 
     def wait_ready(self) -> None:
         """Wait until all nodes are Ready with their GPUs and the storage driver."""
-        if not wait_for(lambda: not self.unready(), READY_SECONDS, 0.2):
+        if not wait_for(self._is_settled, READY_SECONDS, 0.2) or self.unready():
             logs = [node.kubelet.log for node in self.nodes if node.config.name in self.unready()]
             ends = "\n".join(f"--- end of {log}\n{tail(log)}" for log in logs)
-            raise ClusterError(f"not ready after {READY_SECONDS} s: {self.unready()}\n{ends}")
+            raise ClusterError(f"nodes are not ready: {self.unready()}\n{ends}")
+
+    def _is_settled(self) -> bool:
+        """Whether all nodes are ready, or waiting is in vain as a kubelet has ended."""
+        kubelets = [node.kubelet.is_running() for node in self.nodes]
+        return not all(kubelets) or not self.unready()
 
     def unready(self) -> dict[str, str]:
         """What each node still lacks."""

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from localkube import cgroups, sysctls
+from localkube import cgroups, network, sysctls
 from localkube.config import Instance
 from localkube.private_paths import DISK, MEMORY
 from localkube.shell import run
@@ -16,7 +16,7 @@ def inventory(instance: Instance) -> dict[str, set[str]]:
     return {
         "processes": processes(instance),
         "mounts": mounts(instance),
-        "interfaces": own(instance, {path.name for path in Path("/sys/class/net").iterdir()}),
+        "interfaces": own(instance, network.link_names()),
         "routes": own(instance, set(run("ip", "route", "show", "table", "all").splitlines())),
         "rules": own(instance, rules()),
         "cgroups": groups(instance),

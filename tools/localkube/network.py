@@ -1,10 +1,11 @@
 """The bridge, the cables to the nodes, and the host's routes and rules."""
 
 import ipaddress
+import json
+import socket
 from collections.abc import Sequence
-from pathlib import Path
 
-from localkube.config import Instance, NodeConfig
+from localkube.config import MAX_NODES, Instance, NodeConfig
 from localkube.shell import run, succeeds
 
 Rule = tuple[str, str, tuple[str, ...]]
@@ -95,8 +96,10 @@ def mend(node: NodeConfig) -> None:
 
 def is_cut(node: NodeConfig) -> bool:
     """Whether the node's cable is unplugged."""
-    path = Path(f"/sys/class/net/{node.host_interface}/flags")
-    return path.exists() and not int(path.read_text(), 16) & 1
+    if not link_exists(node.host_interface):
+        return False
+    (link,) = json.loads(run("ip", "-json", "link", "show", node.host_interface))
+    return "UP" not in link["flags"]
 
 
 def remove_host_network(instance: Instance) -> None:
@@ -104,16 +107,22 @@ def remove_host_network(instance: Instance) -> None:
     for table, chain, rule in host_rules(instance):
         while succeeds("iptables", "-w", "-t", table, "-D", chain, *rule):
             pass
-    for path in Path("/sys/class/net").glob(f"{instance.name}n*"):
-        if path.name[len(instance.name) + 1 :].isdigit():
-            run("ip", "link", "delete", path.name, check=False)
+    for number in range(1, MAX_NODES + 1):
+        cable = instance.node(number).host_interface
+        if link_exists(cable):
+            run("ip", "link", "delete", cable, check=False)
     if link_exists(instance.bridge):
         run("ip", "link", "delete", instance.bridge)
 
 
 def link_exists(name: str) -> bool:
     """Whether the host has this network interface."""
-    return Path(f"/sys/class/net/{name}").exists()
+    return name in link_names()
+
+
+def link_names() -> set[str]:
+    """All network interfaces of the host."""
+    return {name for _, name in socket.if_nameindex()}
 
 
 def _with_prefix(instance: Instance, address: str) -> str:

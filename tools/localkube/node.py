@@ -16,7 +16,7 @@ from localkube.daemons import Daemon, program
 from localkube.errors import ClusterError
 from localkube.node_files import write_node_files
 from localkube.pki import create_node_pki
-from localkube.shell import accepts, flags, run, wait_for
+from localkube.shell import flags, run, succeeds, wait_for
 
 UNSHARE = (
     *("unshare", "--net", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"),
@@ -73,12 +73,12 @@ class Node:
         shutil.rmtree(self.config.run, ignore_errors=True)
 
     def start_containerd(self) -> None:
-        """Start containerd and wait until it answers."""
+        """Start containerd and wait until it takes the kubelet's calls."""
         daemon = self.containerd
-        daemon.ensure()
-        path = self.config.containerd_socket
-        wait_for(lambda: accepts(path) or not daemon.is_running(), 20, 0.05)
-        if not accepts(path):
+        if not daemon.ensure():
+            return
+        socket = f"--socket={self.config.containerd_socket}"
+        if not succeeds(self._built.hyperkube, "await-runtime", socket):
             raise daemon.failure("does not answer")
 
     @property

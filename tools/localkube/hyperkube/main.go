@@ -23,6 +23,7 @@ import (
 )
 
 var components = map[string]func(){
+	"await-runtime":           runAwaitRuntime,
 	"coredns":                 runCoreDNS,
 	"etcd":                    func() { etcdmain.Main(os.Args) },
 	"kube-apiserver":          command(apiserver.NewAPIServerCommand),
