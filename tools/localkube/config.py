@@ -73,6 +73,11 @@ class Instance:
         return f"{self.name}br0"
 
     @property
+    def bridge_mac(self) -> str:
+        """A fixed hardware address: else it changes with the cables, and nodes lose the host."""
+        return f"02:89:00:00:{self.index:02x}:00"
+
+    @property
     def bridge_network(self) -> str:
         """Network of the host and the nodes."""
         return f"10.89.{self.index}.0/24"

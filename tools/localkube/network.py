@@ -15,7 +15,7 @@ def ensure_host_network(instance: Instance) -> None:
     """The bridge, forwarding, and the rules that let pods out."""
     bridge = instance.bridge
     if not link_exists(bridge):
-        run("ip", "link", "add", bridge, "type", "bridge")
+        run("ip", "link", "add", bridge, "address", instance.bridge_mac, "type", "bridge")
     run("ip", "address", "replace", _with_prefix(instance, instance.host_ip), "dev", bridge)
     run("ip", "link", "set", bridge, "up")
     for table, chain, rule in host_rules(instance):
