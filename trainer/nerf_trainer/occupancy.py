@@ -17,6 +17,8 @@ DECAY = 0.95
 #: A cell is empty if this part of the cube's diagonal, at its density, is less opaque than that.
 DIAGONAL_PARTS = 1024
 MIN_OPACITY = 0.01
+#: While the whole scene is thin, cells below this part of the mean density are empty.
+THIN_SHARE = 0.5
 EVERY_STEPS = 16
 WARM_UP_STEPS = 256
 #: After the warm-up, an update looks at one of this many parts of the cells.
@@ -38,7 +40,7 @@ class OccupancyGrid(nn.Module):
         self.threshold = MIN_OPACITY * DIAGONAL_PARTS / (2 * bound * 3**0.5)
         count = resolution**3
         self.density: Tensor
-        self.register_buffer("density", torch.full((count,), self.threshold))
+        self.register_buffer("density", torch.zeros(count))
         self.occupied: Tensor
         self.register_buffer("occupied", torch.ones(count, dtype=torch.bool), persistent=False)
 
@@ -60,7 +62,7 @@ class OccupancyGrid(nn.Module):
 
     def refresh(self) -> None:
         """Derive `occupied` from `density`: never all empty, however thin the scene still is."""
-        threshold = self.density.mean().clamp(max=self.threshold)
+        threshold = (THIN_SHARE * self.density.mean()).clamp(max=self.threshold)
         self.occupied.copy_(self.density >= threshold)
 
     def _due(self, step: int) -> Tensor:

@@ -1,6 +1,6 @@
 """The learning rate as a function of the step alone."""
 
-WARM_UP_STEPS = 50
+WARM_UP_STEPS = 10
 LAST_SHARE = 0.03
 
 

@@ -1,0 +1,149 @@
+"""Whole trainings as processes, as users start them: alone, and under torchrun."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file  # noqa: E402
+from scene_files import blender_scene  # noqa: E402
+from test_training import SMALL  # noqa: E402
+
+from nerf_contract.progress import TerminationMessage  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+TIMEOUT = 90
+
+
+class Run:
+    """A finished training in a folder."""
+
+    def __init__(self, folder: Path, process: "subprocess.CompletedProcess[str]") -> None:
+        self.folder = folder
+        self.exit_code = process.returncode
+        self.log = process.stderr
+
+    @property
+    def last_word(self) -> TerminationMessage:
+        return TerminationMessage.model_validate_json((self.folder / "last-word").read_text())
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / "output/metrics.json").read_text()))
+
+    def state(self, step: int) -> dict[str, "torch.Tensor"]:
+        name = f"output/checkpoints/step-{step:09d}/state.safetensors"
+        return dict(load_file(self.folder / name))
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def run(folder: Path, scene: Path, processes: int = 1, **training: object) -> Run:
+    """Train in `folder`; `processes` above 1 go through torchrun."""
+    folder.mkdir(exist_ok=True)
+    config = SMALL | {"training": {**SMALL["training"], **training}}  # type: ignore[dict-item]
+    (folder / "config.json").write_text(json.dumps(config))
+    start = [sys.executable]
+    if processes > 1:
+        start += ["-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
+        start += ["--rdzv-backend=static", "--master-addr=127.0.0.1"]
+        start += [f"--master-port={free_port()}"]
+    command = [*start, "-m", "nerf_trainer.train", "--config", "config.json"]
+    env = os.environ | {
+        "NERF_DATASET_ROOT": str(scene),
+        "NERF_TERMINATION_LOG": str(folder / "last-word"),
+    }
+    process = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT, check=False
+    )
+    return Run(folder, process)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return blender_scene(tmp_path_factory.mktemp("scene"))
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, scene: Path) -> Run:
+    return run(tmp_path_factory.mktemp("alone") / "run", scene, steps=40, evalEvery=20)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, scene: Path) -> Run:
+    return run(tmp_path_factory.mktemp("pair") / "run", scene, processes=2, steps=40, evalEvery=20)
+
+
+def test_a_training_ends_well(alone: Run) -> None:
+    assert alone.exit_code == 0, alone.log
+    assert alone.last_word.reason == "TrainingCompleted"
+    assert alone.last_word.progress is not None
+    assert alone.last_word.progress.step == 40
+    assert [entry["step"] for entry in alone.metrics["history"]] == [20, 40]
+    assert (alone.folder / "output/renders/view_001.png").exists()
+
+
+def test_the_log_is_json_lines(alone: Run) -> None:
+    entries = [json.loads(line) for line in alone.log.splitlines() if line.startswith("{")]
+    assert any(entry.get("psnr") for entry in entries)
+    assert entries[-1]["message"].startswith("TrainingCompleted")
+
+
+def test_two_workers_train_what_one_trains(alone: Run, pair: Run) -> None:
+    assert pair.exit_code == 0, pair.log
+    assert pair.metrics["worldSize"] == 2
+    assert pair.metrics["psnr"] == pytest.approx(alone.metrics["psnr"], abs=0.3)
+
+
+def test_two_workers_take_the_first_step_of_one(tmp_path: Path, scene: Path) -> None:
+    one = run(tmp_path / "one", scene, steps=1).state(1)
+    two = run(tmp_path / "two", scene, processes=2, steps=1).state(1)
+    for name, tensor in one.items():
+        if name.endswith("exp_avg"):  # a tenth of the first step's gradient
+            torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-9)
+
+
+def test_a_finished_training_goes_on_where_it_ended(alone: Run, scene: Path) -> None:
+    longer = run(alone.folder, scene, steps=50, evalEvery=20)
+    assert longer.exit_code == 0, longer.log
+    assert "resuming from the checkpoint of step 40" in longer.log
+    assert [entry["step"] for entry in longer.metrics["history"]] == [20, 40, 50]
+
+
+def test_a_target_ends_the_training(tmp_path: Path, scene: Path) -> None:
+    early = run(tmp_path, scene, steps=1000, evalEvery=10, targetPSNR=5)
+    assert early.exit_code == 0, early.log
+    assert early.last_word.reason == "TargetPSNRReached"
+    assert early.metrics["step"] == 10
+
+
+def test_failures_have_their_exit_code_and_no_trace(tmp_path: Path, scene: Path) -> None:
+    missing = run(tmp_path / "a", tmp_path / "nowhere", steps=1)
+    assert missing.exit_code == 65
+    assert missing.last_word.reason == "DatasetInvalid"
+    wrong = run(tmp_path / "b", scene, steps=-1)
+    assert wrong.exit_code == 78
+    assert "training.steps" in wrong.last_word.message
+    assert not re.search("Traceback", missing.log + wrong.log)
+
+
+def test_cuda_without_a_gpu_is_refused(tmp_path: Path, scene: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    refused = run(tmp_path, scene, steps=1, device="cuda")
+    assert refused.exit_code == 69
+    assert refused.last_word.reason == "CudaUnavailable"
+    assert torch.__version__ in refused.last_word.message
