@@ -169,7 +169,18 @@ def test_killed_node_and_cut_node_come_back(machine: Machine) -> None:
     machine.localkube("node", "revive", "node1")
     machine.localkube("net", "mend", "node2")
     assert wait_for(lambda: reaches(machine, 1) and reaches(machine, 2), 30)
+
+
+def test_up_brings_back_what_faults_took_away(machine: Machine) -> None:
     machine.up()
+    for fault in (("net", "cut", "node2"), ("kubelet", "stop", "node1"), ("dns", "stop")):
+        machine.localkube(*fault)
+    machine.localkube("apiserver", "stop")
+    assert not machine.api.is_ready()
+    machine.up()
+    assert reaches(machine, 1)
+    assert reaches(machine, 2)
+    assert "stopped" not in machine.localkube("status")
 
 
 def reaches(machine: Machine, number: int) -> bool:

@@ -85,7 +85,8 @@ def source_hash(folder: Path) -> str:
 
 def _build_hyperkube(built: Built, report: Report) -> None:
     draft = built.folder / "hyperkube.draft"
-    command = ["go", "build", "-v", "-trimpath", f"-ldflags={_link_flags()}", "-o", str(draft), "."]
+    command = ["go", "build", "-v", "-trimpath", "-buildvcs=false"]
+    command += [f"-ldflags={_link_flags()}", "-o", str(draft), "."]
     _go(command, built.folder, report, "Kubernetes", {})
     draft.rename(built.hyperkube)
 

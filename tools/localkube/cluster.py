@@ -73,6 +73,7 @@ class Cluster:
             self._remove_surplus_nodes()
             for node in self.nodes:
                 node.power_on()
+                network.mend(node.config)
                 node.start_services()
             self.connect_nodes()
         with _step("nodes Ready, DNS answers", report):

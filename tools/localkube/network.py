@@ -15,9 +15,9 @@ def ensure_host_network(instance: Instance) -> None:
     """The bridge, forwarding, and the rules that let pods out."""
     bridge = instance.bridge
     if not link_exists(bridge):
-        run("ip", "link", "add", bridge, "address", instance.bridge_mac, "type", "bridge")
+        run("ip", "link", "add", bridge, "type", "bridge")
     run("ip", "address", "replace", _with_prefix(instance, instance.host_ip), "dev", bridge)
-    run("ip", "link", "set", bridge, "up")
+    run("ip", "link", "set", bridge, "address", instance.bridge_mac, "up")
     for table, chain, rule in host_rules(instance):
         if not succeeds("iptables", "-w", "-t", table, "-C", chain, *rule):
             run("iptables", "-w", "-t", table, "-I", chain, *rule)
@@ -46,9 +46,8 @@ def connect(node: NodeConfig, pid: int, enter: Sequence[str]) -> None:
         *("ip", "link", "add", host_end, "type", "veth"),
         *("peer", "name", "eth0", "address", node.mac, "netns", str(pid)),
     )
-    run("ip", "link", "set", host_end, "master", node.instance.bridge, "up")
     run(*enter, "sh", "-ec", _inside(node))
-    run("ip", "route", "replace", node.pod_network, "via", node.ip, "dev", node.instance.bridge)
+    mend(node)
 
 
 def _inside(node: NodeConfig) -> str:
@@ -90,8 +89,10 @@ def cut(node: NodeConfig) -> None:
 
 
 def mend(node: NodeConfig) -> None:
-    """Plug the node's cable in again."""
-    run("ip", "link", "set", node.host_interface, "up")
+    """Plug the node's cable in, and route its pods; harmless if that is so."""
+    bridge = node.instance.bridge
+    run("ip", "link", "set", node.host_interface, "master", bridge, "up")
+    run("ip", "route", "replace", node.pod_network, "via", node.ip, "dev", bridge)
 
 
 def is_cut(node: NodeConfig) -> bool:
