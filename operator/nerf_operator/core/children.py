@@ -33,24 +33,27 @@ class Places:
 
 def places(spec: NeRFJobSpec, observed: Observed, now: datetime) -> Places:
     """What each place has, or gets next."""
-    workers = {index: _worker_place(observed, index, now) for index in range(spec.workers.replicas)}
-    elastic = spec.workers.elastic
+    writer = replacement.decide(observed.workers(0), now)
+    others = range(1, spec.workers.replicas)
+    workers = {0: writer} | {i: _place(observed, i, writer, now) for i in others}
     coordinators = observed.coordinators()
+    elastic = spec.workers.elastic
     return Places(workers, replacement.decide(coordinators, now) if elastic else None)
 
 
-def _worker_place(observed: Observed, index: int, now: datetime) -> Slot:
+def _place(observed: Observed, index: int, writer: Slot, now: datetime) -> Slot:
     slot = replacement.decide(observed.workers(index), now)
     done = slot.current
-    if done is not None and done.phase == "Succeeded" and _left_behind(observed, done):
-        return Slot(start=done.attempt + 1, failures=slot.failures)
+    if done is not None and done.phase == "Succeeded" and _left_behind(writer, done):
+        return Slot(start=done.attempt + 1, failures=slot.failures, why=replacement.why(done))
     return slot
 
 
-def _left_behind(observed: Observed, done: Pod) -> bool:
-    """Whether the writer started anew after this worker had finished, and needs it again."""
-    writers = observed.workers(0)
-    return done.index != 0 and bool(writers) and (writers[-1].created > replacement.ended_at(done))
+def _left_behind(writer: Slot, done: Pod) -> bool:
+    """Whether the writer starts anew after this worker had finished, and needs it again."""
+    if writer.current is None:
+        return writer.start is not None
+    return writer.current.created > replacement.ended_at(done)
 
 
 def volumes(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:

@@ -52,13 +52,13 @@ def decide(pods: Sequence[Pod], now: datetime) -> Slot:
     spent = failures(pods)
     alive = [pod for pod in pods if pod.alive]
     if alive:
-        why = _why(pods[-2]) if len(pods) > 1 and alive[-1] is pods[-1] else None
-        return Slot(current=alive[-1], failures=spent, why=why)
+        former = pods[-2] if len(pods) > 1 and alive[-1] is pods[-1] else None
+        return Slot(current=alive[-1], failures=spent, why=why(former) if former else None)
     if not pods:
         return Slot(start=0)
     last = pods[-1]
     if last.deleting:
-        return Slot(start=last.attempt + 1, failures=spent, why=_why(last))
+        return Slot(start=last.attempt + 1, failures=spent, why=why(last))
     if last.phase == "Succeeded":
         return Slot(current=last, failures=spent)
     return _after_failure(last, spent, now)
@@ -70,15 +70,16 @@ def _after_failure(last: Pod, spent: int, now: datetime) -> Slot:
     due = ended_at(last) + timedelta(seconds=backoff_seconds(rounds))
     wait = (due - now).total_seconds()
     if wait > 0:
-        return Slot(failures=spent, wait=wait, why=_why(last))
-    return Slot(start=last.attempt + 1, failures=spent, why=_why(last))
+        return Slot(failures=spent, wait=wait, why=why(last))
+    return Slot(start=last.attempt + 1, failures=spent, why=why(last))
 
 
-def _why(pod: Pod) -> str:
+def why(pod: Pod) -> str:
+    """What became of a pod whose place another one takes."""
     if pod.phase == "Failed":
         verdict = classify(pod)
         return f"{pod.name} ended with {verdict.reason}: {verdict.message}"
-    return f"{pod.name} was deleted"
+    return f"{pod.name} {'was deleted' if pod.deleting else 'had finished'}"
 
 
 def surplus(pods: Sequence[Pod]) -> list[Pod]:

@@ -1,0 +1,134 @@
+"""A cluster in memory: it does what plans say, and lets faults happen between them."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from nerf_contract import names, reasons
+from nerf_contract.v1alpha1 import NeRFJobStatus
+from nerf_operator.core.actions import Apply, Create, Delete, Plan
+from nerf_operator.core.observed import Claim, Job, Observed, Pod, Service, Termination
+from nerf_operator.core.plan import plan
+from operator_support.builders import DEFAULTS, NOW, claim, job, service, word
+
+
+@dataclass
+class Model:
+    """One job, its children, and a clock."""
+
+    replicas: int = 2
+    elastic: bool = False
+    backoff_limit: int = 1000
+    now: datetime = NOW
+    status: NeRFJobStatus = field(default_factory=NeRFJobStatus)
+    pods: dict[str, Pod] = field(default_factory=dict)
+    service: Service | None = None
+    claims: dict[str, Claim] = field(default_factory=lambda: {"photos": claim()})
+    created: int = 0
+    writes: int = 0
+
+    def job(self) -> Job:
+        """The NeRFJob."""
+        workers: dict[str, int] = {"replicas": self.replicas}
+        if self.elastic:
+            workers |= {"min": 1, "max": 4}
+        policy = {"backoffLimit": self.backoff_limit}
+        return job(status=self.status, workers=workers, runPolicy=policy)
+
+    def observed(self) -> Observed:
+        """What the operator sees."""
+        return Observed(tuple(self.pods.values()), self.service, dict(self.claims))
+
+    def decide(self) -> Plan:
+        """What the operator would do now."""
+        return plan(self.job(), self.observed(), self.now, DEFAULTS)
+
+    def step(self) -> Plan:
+        """One pass of the operator."""
+        decided = self.decide()
+        for action in decided.actions:
+            self._act(action)
+        if decided.status is not None:
+            self.status = decided.status
+            self.writes += 1
+        return decided
+
+    def _act(self, action: Create | Apply | Delete) -> None:
+        if isinstance(action, Create):
+            self._create(action)
+        elif isinstance(action, Delete):
+            if action.name in self.pods and self.pods[action.name].uid == action.uid:
+                self.delete(action.name)
+        elif action.child["kind"] == "Service":
+            self.service = service(selector=action.child["spec"]["selector"])
+        else:
+            name = action.child["metadata"]["name"]
+            self.claims[name] = claim(name, "ReadWriteOnce")
+
+    def _create(self, action: Create) -> None:
+        meta = action.pod["metadata"]
+        if meta["name"] in self.pods:
+            raise AssertionError(f"{meta['name']} was created twice")
+        self.created += 1
+        index = meta["labels"].get(names.LABEL_INDEX)
+        self.pods[meta["name"]] = Pod(
+            name=meta["name"],
+            uid=f"pod-{self.created}",
+            version=str(self.created),
+            owner=meta["ownerReferences"][0]["uid"],
+            index=None if index is None else int(index),
+            attempt=int(meta["labels"][names.LABEL_ATTEMPT]),
+            failures=int(meta["labels"][names.LABEL_FAILURES]),
+            created=self.now,
+        )
+
+    # --- What happens to pods --------------------------------------------------------------------
+
+    def _change(self, name: str, **fields: object) -> None:
+        if name in self.pods:
+            self.pods[name] = replace(self.pods[name], **fields)  # type: ignore[arg-type]
+
+    def run(self, name: str) -> None:
+        """It starts, and is ready."""
+        pod = self.pods.get(name)
+        if pod is not None and pod.alive:
+            self._change(name, phase="Running", ready=True, node="n", ip="10.0.0.1")
+
+    def _end(self, name: str, phase: str, code: int, message: str) -> None:
+        pod = self.pods.get(name)
+        if pod is not None and not pod.ended:
+            end = Termination(code, "", message, self.now)
+            self._change(name, phase=phase, ready=False, termination=end)
+
+    def crash(self, name: str) -> None:
+        """It fails."""
+        self._end(name, "Failed", 1, "boom")
+
+    def finish(self, name: str) -> None:
+        """Its training has finished."""
+        self._end(name, "Succeeded", 0, word(reasons.TRAINING_COMPLETED))
+
+    def evict(self, name: str) -> None:
+        """The node throws it out."""
+        pod = self.pods.get(name)
+        if pod is not None and not pod.ended:
+            self._change(name, phase="Failed", ready=False, reason="Evicted")
+
+    def delete(self, name: str) -> None:
+        """Someone deletes it: it is terminating."""
+        self._change(name, deleting=True, ready=False)
+
+    def vanish(self, name: str) -> None:
+        """It is gone."""
+        self.pods.pop(name, None)
+
+    def lose_service(self) -> None:
+        """Someone deletes the Service."""
+        self.service = None
+
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self.now += timedelta(seconds=seconds)
+
+    def sweep(self) -> None:
+        """Pods that are terminating go."""
+        self.pods = {name: pod for name, pod in self.pods.items() if not pod.deleting}

@@ -1,0 +1,147 @@
+"""Whatever happens to the pods, in whatever order: what must always hold."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from operator_support.model import Model
+
+from nerf_contract import reasons
+from nerf_contract.v1alpha1 import NeRFJobStatus
+
+
+def is_true(status: NeRFJobStatus, type_: str) -> bool:
+    condition = status.condition(type_)
+    return condition is not None and condition.status == "True"
+
+
+class Cluster(RuleBasedStateMachine):
+    """Random faults, with passes of the operator in between."""
+
+    model: Model
+
+    @initialize(replicas=st.integers(1, 4), elastic=st.booleans(), limit=st.integers(0, 6))
+    def begin(self, replicas: int, elastic: bool, limit: int) -> None:
+        self.model = Model(replicas=replicas, elastic=elastic, backoff_limit=limit)
+
+    def pick(self, number: int) -> str:
+        names = sorted(self.model.pods)
+        return names[number % len(names)] if names else ""
+
+    @rule()
+    def operator(self) -> None:
+        self.model.step()
+
+    @rule(
+        number=st.integers(0, 9),
+        what=st.sampled_from(["run", "run", "crash", "finish", "evict", "delete", "vanish"]),
+    )
+    def pod(self, number: int, what: str) -> None:
+        getattr(self.model, what)(self.pick(number))
+
+    @rule()
+    def service(self) -> None:
+        self.model.lose_service()
+
+    @rule(seconds=st.sampled_from([0.1, 1, 20, 60]))
+    def time(self, seconds: float) -> None:
+        self.model.wait(seconds)
+
+    @rule(replicas=st.integers(1, 4))
+    def scale(self, replicas: int) -> None:
+        self.model.replicas = replicas
+
+    @rule()
+    def kubelet(self) -> None:
+        self.model.sweep()
+
+    @invariant()
+    def one_living_pod_a_place(self) -> None:
+        living = Counter(pod.index for pod in self.model.pods.values() if pod.alive)
+        assert all(count == 1 for count in living.values()), living
+
+    @invariant()
+    def the_status_never_contradicts_itself(self) -> None:
+        status = self.model.status
+        if not status.conditions:
+            return
+        assert not (is_true(status, reasons.SUCCEEDED) and is_true(status, reasons.FAILED))
+        assert not (is_true(status, reasons.RECONCILING) and is_true(status, reasons.STALLED))
+        over = is_true(status, reasons.SUCCEEDED) or is_true(status, reasons.FAILED)
+        assert over == (status.completion_time is not None)
+
+    @invariant()
+    def a_second_pass_changes_nothing(self) -> None:
+        self.model.step()
+        again = self.model.decide()
+        assert (again.actions, again.status) == ((), None), again
+
+
+Cluster.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestCluster = Cluster.TestCase
+
+
+FAULTS = st.lists(
+    st.tuples(st.integers(0, 9), st.sampled_from(["run", "crash", "evict", "delete", "vanish"])),
+    max_size=15,
+)
+
+
+@given(faults=FAULTS, replicas=st.integers(1, 4), elastic=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_once_the_faults_end_the_job_trains_and_succeeds(
+    faults: list[tuple[int, str]], replicas: int, elastic: bool
+) -> None:
+    model = Model(replicas=replicas, elastic=elastic)
+    for number, what in faults:
+        model.step()
+        names = sorted(model.pods)
+        getattr(model, what)(names[number % len(names)])
+    _calm(model)
+    assert is_true(model.status, reasons.WORKERS_READY), model.status
+    assert model.status.workers is not None
+    assert model.status.workers.summary == f"{replicas}/{replicas}"
+    [writer] = [pod.name for pod in model.pods.values() if pod.index == 0 and pod.alive]
+    model.finish(writer)
+    _calm(model)
+    assert is_true(model.status, reasons.SUCCEEDED)
+    assert not [pod for pod in model.pods.values() if pod.alive]
+
+
+def _calm(model: Model) -> None:
+    """Time passes, pods start, what terminates goes."""
+    for _ in range(4):
+        model.step()
+        for name in list(model.pods):
+            model.run(name)
+        model.sweep()
+        model.wait(61)
+    model.step()
+
+
+@given(st.lists(st.sampled_from(["crash", "evict", "delete", "vanish"]), max_size=12))
+@settings(max_examples=40, deadline=None)
+def test_only_failures_of_its_own_spend_the_budget(ends: list[str]) -> None:
+    model = Model(replicas=1)
+    for what in ends:
+        name = _next_pod(model)
+        model.run(name)
+        model.step()
+        getattr(model, what)(name)
+        model.step()
+        model.sweep()
+    assert model.status.restarts <= ends.count("crash")
+    if set(ends) <= {"crash"}:
+        assert model.status.restarts == len(ends)
+
+
+def _next_pod(model: Model) -> str:
+    """The living pod, once back-off has let it be made."""
+    for _ in range(3):
+        model.step()
+        living = [pod.name for pod in model.pods.values() if pod.alive]
+        if living:
+            return living[0]
+        model.wait(60)
+    raise AssertionError(f"no pod is made: {model.pods}")

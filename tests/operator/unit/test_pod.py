@@ -1,0 +1,112 @@
+"""The pods that are made, to the letter."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from operator_support.builders import IMAGE, job
+
+from nerf_contract.training import TrainerConfig
+from nerf_operator.core.pod import PodRequest, coordinator, worker
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def rendered(index: int | None, **sections: Any) -> dict[str, Any]:
+    request = PodRequest(IMAGE, index, attempt=0)
+    made = coordinator if index is None else worker
+    return made(job(**sections), request)
+
+
+#: file -> the pod in it
+PODS = {
+    "worker-0.json": rendered(0),
+    "worker-1-elastic-gpu.json": rendered(
+        1,
+        workers={
+            **{"replicas": 2, "min": 1, "max": 4, "gpusPerWorker": 2},
+            "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "8Gi"}},
+            "nodeSelector": {"pool": "gpu"},
+        },
+    ),
+    "coordinator.json": rendered(None, workers={"replicas": 1, "min": 1, "max": 2}),
+}
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_pods_are_the_golden_ones(name: str) -> None:
+    """To accept a change, write `json.dumps(PODS[name], indent=2)` there, and read the diff."""
+    assert PODS[name] == json.loads((GOLDEN / name).read_text())
+
+
+def container(pod: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = pod["spec"]["containers"][0]
+    return found
+
+
+def env(pod: dict[str, Any]) -> dict[str, str]:
+    return {e["name"]: e.get("value", "") for e in container(pod)["env"]}
+
+
+def mounts(pod: dict[str, Any]) -> dict[str, tuple[str, bool]]:
+    found = container(pod)["volumeMounts"]
+    return {m["mountPath"]: (m["name"], m.get("readOnly", False)) for m in found}
+
+
+def test_only_the_writer_mounts_the_checkpoints() -> None:
+    writer, other = rendered(0), rendered(1)
+    assert mounts(writer)["/checkpoint"] == ("checkpoint", False)
+    assert "/checkpoint" not in mounts(other)
+    assert "checkpoint" not in {v["name"] for v in other["spec"]["volumes"]}
+    assert env(writer)["NERF_CHECKPOINT_WRITER"] == "1"
+    assert "NERF_CHECKPOINT_WRITER" not in env(other)
+
+
+def test_one_claim_for_photos_and_checkpoints_is_mounted_once() -> None:
+    both = {"volume": {"claimName": "photos"}}
+    writer, other = rendered(0, checkpoint=both), rendered(1, checkpoint=both)
+    claims = [v for v in writer["spec"]["volumes"] if "persistentVolumeClaim" in v]
+    assert [v["persistentVolumeClaim"] for v in claims] == [{"claimName": "photos"}]
+    assert mounts(writer)["/checkpoint"] == ("dataset", False)
+    assert mounts(writer)["/data"] == mounts(other)["/data"] == ("dataset", True)
+
+
+def test_the_config_is_the_one_that_the_trainer_reads() -> None:
+    made = rendered(0, training={"steps": 7})
+    text = made["metadata"]["annotations"]["nerfops.dev/trainer-config"]
+    assert TrainerConfig.model_validate_json(text).training.steps == 7
+
+
+def test_the_coordinator_is_where_the_service_leads() -> None:
+    elastic = {"workers": {"replicas": 2, "min": 1, "max": 4}}
+    hosts = {
+        "fixed 0": rendered(0),
+        "fixed 1": rendered(1),
+        "elastic 0": rendered(0, **elastic),
+        "elastic coordinator": rendered(None, **elastic),
+    }
+    led = {n for n, p in hosts.items() if "nerfops.dev/coordinator" in p["metadata"]["labels"]}
+    assert led == {"fixed 0", "elastic coordinator"}
+    assert env(hosts["fixed 0"])["NERF_HOST_COORDINATOR"] == "1"
+    assert "NERF_HOST_COORDINATOR" not in env(hosts["elastic 0"])
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_pods_are_restricted(name: str) -> None:
+    spec = PODS[name]["spec"]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert (spec["automountServiceAccountToken"], spec["enableServiceLinks"]) == (False, False)
+    assert not {"hostNetwork", "hostPID", "serviceAccountName"} & set(spec)
+    assert container(PODS[name])["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_a_read_only_claim_is_mounted_read_only() -> None:
+    made = worker(job(), PodRequest(IMAGE, 1, 0, read_only_claim=True))
+    [volume] = [v for v in made["spec"]["volumes"] if v["name"] == "dataset"]
+    assert volume["persistentVolumeClaim"] == {"claimName": "photos", "readOnly": True}
