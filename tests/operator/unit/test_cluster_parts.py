@@ -1,0 +1,132 @@
+"""The cache, the queue and the parsing, without a cluster."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from operator_support.builders import job, pod
+
+from nerf_operator.cluster import parse, resync
+from nerf_operator.cluster.cache import Cache, Key, Table
+from nerf_operator.cluster.queue import KeyedQueue
+from nerf_operator.core.observed import Pod
+
+DEMO = Key("lab", "demo")
+
+
+def version(number: int, **fields: object) -> Pod:
+    return replace(pod(), version=str(number), **fields)  # type: ignore[arg-type]
+
+
+def test_the_newest_version_wins_whatever_the_order() -> None:
+    table: Table[Pod] = Table()
+    assert table.put(DEMO, version(9, phase="Pending"))
+    assert table.put(DEMO, version(10, phase="Running"))
+    assert not table.put(DEMO, version(9, phase="Pending"))
+    assert [found.phase for found in table.group(DEMO)] == ["Running"]
+
+
+def test_a_late_answer_does_not_bring_back_what_is_gone() -> None:
+    table: Table[Pod] = Table()
+    table.put(DEMO, version(1))
+    table.remove(DEMO, pod().name, pod().uid)
+    assert not table.put(DEMO, version(2))
+    assert table.group(DEMO) == ()
+    assert len(table) == 0
+
+
+def test_a_late_deletion_leaves_the_next_of_that_name() -> None:
+    table: Table[Pod] = Table()
+    table.put(DEMO, version(5, uid="second"))
+    table.remove(DEMO, pod().name, "first")
+    assert [found.uid for found in table.group(DEMO)] == ["second"]
+
+
+def test_a_claim_knows_its_users() -> None:
+    cache, photos = Cache(), Key("lab", "photos")
+    cache.put_job(job())
+    assert cache.users(photos) == [DEMO]
+    assert cache.users(Key("other", "photos")) == []
+    cache.remove_job(job())
+    assert cache.users(photos) == []
+
+
+class Listing:
+    """An API server that lists what it is told to."""
+
+    def __init__(self, **uids: set[str]) -> None:
+        self.uids = uids
+
+    async def list_uids(self, path: str, selector: str | None) -> set[str]:
+        return self.uids.get(path.rsplit("/", 1)[-1], set())
+
+
+def test_what_no_watch_said_to_be_gone_is_found_out() -> None:
+    cache = Cache()
+    cache.put_job(job())
+    cache.pods.put(DEMO, pod(0))
+    cache.pods.put(DEMO, pod(1))
+    there = Listing(nerfjobs={job().uid}, pods={pod(1).uid})
+    affected = asyncio.run(resync.remove_ghosts(cache, there, ()))  # type: ignore[arg-type]
+    assert affected == {DEMO}
+    assert [found.index for found in cache.pods.group(DEMO)] == [1]
+    assert cache.jobs.get(DEMO) is not None
+
+
+async def worked_off(adds: list[tuple[str, float]], failures: int = 0) -> list[str]:
+    """What a queue with three consumers does with these additions."""
+    done: list[str] = []
+    busy: set[str] = set()
+    left = failures
+
+    async def work(key: str) -> None:
+        nonlocal left
+        assert key not in busy, "two passes of one key at a time"
+        busy.add(key)
+        await asyncio.sleep(0)
+        busy.discard(key)
+        if left:
+            left -= 1
+            raise OSError("the API server is away")
+        done.append(key)
+
+    queue: KeyedQueue[str] = KeyedQueue(work)
+    running = asyncio.create_task(queue.run(3))
+    for key, delay in adds:
+        queue.add(key, delay)
+    expected = {key for key, _ in adds}
+    async with asyncio.timeout(10):
+        while set(done) != expected or len(queue):
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return done
+
+
+def test_repeats_are_merged() -> None:
+    assert sorted(asyncio.run(worked_off([("a", 0), ("b", 0), ("a", 0), ("a", 0)]))) == ["a", "b"]
+
+
+def test_the_sooner_of_two_delays_counts() -> None:
+    assert asyncio.run(worked_off([("a", 3600), ("a", 0.01), ("a", 3600)])) == ["a"]
+
+
+def test_what_fails_is_tried_again() -> None:
+    assert asyncio.run(worked_off([("a", 0)], failures=2)) == ["a"]
+
+
+def test_a_broken_spec_is_an_error_with_its_fields_not_an_exception() -> None:
+    meta = {"namespace": "lab", "name": "x", "uid": "u", "resourceVersion": "1"}
+    spec = {"dataset": {"claimName": "p"}, "training": {"steps": 0}, "surprise": 1}
+    found = parse.job({"metadata": meta, "spec": spec, "status": {"phase": "Nonsense"}})
+    assert found.spec is None
+    assert "spec.training.steps" in found.error and "spec.surprise" in found.error
+    assert found.status.phase is None
+
+
+@pytest.mark.parametrize("status", [{}, {"phase": "Running", "containerStatuses": []}])
+def test_a_pod_of_which_little_is_known(status: dict[str, object]) -> None:
+    meta = {"name": "p", "uid": "u", "resourceVersion": "1"}
+    meta["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    found = parse.pod({"metadata": meta, "spec": {"containers": [{}]}, "status": status})
+    assert (found.ready, found.termination, found.attempt) == (False, None, 0)
