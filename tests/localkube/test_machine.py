@@ -60,8 +60,9 @@ def test_a_process_id_that_was_used_again_is_not_our_daemon(
     known = {"pid": os.getpid(), "started": start_time(os.getpid()), "argv": ["sleep"]}
     daemon.record.write_text(json.dumps(known))
     assert daemon.pid() == os.getpid()
-    daemon.record.write_text(json.dumps({**known, "started": 1}))
-    assert daemon.pid() is None
+    for other in ({**known, "started": 1}, {**known, "pid": 2**22 + 1, "started": None}):
+        daemon.record.write_text(json.dumps(other))
+        assert daemon.pid() is None
 
 
 def test_an_ended_process_has_no_start_time_and_no_program() -> None:

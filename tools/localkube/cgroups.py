@@ -78,6 +78,7 @@ def remove(instance: str, path: str = "") -> None:
     """Remove the cgroups, deepest first; they must be empty."""
     if not path and is_unified() and _has_systemd():
         run("systemctl", "stop", _unit(instance), check=False)
+        run("systemctl", "reset-failed", _unit(instance), check=False)
     for hierarchy in hierarchies():
         for group in reversed(_subtree(hierarchy / base(instance) / path)):
             wait_for(lambda group=group: _rmdir(group), 5, 0.02)  # type: ignore[misc]

@@ -41,6 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ClusterError as error:
         print(f"localkube: {error}", file=sys.stderr)
         return 1
+    except PermissionError as error:
+        print(f"localkube: this needs root, run it with sudo ({error})", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("localkube: interrupted; `up` goes on from here, `down` cleans up", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -1,5 +1,6 @@
 """Long-running processes: started once, found again, ended."""
 
+import contextlib
 import json
 import os
 import signal
@@ -75,7 +76,8 @@ class Daemon:
         for step in (how, signal.SIGKILL):
             pid = self.pid()
             if pid is not None:
-                os.kill(pid, step)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, step)
             if wait_for(lambda: not self.is_running(), seconds, 0.02):
                 self.record.unlink(missing_ok=True)
                 return
@@ -91,8 +93,8 @@ class Daemon:
             known = json.loads(self.record.read_text())
         except (OSError, ValueError):
             return None
-        alive = start_time(known["pid"]) == known["started"]
-        return int(known["pid"]) if alive else None
+        started = start_time(known["pid"])
+        return int(known["pid"]) if started and started == known["started"] else None
 
     def failure(self, what: str) -> ClusterError:
         """An error that shows the end of the log."""
@@ -109,7 +111,8 @@ class Daemon:
             return [pid for pid in members if program(pid) == Path(self.argv[0]).name]
 
         for pid in twins():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if not wait_for(lambda: not twins(), 10, 0.02):
             raise ClusterError(f"{self.name} already runs and does not end: {twins()}")
 
