@@ -131,12 +131,16 @@ class Operator:
         while True:
             await asyncio.sleep(RESYNC_SECONDS * random.uniform(0.9, 1.1))
             try:
-                for key in await resync.remove_ghosts(
-                    self.cache, self.api, self.settings.namespaces
-                ):
-                    self.reconciler.queue.add(key)
+                await self._remove_ghosts()
             except Exception as error:
                 log.warning("resync: %s; the next one is in %.0f s", error, RESYNC_SECONDS)
+
+    async def _remove_ghosts(self) -> None:
+        namespaces = self.settings.namespaces
+        for key in await resync.remove_ghosts(self.cache, self.api, namespaces):
+            if self.cache.jobs.get(key) is None:
+                self.reconciler.forget(key)
+            self.reconciler.queue.add(key)
 
     # --- Watches: `index_*` are called for every object before any event is handled ---------------
 

@@ -117,7 +117,7 @@ class Api:
         query = {"labelSelector": selector} if selector else {}
         accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
         answer = await self._call("GET", "list", path, None, _JSON, query, {"Accept": accept})
-        return {item["metadata"]["uid"] for item in answer["items"]}
+        return {item["metadata"]["uid"] for item in answer["items"] or ()}
 
     async def _call(
         self,

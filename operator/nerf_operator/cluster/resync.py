@@ -43,7 +43,7 @@ def kinds(cache: Cache) -> tuple[Kind, ...]:
 
 
 async def remove_ghosts(cache: Cache, api: Api, namespaces: Iterable[str]) -> set[Key]:
-    """Drop what no longer exists from the cache. Groups (jobs) that had lost something."""
+    """Drop what no longer exists from the cache. The jobs that this concerns."""
     affected: set[Key] = set()
     scopes: list[str | None] = [*namespaces] or [None]
     for kind in kinds(cache):
@@ -55,5 +55,5 @@ async def remove_ghosts(cache: Cache, api: Api, namespaces: Iterable[str]) -> se
             if record.uid not in exist:
                 log.info("%s %s is gone, unnoticed by its watch", kind.plural, record.name)
                 kind.table.remove(group, record.name, record.uid)
-                affected.add(group)
+                affected.update(cache.users(group) if kind.table is cache.claims else [group])
     return affected

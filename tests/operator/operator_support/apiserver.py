@@ -64,6 +64,8 @@ class ApiServer:
     port: int
     etcd_port: int
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    #: Of a server that lives for seconds, on the loopback, and holds nothing.
+    token: str = "test-administrator"
 
     @property
     def url(self) -> str:
@@ -79,7 +81,7 @@ class ApiServer:
         """One call as the administrator: the decoded answer. Raises urllib.error.HTTPError."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, method=method)
-        request.add_header("Authorization", f"Bearer {ADMIN_TOKEN}")
+        request.add_header("Authorization", f"Bearer {self.token}")
         request.add_header("Content-Type", kind or "application/json")
         with urllib.request.urlopen(request, timeout=20, context=_INSECURE) as answer:
             return json.loads(answer.read())
@@ -88,7 +90,7 @@ class ApiServer:
         """Whether it serves, with its default roles in place."""
         try:
             request = urllib.request.Request(f"{self.url}/readyz")
-            request.add_header("Authorization", f"Bearer {ADMIN_TOKEN}")
+            request.add_header("Authorization", f"Bearer {self.token}")
             with urllib.request.urlopen(request, timeout=2, context=_INSECURE) as answer:
                 return bool(answer.status == 200)
         except OSError:
@@ -137,8 +139,8 @@ class ApiServer:
     def start(self) -> None:
         """Start everything."""
         _make_keys(self.folder)
-        self.write_kubeconfig(self.kubeconfig, ADMIN_TOKEN)
-        (self.folder / "tokens.csv").write_text(f"{ADMIN_TOKEN},admin,admin,system:masters\n")
+        self.write_kubeconfig(self.kubeconfig, self.token)
+        (self.folder / "tokens.csv").write_text(f"{self.token},admin,admin,system:masters\n")
         self._spawn("etcd", *_etcd_flags(self))
         self._await("etcd", lambda: _listens(self.etcd_port), 30)
         controllers = ("--leader-elect=false", f"--controllers={CONTROLLERS}")
@@ -155,8 +157,6 @@ class ApiServer:
             process.wait()
 
 
-#: Of a server that lives for seconds, on the loopback, and holds nothing.
-ADMIN_TOKEN = "test-administrator"
 _INSECURE = ssl.create_default_context()
 _INSECURE.check_hostname = False
 _INSECURE.verify_mode = ssl.CERT_NONE
