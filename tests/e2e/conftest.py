@@ -2,14 +2,17 @@
 
 import os
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from e2e import manifests
-from e2e.kube import ROOT, Namespace, kubectl, wait_for
 
-LOCALKUBE = str(ROOT / "tools/localkube/localkube")
+sys.path.insert(0, str(Path(__file__).parent))
+
+from e2e_support import manifests
+from e2e_support.kube import LOCALKUBE, ROOT, Namespace, kubectl, wait_for
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,8 @@ import subprocess
 import time
 
 import pytest
-from e2e.conftest import LOCALKUBE
-from e2e.kube import Job, Namespace, kubectl, wait_for
-from e2e.manifests import nerf_job
+from e2e_support.kube import LOCALKUBE, Job, Namespace, kubectl, wait_for
+from e2e_support.manifests import nerf_job
 
 pytestmark = pytest.mark.cluster
 

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from e2e.kube import KubectlError, Namespace, wait_for
-from e2e.manifests import nerf_job
+from e2e_support.kube import KubectlError, Namespace, wait_for
+from e2e_support.manifests import nerf_job
 
 pytestmark = pytest.mark.cluster
 
@@ -54,7 +54,7 @@ def test_rejected_by_the_api_server(shared: Namespace, what: str) -> None:
 
 @pytest.fixture(scope="module")
 def bad(shared: Namespace) -> Namespace:
-    """Broken datasets on the shared volume, and all the jobs of LATER applied at once."""
+    """The shared volume with broken datasets on it."""
     script = _write_bad_datasets()
     pod = {
         "name": "break",
@@ -65,13 +65,13 @@ def bad(shared: Namespace) -> Namespace:
     }
     shared.apply(_pod("break", pod))
     shared.run("wait", "pod/break", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
-    shared.apply(*(nerf_job(name, **case[0]) for name, case in LATER.items()))
     return shared
 
 
 @pytest.mark.parametrize("name", LATER)
 def test_explained_by_a_condition(bad: Namespace, name: str) -> None:
-    _, type_, reason, words = LATER[name]
+    sections, type_, reason, words = LATER[name]
+    bad.apply(nerf_job(name, **sections))
     condition = bad.job(name).wait_condition(type_, deadline_s=30)
     assert condition["reason"] == reason, condition
     for word in words:

@@ -4,7 +4,8 @@ import copy
 from typing import Any
 
 import yaml
-from e2e.kube import ROOT, Object
+
+from e2e_support.kube import ROOT, Object
 
 SAMPLE = ROOT / "manifests" / "samples" / "nerfjob.yaml"
 PHOTOS = "photos"

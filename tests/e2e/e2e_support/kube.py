@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
+LOCALKUBE = str(ROOT / "tools/localkube/localkube")
 Object = dict[str, Any]
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class Namespace:
         text = self.run("get", kind, name, "-o", "json", "--ignore-not-found")
         return json.loads(text) if text.strip() else None
 
-    def list(self, kind: str, selector: str = "") -> list[Object]:
+    def items(self, kind: str, selector: str = "") -> list[Object]:
         """All objects of a kind, by label selector."""
         extra = ["-l", selector] if selector else []
         items: list[Object] = json.loads(self.run("get", kind, "-o", "json", *extra))["items"]
@@ -107,7 +108,7 @@ class Job:
 
     def pods(self) -> list[Object]:
         """Pods of the job that are not being deleted."""
-        pods = self.namespace.list("pods", f"nerfops.dev/job={self.name}")
+        pods = self.namespace.items("pods", f"nerfops.dev/job={self.name}")
         return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
     def workers(self) -> dict[int, Object]:
