@@ -37,7 +37,7 @@ def create_handler() -> Callable[[RendezvousParameters], RendezvousHandler]:
     return PodRendezvous
 
 
-class PodRendezvous(RendezvousHandler):  # type: ignore[misc]
+class PodRendezvous(RendezvousHandler):
     """A rendezvous of one: this pod. Hosts the job's coordinator if the environment says so.
 
     Raises: OSError when the coordinator's address is taken.

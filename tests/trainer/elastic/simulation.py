@@ -134,14 +134,16 @@ class World:
             self.collect()
 
     def train(self) -> None:
-        """A step of every group that is whole."""
-        for generation in self.history:
+        """A step of every group that is whole, from the state of its source."""
+        for generation, placements in self.history.items():
             inside = self.members_of(generation)
-            whole = bool(inside) and len(inside) == inside[0].placement.world_size
-            if whole and not any(p.frozen for p in inside):
-                newest = max(p.step for p in inside)
+            placement = next(iter(placements.values()))
+            size, source = placement.world_size, placement.source
+            if len(inside) == size and not any(p.frozen for p in inside):
+                ranks = {p.placement.rank: p for p in inside if p.placement}
+                step = ranks[source].step
                 for process in inside:
-                    process.step = newest + 1
+                    process.step = step + 1
 
     def members_of(self, generation: GenerationId) -> list[Process]:
         return [p for p in self.living if p.placement and p.placement.generation == generation]

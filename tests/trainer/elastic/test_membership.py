@@ -196,6 +196,14 @@ def test_a_repeated_join_gets_the_same_place() -> None:
     assert world.state.number == 1
 
 
+def test_a_member_that_leaves_alone_makes_the_group_over_for_the_others() -> None:
+    world = world_of(0, 1, min_pods=2)
+    join_all(world)
+    world.join(first(world, 0))
+    world.beat(first(world, 1))
+    assert first(world, 1).verdict is Verdict.OVER
+
+
 def test_two_groups_of_one_number_are_told_apart() -> None:
     world = world_of(0)
     join_all(world)
