@@ -66,6 +66,7 @@ class Prober:
             self._learn(key, await self._ask(address))
         except (TimeoutError, aiohttp.ClientError, ValidationError, OSError) as error:
             log.debug("%s: no progress from %s: %s", key, address, describe(error))
+            self._slow_down(key)
         self._queue.add(key, self._pause(key))
 
     async def _ask(self, address: str) -> Progress:
@@ -78,11 +79,15 @@ class Prober:
 
     def _learn(self, key: Key, progress: Progress) -> None:
         if self._known.get(key) == progress:
-            self._pauses[key] = min(SLOWEST_SECONDS, self._pauses.get(key, 0) * 1.5)
+            self._slow_down(key)
             return
         self._pauses[key] = FASTEST_SECONDS
         self._known[key] = progress
         self._changed(key)
+
+    def _slow_down(self, key: Key) -> None:
+        pause = self._pauses.get(key, FASTEST_SECONDS)
+        self._pauses[key] = min(SLOWEST_SECONDS, pause * 1.5)
 
     def _pause(self, key: Key) -> float:
         crowd = min(SLOWEST_SECONDS, len(self._targets) / PROBES_PER_SECOND)
