@@ -83,6 +83,12 @@ def failures(spec: NeRFJobSpec, observed: Observed) -> int:
     return sum(replacement.failures(observed.workers(index)) for index in indices)
 
 
+def replaced(spec: NeRFJobSpec, observed: Observed) -> int:
+    """Failed worker pods that others have taken the place of."""
+    indices = range(spec.workers.replicas)
+    return sum(max((p.failures for p in observed.workers(i)), default=0) for i in indices)
+
+
 def _failed(spec: NeRFJobSpec, observed: Observed) -> list[Pod]:
     pods = [pod for index in range(spec.workers.replicas) for pod in observed.workers(index)]
     return [pod for pod in pods if pod.phase == "Failed" and not pod.deleting]

@@ -139,7 +139,7 @@ def _the_end(
     """The pass in which a job ends; what is left of it is removed by later ones."""
     shown = image.choose(job, observed, defaults.image).shown
     facts = Facts(spec.workers.replicas, spec.workers.fewest, 0, _NO_WAIT, outcome=ended)
-    tally = Tally(0, outcome.failures(spec, observed), shown)
+    tally = Tally(0, outcome.replaced(spec, observed), shown)
     new = status.build(job, observed, facts, tally, now)
     cleanup = _after_the_end(job, observed, now, ended)
     return _finish(job, observed, now, replace(cleanup, status=new))

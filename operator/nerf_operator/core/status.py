@@ -18,7 +18,7 @@ class Tally:
     """Figures beside the conditions. replicas: worker pods that run or will run."""
 
     replicas: int
-    failures: int
+    restarts: int
     image: str | None
 
 
@@ -41,7 +41,7 @@ def build(job: Job, observed: Observed, facts: Facts, tally: Tally, now: datetim
         selector=render.worker_selector(job.name),
         progress=reported,
         checkpoint=checkpoint,
-        restarts=max(old.restarts, tally.failures),
+        restarts=max(old.restarts, tally.restarts),
         image=tally.image,
         start_time=old.start_time or conditions.rfc3339(now),
         completion_time=_completion(old, facts, now),

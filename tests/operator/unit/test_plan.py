@@ -206,6 +206,7 @@ def test_failure_stops_what_runs_and_keeps_the_logs() -> None:
     assert reason(status, reasons.FAILED) == ("True", reasons.CUDA_UNAVAILABLE)
     assert reason(status, reasons.STALLED) == ("True", reasons.JOB_FAILED)
     assert status.completion_time is not None
+    assert status.restarts == 0
 
 
 def test_an_ended_job_stays_ended() -> None:
