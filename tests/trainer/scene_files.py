@@ -27,9 +27,7 @@ def pose(k: int, count: int) -> NDArray[np.float64]:
     )
     right = np.array([-np.sin(azimuth), np.cos(azimuth), 0])
     matrix = np.eye(4)
-    matrix[:3, :4] = np.stack(
-        [right, np.cross(backward, right), backward, backward * DISTANCE], -1
-    )
+    matrix[:3, :4] = np.stack([right, np.cross(backward, right), backward, backward * DISTANCE], -1)
     return matrix
 
 

@@ -111,7 +111,9 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
 def test_another_config_is_refused_by_the_names_of_its_fields(tmp_path: Path) -> None:
     store(tmp_path).save(1, state(1))
     other = CheckpointStore(tmp_path / "checkpoints", IDENTITY | {"training.seed": 5}, 3)
-    with pytest.raises(TrainerFailure, match=r"training\.seed \(0 there, 5 now\).*delete") as caught:
+    with pytest.raises(
+        TrainerFailure, match=r"training\.seed \(0 there, 5 now\).*delete"
+    ) as caught:
         other.newest()
     assert caught.value.reason == CHECKPOINT_MISMATCH
 

@@ -21,16 +21,16 @@ from nerf_contract.progress import TerminationMessage  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
-TIMEOUT = 90
+TIMEOUT = 60
 
 
 class Run:
     """A finished training in a folder."""
 
-    def __init__(self, folder: Path, process: "subprocess.CompletedProcess[str]") -> None:
+    def __init__(self, folder: Path, exit_code: int) -> None:
         self.folder = folder
-        self.exit_code = process.returncode
-        self.log = process.stderr
+        self.exit_code = exit_code
+        self.log = (folder / "log").read_text()
 
     @property
     def last_word(self) -> TerminationMessage:
@@ -59,17 +59,20 @@ def run(folder: Path, scene: Path, processes: int = 1, **training: object) -> Ru
     start = [sys.executable]
     if processes > 1:
         start += ["-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
-        start += ["--rdzv-backend=static", "--master-addr=127.0.0.1"]
-        start += [f"--master-port={free_port()}"]
+        start += ["--rdzv-backend=nerf", f"--rdzv-endpoint=127.0.0.1:{free_port()}"]
     command = [*start, "-m", "nerf_trainer.train", "--config", "config.json"]
     env = os.environ | {
         "NERF_DATASET_ROOT": str(scene),
         "NERF_TERMINATION_LOG": str(folder / "last-word"),
     }
-    process = subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT, check=False
-    )
-    return Run(folder, process)
+    with (folder / "log").open("w+") as log:
+        process = subprocess.Popen(command, cwd=folder, env=env, stderr=log)
+        try:
+            exit_code = process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            pytest.fail(f"no end after {TIMEOUT} s: {(folder / 'log').read_text()[-3000:]}")
+    return Run(folder, exit_code)
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,10 @@ def test_waits_for_a_dataset_that_is_being_uploaded(tmp_path: Path) -> None:
             lambda f: Image.new("RGB", (5, 6)).save(f / "images/2.png"),
             ["2.png has 5x6 pixels", "8x8", "one size"],
         ),
-        (lambda f: (f / "transforms.json").write_text("{"), ["transforms.json is not JSON: ", "line 1"]),
+        (
+            lambda f: (f / "transforms.json").write_text("{"),
+            ["transforms.json is not JSON: ", "line 1"],
+        ),
         (lambda f: (f / "transforms.json").write_text("[]"), ["list `frames`"]),
         (lambda f: (f / "transforms.json").write_bytes(b"\xff\xfe"), ["is not UTF-8"]),
         (lambda f: rewrite(f, lambda d: d.update(frames=[])), ["lists no frames"]),

@@ -24,14 +24,14 @@ CPU = torch.device("cpu")
 SMALL = {
     "model": {
         "levels": 6,
-        "log2TableSize": 12,
+        "log2TableSize": 13,
         "finestResolution": 64,
         "hiddenWidth": 32,
         "sceneBound": 1.0,
         "occupancyResolution": 16,
     },
     "training": {
-        "steps": 300,
+        "steps": 200,
         "raysPerBatch": 256,
         "samplesPerRay": 48,
         "shards": 4,
@@ -56,7 +56,7 @@ def train(trainer: Trainer, steps: int) -> list[float]:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return blender_scene(tmp_path_factory.mktemp("scene"))
+    return blender_scene(tmp_path_factory.mktemp("scene"), train=24)
 
 
 def same(a: dict[str, "torch.Tensor"], b: dict[str, "torch.Tensor"]) -> bool:
@@ -67,9 +67,9 @@ def test_it_learns_the_scene(scene: Path) -> None:
     trainer = small_trainer(scene)
     truth = trainer.held_out_rays.view(0).rgb
     baseline = psnr(truth.mean(0).expand_as(truth), truth)
-    train(trainer, 300)
+    train(trainer, 200)
     evaluation = evaluate(trainer.renderer, trainer.held_out_rays, ALONE, lambda *_: None)
-    assert evaluation.psnr > baseline + 8
+    assert evaluation.psnr > baseline + 5
     assert float(trainer.state.grid.occupied.float().mean()) < 0.6
 
 

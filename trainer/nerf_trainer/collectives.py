@@ -51,7 +51,9 @@ def share_state(state: TrainState, generation: Generation) -> None:
         state.load(tensors)
 
 
-def sum_over_ranks(values: list[float], generation: Generation, device: torch.device) -> list[float]:
+def sum_over_ranks(
+    values: list[float], generation: Generation, device: torch.device
+) -> list[float]:
     """The sum of each value over all ranks."""
     if generation.world_size == 1:
         return values

@@ -16,7 +16,7 @@ MESSAGE_BYTES = 4096
 SENTENCE_CHARACTERS = 2000
 
 
-class TrainerFailure(Exception):
+class TrainerFailure(Exception):  # noqa: N818 (the contract calls it a failure)
     """Training cannot go on, for a reason of `nerf_contract.reasons.FAILURES`."""
 
     def __init__(self, reason: str, message: str) -> None:

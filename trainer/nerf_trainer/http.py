@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._routes = routes
         super().__init__(*args)  # type: ignore[arg-type]
 
-    def do_GET(self) -> None:  # noqa: N802 (the base class dispatches by this name)
+    def do_GET(self) -> None:
         route = self._routes.get(self.path.partition("?")[0])
         status, kind, body = route() if route else (404, "text/plain", b"not found\n")
         self.send_response(status)

@@ -23,30 +23,36 @@ class TrainerMetrics:
     def __init__(self, local_rank: int = 0) -> None:
         self.registry = CollectorRegistry()
         self._local_rank = str(local_rank)
-        self._families = {metric.name: self._family(metric) for metric in m.TRAINER_METRICS}
-        resident = self._families[m.RESIDENT_MEMORY.name]
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for metric in m.TRAINER_METRICS:
+            self._create(metric)
+        resident = self._gauges[m.RESIDENT_MEMORY.name]
         resident.labels(self._local_rank).set_function(resident_bytes)
 
-    def _family(self, metric: m.Metric) -> Counter | Gauge | Histogram:
-        if metric.kind == "histogram":
-            buckets = _BUCKETS[metric.name]
-            return Histogram(
-                metric.name, metric.help, metric.labels, registry=self.registry, buckets=buckets
+    def _create(self, metric: m.Metric) -> None:
+        name, text, labels = metric.name, metric.help, metric.labels
+        if metric.kind == "counter":
+            self._counters[name] = Counter(name, text, labels, registry=self.registry)
+        elif metric.kind == "gauge":
+            self._gauges[name] = Gauge(name, text, labels, registry=self.registry)
+        else:
+            self._histograms[name] = Histogram(
+                name, text, labels, registry=self.registry, buckets=_BUCKETS[name]
             )
-        kind = Counter if metric.kind == "counter" else Gauge
-        return kind(metric.name, metric.help, metric.labels, registry=self.registry)
 
     def set(self, metric: m.Metric, value: float, *labels: str) -> None:
         """Set a gauge. `labels` are those after the local rank."""
-        self._families[metric.name].labels(self._local_rank, *labels).set(value)
+        self._gauges[metric.name].labels(self._local_rank, *labels).set(value)
 
     def add(self, metric: m.Metric, value: float) -> None:
         """Increase a counter."""
-        self._families[metric.name].labels(self._local_rank).inc(value)
+        self._counters[metric.name].labels(self._local_rank).inc(value)
 
     def observe(self, metric: m.Metric, value: float) -> None:
         """Record a value in a histogram."""
-        self._families[metric.name].labels(self._local_rank).observe(value)
+        self._histograms[metric.name].labels(self._local_rank).observe(value)
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nerf_trainer.randomness import OCCUPANCY_STREAM, generator
 
-DECAY = 0.95
+DECAY = 0.85
 #: A cell is empty if this part of the cube's diagonal, at its density, is less opaque than that.
 DIAGONAL_PARTS = 1024
 MIN_OPACITY = 0.01

@@ -107,9 +107,7 @@ class Renderer:
         packed = pack(occupied, self._budget, middle)
         samples = place_samples(rays.o, rays.d, t, step, packed)
         rendered = self._render(self.field, samples)
-        return Rendered(
-            rendered.rgb.detach(), rendered.opacity.detach(), rendered.depth.detach()
-        )
+        return Rendered(rendered.rgb.detach(), rendered.opacity.detach(), rendered.depth.detach())
 
     def _render(self, field: Field, samples: Samples) -> Rendered:
         sigma, rgb = self._call(field, samples.x, samples.d)

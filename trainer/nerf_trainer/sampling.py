@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-
 MAX_STRIDE = 2.0
 
 

@@ -49,9 +49,7 @@ class TrainState:
 
     def apply_gradients(self) -> None:
         """One step of the optimizer, at the scheduled learning rate."""
-        rate = learning_rate(
-            self._training.learning_rate, self.step, self._training.steps
-        )
+        rate = learning_rate(self._training.learning_rate, self.step, self._training.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.precision.scaler.step(self.optimizer)

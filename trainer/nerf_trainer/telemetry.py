@@ -22,9 +22,7 @@ WATCH_STEPS = 64
 class Telemetry:
     """Takes what the loop measures to the board, the metrics and the log."""
 
-    def __init__(
-        self, board: Board, metrics: TrainerMetrics, talkative: bool
-    ) -> None:
+    def __init__(self, board: Board, metrics: TrainerMetrics, talkative: bool) -> None:
         self._board = board
         self._metrics = metrics
         self._reporter = Reporter() if talkative else None

@@ -52,15 +52,18 @@ def _flatten(pixels: NDArray[np.uint8], factor: int, background: float) -> NDArr
     if factor == 1 and (pixels[..., 3] == 255).all():
         return np.ascontiguousarray(pixels[..., :3])
     rgba = pixels.astype(np.float32) / 255
-    rgb = rgba[..., :3] * rgba[..., 3:] + background * (1 - rgba[..., 3:])
-    return np.round(box_filter(rgb, factor) * 255).astype(np.uint8)
+    rgb = rgba[..., :3] * rgba[..., 3:] + np.float32(background) * (1 - rgba[..., 3:])
+    small = box_filter(rgb.astype(np.float32), factor)
+    rounded: NDArray[np.uint8] = np.round(small * 255).astype(np.uint8)
+    return rounded
 
 
 def box_filter(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     """Mean of each factor x factor block of (H, W, C); a rest at the right and bottom is cut."""
     height, width = image.shape[0] // factor, image.shape[1] // factor
     blocks = image[: height * factor, : width * factor]
-    return blocks.reshape(height, factor, width, factor, -1).mean((1, 3))
+    mean: NDArray[np.float32] = blocks.reshape(height, factor, width, factor, -1).mean((1, 3))
+    return mean
 
 
 def _check_sizes(photos: Sequence[Photo], images: Sequence[NDArray[np.uint8]]) -> None:

@@ -14,7 +14,7 @@ DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 
 
 def read_split(folder: Path, holdout_every: int) -> tuple[list[Photo], list[Photo]]:
-    """Photos to train on, and held-out ones: as the file lists them, else every n-th is held out."""
+    """Photos to train on, and held-out ones: as the file lists them, else every n-th."""
     path = folder / TRANSFORMS
     document = read_transforms(path)
     _warn_of_distortion(path, document)

@@ -75,9 +75,7 @@ def find_image(transforms: Path, name: str) -> Path:
             )
         if _is_file(candidate):
             return candidate
-    raise invalid(
-        f"{transforms}: {folder / name} is missing. Add the image, or remove its frame."
-    )
+    raise invalid(f"{transforms}: {folder / name} is missing. Add the image, or remove its frame.")
 
 
 def _is_file(path: Path) -> bool:
