@@ -71,5 +71,6 @@ def _ended(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
     if succeeded is None:
         return None
     psnr = new.progress.psnr if new.progress else None
-    tail = f" Held-out PSNR: {psnr:.2f} dB." if psnr is not None else ""
+    told = psnr is None or "PSNR" in succeeded.message
+    tail = "" if told else f" Held-out PSNR: {psnr:.2f} dB."
     return Event("Succeeded", f"{succeeded.message}{tail}")

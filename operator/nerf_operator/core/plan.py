@@ -63,10 +63,11 @@ def _go_on(
         actions += children.volumes(job, spec, observed)
         actions += children.creations(job, spec, observed, places, chosen.run)
     current = places.current()
+    leaving = [pod for pod in current if _just_finished(pod, now)]
     facts = Facts(
         wanted=spec.workers.replicas,
         fewest=spec.workers.fewest,
-        ready=sum(1 for pod in current if pod.ready and pod.alive),
+        ready=sum(1 for pod in current if pod.ready and pod.alive) + len(leaving),
         starting=_starting(places),
         obstacle=blocked or waiting.explain(spec, observed, current, now),
     )
@@ -75,6 +76,7 @@ def _go_on(
     tally = Tally(len(alive) + created, outcome.failures(spec, observed), chosen.shown)
     new = status.build(job, observed, facts, tally, now)
     timers = [places.wait_seconds(), waiting.recheck_seconds(alive, now)]
+    timers += [_farewell_left(pod, now) for pod in leaving]
     if blocked is not None and observed.taken:
         timers.append(RETRY_TAKEN_SECONDS)
     return _finish(
@@ -84,6 +86,15 @@ def _go_on(
 
 def _is_worker(action: Create) -> bool:
     return names.LABEL_INDEX in action.pod["metadata"]["labels"]
+
+
+def _just_finished(pod: Pod, now: datetime) -> bool:
+    """Workers end one after the other; that the first has ended interrupts nothing."""
+    return outcome.finished(pod) and _farewell_left(pod, now) > 0
+
+
+def _farewell_left(pod: Pod, now: datetime) -> float:
+    return (replacement.ended_at(pod) + FAREWELL - now).total_seconds()
 
 
 def _taken(job: Job, observed: Observed) -> Waiting | None:
@@ -153,7 +164,7 @@ def _after_the_end(job: Job, observed: Observed, now: datetime, ended: Outcome) 
     running = [pod for pod in observed.pods if pod.alive]
     writer = [pod for pod in observed.workers(0) if pod.phase == "Succeeded"]
     if ended.succeeded and writer and any(pod.index is not None for pod in running):
-        left = (replacement.ended_at(writer[-1]) + FAREWELL - now).total_seconds()
+        left = _farewell_left(writer[-1], now)
         if left > 0:
             return Plan(requeue_after=left)
     return Plan(actions=tuple(children.delete(running)))

@@ -219,6 +219,16 @@ def test_a_worker_that_finished_early_stays_finished() -> None:
     assert created(decide(job(), observed(running(0), succeeded(1)))) == []
 
 
+def test_workers_that_end_one_after_the_other_are_no_interruption() -> None:
+    training = decide(job(), observed(running(0), running(1)))
+    seen = observed(running(0), succeeded(1))
+    early = decide(job(status=training.status), seen)
+    assert (early.events, early.requeue_after) == ((), FAREWELL.total_seconds())
+    assert reason(status_of(early), reasons.RUNNING) == ("True", reasons.TRAINING)
+    late = decide(job(status=training.status), seen, FAREWELL.total_seconds())
+    assert [event.reason for event in late.events] == ["TrainingInterrupted"]
+
+
 def test_a_worker_that_finished_is_called_back_by_a_new_writer() -> None:
     late = running(0, 1, created=at(5))
     assert created(decide(job(), observed(late, succeeded(1)))) == ["demo-worker-1-1"]

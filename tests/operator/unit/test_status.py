@@ -139,6 +139,9 @@ def test_success_tells_the_psnr() -> None:
     after = status(facts(0, outcome=GOOD_END), progress=PSNR_28)
     [event] = events.derive(status(facts(2)), after)
     assert event.message == "done Held-out PSNR: 28.00 dB."
+    end = Outcome(True, reasons.TRAINING_COMPLETED, "Done; held-out PSNR 28.00 dB.")
+    [once] = events.derive(status(facts(2)), status(facts(0, outcome=end), progress=PSNR_28))
+    assert once.message == end.message
 
 
 def test_a_patch_holds_what_differs_and_clears_what_is_gone() -> None:

@@ -1,5 +1,7 @@
 """The operator or the API server goes away and comes back: the jobs do not notice."""
 
+from pathlib import Path
+
 from operator_support.apiserver import ApiServer, wait_until
 from operator_support.cluster import Namespace, Object
 from operator_support.process import Operator
@@ -58,3 +60,22 @@ def test_no_pod_is_touched_while_the_api_server_is_away(
     wait_until("the new job's pods", lambda: "after-worker-1-0" in lab.pods(), 30)
     after = versions(lab)
     assert {uid: after.get(uid) for uid in before} == before
+
+
+def test_only_chosen_namespaces_are_served(
+    bare: Namespace, account: Path, server: ApiServer, operator: Operator, tmp_path: Path
+) -> None:
+    operator.kill()
+    other = Namespace(server, "default")
+    chosen = Operator(account, tmp_path / "log", namespaces=bare.name)
+    chosen.start()
+    try:
+        other.job("elsewhere")
+        bare.claim()
+        bare.job()
+        bare.await_pods(*BOTH, seconds=20)
+        assert other.status("elsewhere") == {}
+    finally:
+        chosen.kill()
+        other.delete("nerfjobs", "elsewhere")
+        operator.start()
