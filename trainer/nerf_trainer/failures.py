@@ -13,7 +13,8 @@ from nerf_contract.reasons import FAILURES
 
 #: Kubernetes keeps 4096 bytes of a termination message.
 MESSAGE_BYTES = 4096
-SENTENCE_CHARACTERS = 2000
+#: Leaves room for quoting and the progress beside it.
+SENTENCE_BYTES = 1500
 
 
 class TrainerFailure(Exception):  # noqa: N818 (the contract calls it a failure)
@@ -39,9 +40,8 @@ def write_termination(reason: str, message: str, progress: Progress | None) -> N
     path = termination_log()
     if path is None or _holds_final_failure(path):
         return
-    last_word = TerminationMessage(
-        reason=reason, message=message[:SENTENCE_CHARACTERS], progress=progress
-    )
+    sentence = message.encode()[:SENTENCE_BYTES].decode(errors="ignore")
+    last_word = TerminationMessage(reason=reason, message=sentence, progress=progress)
     text = last_word.model_dump_json(by_alias=True, exclude_none=True)
     path.write_bytes(text.encode()[:MESSAGE_BYTES])
 
