@@ -3,9 +3,11 @@
 There is no kubelet and no scheduler: the tests say themselves what becomes of a pod.
 """
 
+import ctypes
 import json
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -25,6 +27,12 @@ CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-
 
 class ApiServerError(RuntimeError):
     """A server did not start; the message holds its last words."""
+
+
+def end_with_parent() -> None:
+    """For a new process: get SIGKILL when the tests end, however they do."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def find_hyperkube() -> Path:
@@ -125,7 +133,9 @@ class ApiServer:
     def _spawn(self, name: str, *flags: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
             argv = [str(self.hyperkube), name, *flags]
-            process = subprocess.Popen(argv, stdout=log, stderr=log, cwd=self.folder)
+            process = subprocess.Popen(
+                argv, stdout=log, stderr=log, cwd=self.folder, preexec_fn=end_with_parent
+            )
         self.processes.append(process)
         return process
 

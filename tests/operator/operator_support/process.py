@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from operator_support.apiserver import ApiServer, free_port, wait_until
+from operator_support.apiserver import ApiServer, end_with_parent, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 ACCOUNT = "/api/v1/namespaces/nerf-system/serviceaccounts/nerf-nerf-operator"
@@ -67,7 +67,9 @@ class Operator:
         }
         argv = [sys.executable, "-m", "nerf_operator"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                argv, env=env, stdout=log, stderr=log, preexec_fn=end_with_parent
+            )
         wait_until("the operator is healthy", self.healthy)
 
     def healthy(self) -> bool:
