@@ -57,7 +57,7 @@ class ModelConfig(Model):
         default=16, ge=2, le=512, description="Cells of the coarsest level."
     )
     finest_resolution: int = Field(
-        default=512, ge=2, le=65536, description="Cells along an edge of the finest level."
+        default=384, ge=2, le=65536, description="Cells along an edge of the finest level."
     )
     hidden_width: int = Field(default=64, ge=8, le=1024, description="Width of the MLP's layers.")
     scene_bound: float = Field(
@@ -85,7 +85,7 @@ class TrainingConfig(Model):
         description="Rays in a step, over all workers: the world size does not change it.",
     )
     samples_per_ray: int = Field(
-        default=128, ge=8, le=4096, description="Candidate samples along a ray."
+        default=192, ge=8, le=4096, description="Candidate samples along a ray."
     )
     kept_samples_per_ray: int = Field(
         default=16,
@@ -101,7 +101,7 @@ class TrainingConfig(Model):
         description="Equal parts of a batch that are dealt out to the workers; the upper bound of "
         "the world size.",
     )
-    learning_rate: float = Field(default=0.01, gt=0, le=10, description="Adam's first step size.")
+    learning_rate: float = Field(default=0.02, gt=0, le=10, description="Adam's first step size.")
     seed: int = Field(default=0, ge=0, le=MAX_INT, description="Seed of everything random.")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         default="auto", description="`auto` is fp32 on a CPU and mixed precision on a GPU."
