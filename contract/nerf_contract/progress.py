@@ -2,17 +2,25 @@
 
 from typing import Literal
 
+from pydantic import ConfigDict
+
 from nerf_contract.base import Model
 
 
-class CheckpointInfo(Model):
+class Report(Model):
+    """A worker may be newer than the operator: what it tells beyond this is left alone."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class CheckpointInfo(Report):
     """A checkpoint that is safe on the volume. `time` is RFC 3339, UTC."""
 
     step: int
     time: str
 
 
-class Progress(Model):
+class Progress(Report):
     """`GET /status` of a worker pod.
 
     psnr: held-out PSNR in dB of the last evaluation, or None before the first.
@@ -32,7 +40,7 @@ class Progress(Model):
     checkpoint: CheckpointInfo | None = None
 
 
-class TerminationMessage(Model):
+class TerminationMessage(Report):
     """The last word of a worker, in its termination log as JSON.
 
     reason: a key of `reasons.FAILURES`, or a reason of success.

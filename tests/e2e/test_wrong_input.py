@@ -24,7 +24,7 @@ LATER = {
         {"training": {"device": "cuda"}},
         *("Failed", "CudaUnavailable", ["torch"]),
     ),
-    "empty": ({"path": "bad/empty"}, "Failed", "DatasetInvalid", ["transforms"]),
+    "empty": ({"path": "bad/empty"}, "Failed", "DatasetInvalid", ["bad/empty", "empty"]),
     "missing-image": ({"path": "bad/missing"}, "Failed", "DatasetInvalid", ["gone.jpg"]),
     "broken-json": ({"path": "bad/json"}, "Failed", "DatasetInvalid", ["transforms.json", "line"]),
     "not-an-image": ({"path": "bad/text"}, "Failed", "DatasetInvalid", ["text.jpg"]),

@@ -105,13 +105,10 @@ def _taken(job: Job, observed: Observed) -> Waiting | None:
     if not foreign:
         return None
     return Waiting(
-        NAME_TAKEN,
+        reasons.NAME_TAKEN,
         f"Objects that this job needs exist already and belong to something else: "
         f"{', '.join(sorted(foreign))}. Delete them, or give the job another name.",
     )
-
-
-NAME_TAKEN = "NameTaken"
 
 
 def _starting(places: Places) -> Waiting:

@@ -108,9 +108,9 @@ def mosaic(p: Array, palette: Array, frequency: float, salt: int) -> Array:
     """Tiles of random palette colours, with a second, finer layer of light and dark ones."""
     warp = 0.05 * np.sin(p[:, [1, 2, 0]] * 7 + salt)
     coarse = np.floor((p + warp) * frequency).astype(np.int64)
-    fine = np.floor((p + warp) * frequency * 3.1).astype(np.int64)
+    fine = np.floor((p + warp) * frequency * 2.3).astype(np.int64)
     pick = (lattice_noise(coarse, salt) * len(palette)).astype(np.int64)
-    shade = 0.55 + 0.45 * lattice_noise(fine, salt + 1)
+    shade = 0.75 + 0.25 * lattice_noise(fine, salt + 1)
     return palette[pick] * shade[:, None]
 
 
@@ -135,14 +135,17 @@ def still_life() -> tuple[Solid, ...]:
     vec = partial(np.array, dtype=np.float32)
     return (
         Solid(
-            partial(cylinder, centre=vec([0, 0, -0.62]), radius=1.1, half_height=0.08), STONE, 7, 1
+            partial(cylinder, centre=vec([0, 0, -0.62]), radius=1.1, half_height=0.08),
+            STONE,
+            4.5,
+            1,
         ),
         Solid(
-            partial(ellipsoid, centre=vec([-0.35, 0.2, 0]), radii=vec([0.5, 0.5, 0.55])), WARM, 6, 2
+            partial(ellipsoid, centre=vec([-0.35, 0.2, 0]), radii=vec([0.5, 0.5, 0.55])), WARM, 4, 2
         ),
         Solid(
             partial(box, centre=vec([0.45, 0.3, -0.14]), half=vec([0.3, 0.26, 0.4]), turn=0.5),
-            *(COLD, 6, 3),
+            *(COLD, 4, 3),
         ),
         Solid(
             partial(cylinder, centre=vec([0.35, -0.45, -0.19]), radius=0.26, half_height=0.35),
@@ -158,7 +161,7 @@ def still_life() -> tuple[Solid, ...]:
         ),
         Solid(
             partial(box, centre=vec([-0.4, -0.6, -0.37]), half=vec([0.27, 0.18, 0.17]), turn=-0.4),
-            *(LEAF, 8, 6),
+            *(LEAF, 6, 6),
         ),
         Solid(
             partial(ellipsoid, centre=vec([0.45, 0.3, 0.42]), radii=vec([0.22, 0.22, 0.2])),
@@ -214,10 +217,13 @@ def _shade_near(o: Array, d: Array) -> Array:
 
 
 def camera_poses(count: int) -> Array:
-    """Camera-to-world matrices (count, 4, 4), OpenGL axes, on a golden-angle spiral of a dome."""
+    """Camera-to-world matrices (count, 4, 4), OpenGL axes, spread evenly over a dome.
+
+    Steps of two irrationals, so that every n-th camera (the held-out ones) is spread evenly too.
+    """
     k = np.arange(count)
-    elevation = np.radians(12 + 55 * ((k * 0.7548777) % 1))
-    azimuth = k * 2.3999632
+    azimuth = 2 * np.pi * ((k * 0.5698403) % 1)
+    elevation = np.radians(12 + 55 * ((k * 0.4142136) % 1))
     flat = np.cos(elevation)
     backward = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], -1)
     right = np.stack([-np.sin(azimuth), np.cos(azimuth), np.zeros(count)], -1)
