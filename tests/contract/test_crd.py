@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from nerf_contract.crd import crd, spec_schema, status_schema
 
 

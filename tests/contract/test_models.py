@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
+
 from nerf_contract.reasons import FAILURES
 from nerf_contract.training import TrainerConfig
 from nerf_contract.v1alpha1 import NeRFJob
-from pydantic import ValidationError
 
 SAMPLES = Path(__file__).parents[2] / "manifests" / "samples"
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nerf_trainer.scenes import demo
 from PIL import Image
+
+from nerf_trainer.scenes import demo
 
 PHOTOS, WIDTH = 16, 48
 
