@@ -21,6 +21,10 @@ from nerf_trainer.volrend import Rendered, render
 Field = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # x, d (M, 3) -> sigma (M,), rgb (M, 3)
 
 
+#: Rays whose candidates are looked up at once outside training.
+BLOCK_RAYS = 2048
+
+
 @dataclass(frozen=True)
 class Loss:
     """Mean squared error, and the number of rays that took part; both scalars."""
@@ -32,8 +36,8 @@ class Loss:
 class Renderer:
     """Renders rays of one scene.
 
-    rays: R, the most rays in one call. budget: M, samples in one call; at least `count`.
-    count: C, candidates along a ray.
+    budget: M, samples in one call of the field; at least `count`. count: C, candidates along a
+    ray. background: grey value in [0, 1].
     """
 
     def __init__(
@@ -42,14 +46,12 @@ class Renderer:
         grid: OccupancyGrid,
         precision: Precision,
         *,
-        rays: int,
         budget: int,
         count: int,
         background: float,
     ) -> None:
         self.field = field
         self.grid = grid
-        self.rays = rays
         self._precision = precision
         self._budget = budget
         self._count = count
@@ -68,7 +70,8 @@ class Renderer:
 
     def render_all(self, rays: Rays) -> Rendered:
         """Render any number of rays, each sampled in the middle of its bins, none thinned."""
-        parts = [self._render_part(part) for part in self._parts(rays)]
+        blocks = [rays.slice(i, i + BLOCK_RAYS) for i in range(0, len(rays), BLOCK_RAYS)]
+        parts = [part for block in blocks for part in self._render_block(block)]
         return Rendered(
             torch.cat([p.rgb for p in parts]),
             torch.cat([p.opacity for p in parts]),
@@ -92,22 +95,15 @@ class Renderer:
         x = rays.o[:, None] + rays.d[:, None] * t[..., None]
         return t, step, self.grid.at(x) & (step > 0)[:, None]
 
-    def _parts(self, rays: Rays) -> Iterator[Rays]:
-        """Cut rays into runs that have at most R rays, and whose samples fit in M places."""
-        for block in range(0, len(rays), self.rays):
-            some = rays.slice(block, block + self.rays)
-            middle = torch.full((len(some),), 0.5, device=rays.o.device)
-            counts = self._candidates(some, middle)[2].sum(-1).tolist()
-            for start, end in runs(counts, self._budget):
-                yield some.slice(start, end)
-
-    def _render_part(self, rays: Rays) -> Rendered:
+    @torch.no_grad()
+    def _render_block(self, rays: Rays) -> Iterator[Rendered]:
+        """Render rays in runs whose samples fit in M places."""
         middle = torch.full((len(rays),), 0.5, device=rays.o.device)
         t, step, occupied = self._candidates(rays, middle)
-        packed = pack(occupied, self._budget, middle)
-        samples = place_samples(rays.o, rays.d, t, step, packed)
-        rendered = self._render(self.field, samples)
-        return Rendered(rendered.rgb.detach(), rendered.opacity.detach(), rendered.depth.detach())
+        for a, b in runs(occupied.sum(-1).tolist(), self._budget):
+            packed = pack(occupied[a:b], self._budget, middle[a:b])
+            samples = place_samples(rays.o[a:b], rays.d[a:b], t[a:b], step[a:b], packed)
+            yield self._render(self.field, samples)
 
     def _render(self, field: Field, samples: Samples) -> Rendered:
         sigma, rgb = self._call(field, samples.x, samples.d)

@@ -54,7 +54,6 @@ class Trainer:
             self.state.field,
             self.state.grid,
             self.state.precision,
-            rays=self.shard_rays,
             budget=self.shard_samples,
             count=training.samples_per_ray,
             background=BACKGROUNDS[config.model.background],
