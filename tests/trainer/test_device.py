@@ -1,0 +1,60 @@
+"""Device policy and threads."""
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from nerf_contract.reasons import CUDA_UNAVAILABLE  # noqa: E402
+from nerf_trainer import device  # noqa: E402
+from nerf_trainer.failures import TrainerFailure  # noqa: E402
+from nerf_trainer.precision import autocast_dtype  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+
+
+@needs_no_gpu
+def test_auto_without_gpus_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NVIDIA_VISIBLE_DEVICES", raising=False)
+    assert device.choose_device("auto", 0) == torch.device("cpu")
+
+
+@needs_no_gpu
+@pytest.mark.parametrize("wanted", ["auto", "cuda"])
+def test_gpus_that_do_not_work_are_never_replaced_by_the_cpu(
+    wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", "GPU-0123")
+    with pytest.raises(TrainerFailure, match="driver") as caught:
+        device.choose_device(wanted, 0)
+    assert caught.value.reason == CUDA_UNAVAILABLE
+
+
+def test_the_cpu_can_be_asked_for_beside_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", "GPU-0123")
+    assert device.choose_device("cpu", 0) == torch.device("cpu")
+
+
+@pytest.mark.parametrize(("quota", "cpus"), [("max 100000", 8), ("150000 100000", 2)])
+def test_a_containers_quota_bounds_the_threads(
+    quota: str, cpus: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cpu.max"
+    file.write_text(quota)
+    monkeypatch.setattr(device, "CPU_QUOTA", file)
+    monkeypatch.setattr(device.os, "sched_getaffinity", lambda _pid: set(range(8)))
+    assert device.usable_cpus() == cpus
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp32", "fp16", "bf16"])
+def test_a_cpu_computes_in_fp32(precision: str) -> None:
+    assert autocast_dtype(precision, torch.device("cpu")) is None
+
+
+def test_torch_compile_uses_vector_instructions() -> None:
+    from torch._inductor.cpu_vec_isa import valid_vec_isa_list
+
+    assert valid_vec_isa_list()
