@@ -25,6 +25,9 @@ LABEL_INDEX: Final = f"{GROUP}/worker-index"
 LABEL_ATTEMPT: Final = f"{GROUP}/attempt"
 LABEL_FAILURES: Final = f"{GROUP}/failures"
 LABEL_COORDINATOR: Final = f"{GROUP}/coordinator"
+#: On pods that hold a dataset volume which only one node may mount: they are placed together.
+#: A pod that puts photos on such a volume while a job waits for them should carry it too.
+LABEL_DATASET_CLAIM: Final = f"{GROUP}/dataset-claim"
 APP_TRAINER: Final = "nerf-trainer"
 COMPONENT_WORKER: Final = "worker"
 COMPONENT_COORDINATOR: Final = "coordinator"

@@ -46,7 +46,7 @@ def test_cameras_look_at_the_scene() -> None:
     identity = rotations @ rotations.transpose(0, 2, 1)
     assert np.allclose(identity, np.eye(3), atol=1e-5)
     assert np.allclose(np.linalg.det(rotations), 1, atol=1e-5)
-    towards = poses[:, :3, 3] + np.array([0, 0, 0.1])
+    towards = poses[:, :3, 3] - demo.LOOK_AT
     towards /= np.linalg.norm(towards, axis=-1, keepdims=True)
     assert np.allclose(poses[:, :3, 2], towards, atol=1e-5)
 

@@ -1,5 +1,6 @@
 """Worker and coordinator pods as Kubernetes objects."""
 
+import hashlib
 from dataclasses import dataclass
 
 from nerf_contract import names
@@ -57,8 +58,17 @@ def worker(job: Job, request: PodRequest) -> Object:
     if spec.workers.node_selector:
         body["spec"]["nodeSelector"] = dict(spec.workers.node_selector)
     if request.together:
-        body["spec"]["affinity"] = _same_node(job)
+        holders = {names.LABEL_DATASET_CLAIM: claim_label(spec.dataset.claim_name)}
+        body["metadata"]["labels"] |= holders
+        body["spec"]["affinity"] = _same_node(holders)
     return body
+
+
+def claim_label(claim: str) -> str:
+    """The claim's name as a label value, which may be 63 characters long."""
+    if len(claim) <= 63:
+        return claim
+    return f"{claim[:46]}-{hashlib.sha256(claim.encode()).hexdigest()[:16]}"
 
 
 def coordinator(job: Job, request: PodRequest) -> Object:
@@ -271,14 +281,10 @@ def _tolerations(spec: NeRFJobSpec) -> list[Object]:
     return [*_NODE_TOLERATIONS, *([gpu_nodes] if spec.workers.gpus_per_worker else [])]
 
 
-def _same_node(job: Job) -> Object:
+def _same_node(labels: Object) -> Object:
+    """Beside every pod of the namespace with these labels, and so beside its own kind."""
     term = {
-        "labelSelector": {
-            "matchLabels": {
-                names.LABEL_JOB: job.name,
-                names.LABEL_COMPONENT: names.COMPONENT_WORKER,
-            }
-        },
+        "labelSelector": {"matchLabels": labels},
         "topologyKey": "kubernetes.io/hostname",
     }
     return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}

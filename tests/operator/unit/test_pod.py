@@ -10,7 +10,7 @@ from operator_support.builders import IMAGE, job
 
 from nerf_contract import names
 from nerf_contract.training import TrainerConfig
-from nerf_operator.core.pod import PodRequest, coordinator, worker
+from nerf_operator.core.pod import PodRequest, claim_label, coordinator, worker
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -119,3 +119,20 @@ def test_a_read_only_claim_is_mounted_read_only() -> None:
     made = worker(job(), PodRequest(IMAGE, 1, 0, read_only_claim=True))
     [volume] = [v for v in made["spec"]["volumes"] if v["name"] == "dataset"]
     assert volume["persistentVolumeClaim"] == {"claimName": "photos", "readOnly": True}
+
+
+def test_holders_of_a_one_node_volume_are_placed_together() -> None:
+    pod = worker(job(), PodRequest(IMAGE, 1, attempt=0, together=True))
+    term = pod["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    wanted = term[0]["labelSelector"]["matchLabels"]
+    assert wanted == {"nerfops.dev/dataset-claim": "photos"}
+    # Else the first such pod could never be scheduled.
+    assert wanted.items() <= pod["metadata"]["labels"].items()
+    assert "affinity" not in rendered(1)["spec"]
+
+
+@pytest.mark.parametrize("claim", ["photos", "a" * 63, "a" * 64, "b" * 253])
+def test_claim_labels_are_valid_and_distinct(claim: str) -> None:
+    label = claim_label(claim)
+    assert len(label) <= 63
+    assert claim_label(f"{claim}x") != label

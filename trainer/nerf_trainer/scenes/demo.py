@@ -32,7 +32,11 @@ Hit = tuple[Array, Array]  # t (N,), normals (N, 3)
 FIELD_OF_VIEW = np.radians(40.0)
 CAMERA_DISTANCE = 3.0
 SCENE_RADIUS = 1.35
+#: Where the still life stands: at the bottom of the cube [-1.15, 1.15]^3, so that there is next to
+#: no space below it, which no camera sees and a field could fill with anything.
+STAGE = np.array([0, 0, -0.42], np.float32)
 HOLDOUT_EVERY = 8
+LOOK_AT = STAGE + np.array([0, 0, -0.1], np.float32)
 LIGHT = np.array([0.45, -0.35, 0.82], np.float32)
 AMBIENT = 0.35
 TRANSFORMS = "transforms.json"
@@ -131,7 +135,7 @@ class Solid:
 
 
 def still_life() -> tuple[Solid, ...]:
-    """The objects: all within `SCENE_RADIUS` of the origin."""
+    """The objects: all within `SCENE_RADIUS` of the stage, their origin."""
     vec = partial(np.array, dtype=np.float32)
     return (
         Solid(
@@ -190,7 +194,10 @@ def nearest(
 
 
 def shade(o: Array, d: Array) -> Array:
-    """Colour (N, 3) in [0, 1] of each ray: Lambert, one sun with shadows, on white."""
+    """Colour (N, 3) in [0, 1] of each ray: Lambert, one sun with shadows, on white.
+
+    o: relative to `STAGE`.
+    """
     colour = np.ones_like(o)
     along = (o * d).sum(-1)
     near = np.flatnonzero((o * o).sum(-1) - along**2 < SCENE_RADIUS**2)
@@ -229,8 +236,7 @@ def camera_poses(count: int) -> Array:
     right = np.stack([-np.sin(azimuth), np.cos(azimuth), np.zeros(count)], -1)
     poses = np.zeros((count, 4, 4), np.float32)
     poses[:, :3, 0], poses[:, :3, 1] = right, np.cross(backward, right)
-    poses[:, :3, 2], poses[:, :3, 3] = backward, backward * CAMERA_DISTANCE
-    poses[:, 2, 3] -= 0.1
+    poses[:, :3, 2], poses[:, :3, 3] = backward, backward * CAMERA_DISTANCE + LOOK_AT
     poses[:, 3, 3] = 1
     return poses
 
@@ -247,7 +253,8 @@ def photo(pose: Array, width: int, supersample: int = 2) -> NDArray[np.uint8]:
     x, y = np.meshgrid(centre, -centre)
     local = np.stack([x, y, np.full_like(x, -focal_length(width))], -1).reshape(-1, 3)
     d = local / np.linalg.norm(local, axis=-1, keepdims=True) @ pose[:3, :3].T
-    colour = shade(np.broadcast_to(pose[:3, 3], d.shape).copy(), d.astype(np.float32))
+    origin = pose[:3, 3] - STAGE
+    colour = shade(np.broadcast_to(origin, d.shape).copy(), d.astype(np.float32))
     pixels = colour.reshape(width, supersample, width, supersample, 3).mean((1, 3))
     rounded: NDArray[np.uint8] = np.round(pixels * 255).astype(np.uint8)
     return rounded
