@@ -45,11 +45,17 @@ def _running(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
         resumed = old.progress is not None and old.progress.step > 0
         return Event("TrainingResumed" if resumed else "TrainingStarted", started.message)
     after = new.condition(reasons.RUNNING)
-    over = _is_true(new, reasons.SUCCEEDED) or _is_true(new, reasons.FAILED)
+    over = _is_true(new, reasons.SUCCEEDED) or _is_true(new, reasons.FAILED) or _at_the_end(old)
     stopped = after is not None and after.status != "True" and _is_true(old, reasons.RUNNING)
     if after is not None and stopped and not over:
         return Event("TrainingInterrupted", after.message, warning=True)
     return None
+
+
+def _at_the_end(status: NeRFJobStatus) -> bool:
+    """Whether all steps are done: workers that leave then interrupt nothing."""
+    progress = status.progress
+    return progress is not None and progress.step >= progress.total_steps
 
 
 def _stalled(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:

@@ -174,4 +174,4 @@ def test_one_node_for_a_volume_that_only_one_may_mount(bare: Namespace, operator
         terms = pod["spec"]["affinity"]["podAffinity"]
         wanted = terms["requiredDuringSchedulingIgnoredDuringExecution"][0]
         assert wanted["topologyKey"] == "kubernetes.io/hostname"
-        assert wanted["labelSelector"]["matchLabels"]["nerfops.dev/job"] == "demo"
+        assert wanted["labelSelector"]["matchLabels"] == {"nerfops.dev/dataset-claim": "photos"}

@@ -112,6 +112,11 @@ EVENTS: dict[str, tuple[NeRFJobStatus, NeRFJobStatus, list[str]]] = {
     "more workers ready": (status(facts(0)), status(facts(1)), []),
     "started": (status(facts(0)), status(facts(2)), ["TrainingStarted"]),
     "interrupted": (status(facts(2)), status(facts(1)), ["TrainingInterrupted"]),
+    "the first of them done": (
+        status(facts(2), progress=PSNR_28),
+        status(facts(1), progress=PSNR_28),
+        [],
+    ),
     "resumed": (
         status(facts(1), progress=STEP_90),
         status(facts(2), progress=STEP_90),
