@@ -1,7 +1,5 @@
 """`python3 -m nerf_trainer` is `python3 -m nerf_trainer.train`."""
 
-import sys
+from nerf_trainer.train import leave, main
 
-from nerf_trainer.train import main
-
-sys.exit(main())
+leave(main())

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -169,10 +170,16 @@ class Loop:
         evaluation = reached or self._evaluate(generation)
         if self._output:
             self._save_last()
-        # A barrier: nobody leaves before the results are safe.
-        sum_over_ranks([0.0], generation, self._trainer.device)
+        self._barrier(generation)  # The results are safe.
+        # Everyone knows: a rank that left at once would break the first barrier for one still in
+        # it. Who is told here that others have left may leave as well.
+        with suppress(PeerLost), peer_loss():
+            self._barrier(generation)
         self._telemetry.phase("done")
         return self._outcome(evaluation, reached is not None)
+
+    def _barrier(self, generation: Generation) -> None:
+        sum_over_ranks([0.0], generation, self._trainer.device)
 
     def _save_last(self) -> None:
         assert self._output is not None

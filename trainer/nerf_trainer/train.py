@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from nerf_contract.reasons import CRASHED, FAILURES
 from nerf_trainer import logs
@@ -59,5 +60,16 @@ def _end(config_file: Path | None, board: Board, metrics: TrainerMetrics, local_
     return 0
 
 
+def leave(code: int) -> NoReturn:
+    """End the process without Python's clean-up, which would destroy torch's process group.
+
+    That can deadlock: see `nerf_trainer.elastic.process_group.retire_group`.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

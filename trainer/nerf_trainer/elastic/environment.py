@@ -18,7 +18,6 @@ class EnvMembership:
         self._rank = rank
         self._world_size = world_size
         self._joined = False
-        self._retired: object = None
 
     @property
     def is_writer(self) -> bool:
@@ -43,7 +42,7 @@ class EnvMembership:
 
     def leave(self) -> None:
         if dist.is_initialized():
-            self._retired = retire_group()
+            retire_group()
 
     def close(self) -> None:
         self.leave()

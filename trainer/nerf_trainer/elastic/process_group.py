@@ -37,7 +37,6 @@ class ProcessGroup:
         self._host = host
         self._server: dist.TCPStore | None = None
         self._sockets: set[str] = set()
-        self._retired: object = None
         _bind_to_interface_of(host)
 
     def offer_store(self) -> str:
@@ -52,7 +51,6 @@ class ProcessGroup:
         give_up: asked while waiting for the others.
         Raises: PeerLost when a member does not come.
         """
-        self._retired = None
         before = open_sockets()
         generation = placement.generation
         prefix = f"generation-{generation.number}-{generation.epoch}"
@@ -77,7 +75,7 @@ class ProcessGroup:
             self.abort()
         shut_down(self._sockets)
         self._sockets = set()
-        self._retired = retire_group()
+        retire_group()
 
     def _connect(self, placement: Placement) -> dist.Store:
         if placement.rank == 0 and self._server is not None:
@@ -100,15 +98,19 @@ class ProcessGroup:
         dist.distributed_c10d._set_pg_timeout(COLLECTIVE_TIMEOUT)
 
 
-def retire_group() -> object:
-    """Take the process group out of service. Keep what is returned for some milliseconds.
+#: The group that was taken out of service last.
+_retired: list[object] = []
+
+
+def retire_group() -> None:
+    """Take the process group out of service, and keep it until the next one is.
 
     A gloo thread that lets go of its last collective takes the GIL while it holds a lock that the
-    destructor needs, which runs under the GIL: destroyed at once, the group can deadlock.
+    destructor needs, which runs under the GIL: destroyed at once, the group can deadlock. So must
+    the last one not be destroyed at the end of the process: see `nerf_trainer.train.leave`.
     """
-    group = dist.group.WORLD
+    _retired[:] = [dist.group.WORLD]
     dist.destroy_process_group()
-    return group
 
 
 def _serve_store(host: str) -> dist.TCPStore:
