@@ -51,18 +51,18 @@ images: setup ## Build the images and load them into the local cluster: TORCH=cp
 	@$(IMAGES) build --torch $(TORCH)
 	@[ "$(CLUSTER)" = current ] || ! $(LOCALKUBE) status >/dev/null 2>&1 || $(IMAGES) load --torch $(TORCH) local
 
-images-load: ## Load the images into a cluster on this machine: CLUSTER=local|kind|k3s.
+images-load: setup ## Load the images into a cluster on this machine: CLUSTER=local|kind|k3s.
 	@$(IMAGES) load --torch $(TORCH) $(CLUSTER)
 
-images-push: ## Push the images: REGISTRY=registry.example.com/me.
+images-push: setup ## Push the images: REGISTRY=registry.example.com/me.
 	@[ -n "$(REGISTRY)" ] || { echo "say where to: make images-push REGISTRY=registry.example.com/me" >&2; exit 2; }
 	@$(IMAGES) push --torch $(TORCH) $(REGISTRY)
 
-install: ## Install the operator by Helm into the cluster that kubectl talks to.
+install: setup ## Install the operator by Helm into the cluster that kubectl talks to.
 	@tools/demo/install
 
 uninstall: ## Remove the operator; jobs and their data stay.
-	@helm uninstall nerf --namespace nerf-system
+	@tools/demo/install --uninstall
 
 cluster: setup ## A local Kubernetes: NODES=2 GPUS=0.
 	@$(LOCALKUBE) up --nodes $(NODES) --gpus $(GPUS)

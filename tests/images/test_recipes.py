@@ -13,7 +13,7 @@ from images.recipes import CHECKOUT, Recipe, fingerprint
 
 IMAGES = [recipes.operator(), recipes.trainer("cpu"), recipes.trainer("cuda")]
 RECIPE = Recipe("localhost/x:y", "Dockerfile", "final", ("Dockerfile", "code"))
-LABELS = {"title", "description", "source", "licenses", "version", "revision"}
+LABELS = {"title", "description", "licenses", "version", "revision"}
 
 
 @pytest.fixture

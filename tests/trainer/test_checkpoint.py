@@ -90,6 +90,19 @@ def test_a_torn_checkpoint_is_replaced_when_its_step_is_saved_again(tmp_path: Pa
     assert found.step == 2
 
 
+def test_a_torn_checkpoint_does_not_count_as_kept(tmp_path: Path) -> None:
+    writer = store(tmp_path, keep=1)
+    writer.save(50, state(50))
+    shutil.copytree(
+        tmp_path / "checkpoints/step-000000050", tmp_path / "checkpoints/step-000000100"
+    )
+    truncate(tmp_path / "checkpoints/step-000000100" / STATE_FILE)
+    store(tmp_path, keep=1).save(60, state(60))
+    found = store(tmp_path, keep=1).newest()
+    assert found is not None
+    assert found.step == 60
+
+
 def test_an_unfinished_write_is_removed(tmp_path: Path) -> None:
     store(tmp_path).save(1, state(1))
     folder = tmp_path / "checkpoints"

@@ -41,8 +41,9 @@ def test_the_last_word_can_be_read_back(last_word: Path) -> None:
     assert message.progress == PROGRESS
 
 
-def test_a_long_message_is_cut_to_what_kubernetes_keeps(last_word: Path) -> None:
-    write_termination(CRASHED, "é" * 5000, PROGRESS)
+@pytest.mark.parametrize("letter", ["e", "é", "\x01"])
+def test_a_long_message_is_cut_to_what_kubernetes_keeps(last_word: Path, letter: str) -> None:
+    write_termination(CRASHED, letter * 5000, PROGRESS)
     assert len(last_word.read_bytes()) <= MESSAGE_BYTES
     assert TerminationMessage.model_validate_json(last_word.read_text()).reason == CRASHED
 

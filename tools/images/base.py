@@ -10,7 +10,6 @@ from images.storage import BUILDAH, buildah, images_cache
 
 BASE_IMAGE = "docker.io/library/debian:trixie-slim"
 SUITE = "trixie"
-MIRROR = "http://deb.debian.org/debian"
 PULL_SECONDS = 300
 
 # As in the published slim image: nobody reads manuals in a container.
@@ -58,7 +57,7 @@ def _debootstrap() -> None:
     shutil.rmtree(root, ignore_errors=True)
     packages.mkdir(parents=True, exist_ok=True)
     options = ["--variant=minbase", f"--cache-dir={packages}"]
-    command = ["debootstrap", *options, SUITE, str(root), MIRROR]
+    command = ["debootstrap", *options, SUITE, str(root)]
     log = cache / "log"
     with log.open("w") as output:
         result = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT)

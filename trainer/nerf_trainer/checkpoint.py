@@ -69,13 +69,13 @@ class CheckpointStore:
         temporary = self._folder / f".{final.name}.tmp"
         data = save(tensors)
         manifest = self._manifest(step, data)
-        shutil.rmtree(temporary, ignore_errors=True)
+        self._remove_unfinished()
         temporary.mkdir()
         write_durably(temporary / STATE_FILE, data)
         write_durably(temporary / MANIFEST_FILE, json.dumps(manifest, indent=1).encode())
         sync_folder(temporary)
         self._replace(final, temporary)
-        self._remove_old()
+        self._remove_others(final)
         return str(manifest["time"])
 
     def newest(self) -> Checkpoint | None:
@@ -138,9 +138,13 @@ class CheckpointStore:
         """Folders of finished checkpoints, oldest first."""
         return sorted(p for p in self._folder.iterdir() if p.name.startswith(PREFIX))
 
-    def _remove_old(self) -> None:
-        for folder in self._finished()[: -self._keep]:
-            shutil.rmtree(folder, ignore_errors=True)
+    def _remove_others(self, newest: Path) -> None:
+        """Keep `newest` and those just before it; a later step can only be a torn one."""
+        folders = self._finished()
+        kept = [folder for folder in folders if folder <= newest][-self._keep :]
+        for folder in folders:
+            if folder not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _remove_unfinished(self) -> None:
         for folder in self._folder.glob(f".{PREFIX}*.tmp"):

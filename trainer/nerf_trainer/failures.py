@@ -40,10 +40,19 @@ def write_termination(reason: str, message: str, progress: Progress | None) -> N
     path = termination_log()
     if path is None or _holds_final_failure(path):
         return
-    sentence = message.encode()[:SENTENCE_BYTES].decode(errors="ignore")
-    last_word = TerminationMessage(reason=reason, message=sentence, progress=progress)
-    text = last_word.model_dump_json(by_alias=True, exclude_none=True)
-    path.write_bytes(text.encode()[:MESSAGE_BYTES])
+    path.write_bytes(_last_word(reason, message, progress))
+
+
+def _last_word(reason: str, message: str, progress: Progress | None) -> bytes:
+    """The termination message as JSON; the sentence is shortened until the whole fits."""
+    size = SENTENCE_BYTES
+    while True:
+        sentence = message.encode()[:size].decode(errors="ignore")
+        last_word = TerminationMessage(reason=reason, message=sentence, progress=progress)
+        text = last_word.model_dump_json(by_alias=True, exclude_none=True).encode()
+        if len(text) <= MESSAGE_BYTES:
+            return text
+        size //= 2
 
 
 def termination_log() -> Path | None:

@@ -106,7 +106,7 @@ class Loop:
         self._telemetry.stepped(trainer.state.step, result, stopwatch.lap(), part)
         self._check_loss(result.loss)
         self._telemetry.watch(trainer.state)
-        if self._output and self._output.saver.due():
+        if self._output and not self._bad_steps and self._output.saver.due():
             self._output.saver.save(trainer.state.step, trainer.state.tensors())
         return result
 
@@ -116,8 +116,8 @@ class Loop:
             raise TrainerFailure(
                 NON_FINITE_LOSS,
                 f"The loss was not finite for {MAX_BAD_STEPS} steps in a row, up to step "
-                f"{self._trainer.state.step}. Lower training.learningRate, or set "
-                "training.precision to fp32.",
+                f"{self._trainer.state.step}. Create the job under another name with a "
+                "lower training.learningRate, or with training.precision fp32.",
             )
 
     def _evaluate_if_due(self, generation: Generation) -> Evaluation | None:

@@ -25,7 +25,7 @@ class BackgroundSaver:
         self._interval = interval
         self._on_saved = on_saved
         self._thread: threading.Thread | None = None
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         self._last = time.monotonic()
 
     def due(self) -> bool:
@@ -41,7 +41,7 @@ class BackgroundSaver:
         self._thread = threading.Thread(target=self._write, args=(step, copies), daemon=True)
         self._thread.start()
 
-    def wait(self) -> OSError | None:
+    def wait(self) -> Exception | None:
         """Wait for the write under way. Returns what went wrong with the last one, if anything."""
         if self._thread is not None:
             self._thread.join()
@@ -53,7 +53,7 @@ class BackgroundSaver:
         self._error = None
         try:
             stamp = self._store.save(step, tensors)
-        except OSError as error:
+        except Exception as error:  # Whatever it is, the last checkpoint must not pass as saved.
             self._error = error
             log.warning("checkpoint of step %d was not written: %s", step, error)
             return

@@ -8,16 +8,19 @@ from time import perf_counter
 
 from nerf_operator import metrics
 from nerf_operator.cluster import snapshot
-from nerf_operator.cluster.api import Api
+from nerf_operator.cluster.api import Api, ApiError
 from nerf_operator.cluster.apply import Applier
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.cluster.probe import Prober
 from nerf_operator.cluster.queue import KeyedQueue
-from nerf_operator.core.actions import Plan
+from nerf_operator.core.actions import Event, Plan
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.plan import Defaults, plan
 
 log = logging.getLogger(__name__)
+
+#: Answers by which the API server does not admit an object: a person has to change something.
+REFUSALS = (403, 422)
 
 
 def utc_now() -> datetime:
@@ -65,11 +68,19 @@ class Reconciler:
         await self._carry_out(job, observed, decided, now)
 
     async def _carry_out(self, job: Job, observed: Observed, decided: Plan, now: datetime) -> None:
-        taken = await self._applier.prepare(job, decided.actions)
-        if taken:
-            decided = plan(job, replace(observed, taken=taken), now, self._defaults)
+        events: list[Event] = []
+        try:
+            taken = await self._applier.prepare(job, decided.actions)
+            if not taken:
+                events = await self._applier.create_pods(job, decided.actions)
+            hindered = replace(observed, taken=taken)
+        except ApiError as error:
+            if error.code not in REFUSALS:
+                raise
+            hindered = replace(observed, refused=str(error))
+        if hindered != observed:
+            decided = plan(job, hindered, now, self._defaults)
             decided = replace(decided, actions=())
-        events = await self._applier.create_pods(job, decided.actions)
         key = Key(job.namespace, job.name)
         if decided.status is not None and await self._applier.write_status(job, decided.status):
             self._written[key] = now

@@ -118,6 +118,7 @@ class Observed:
     status_written: when the status was last written by this process, if it was.
     status_interval: fewest seconds between two status writes that only tell of progress.
     taken: names of children that exist and belong to someone else.
+    refused: the API server's words, where it does not let a child be made (quota, policy).
     """
 
     pods: tuple[Pod, ...] = ()
@@ -127,6 +128,7 @@ class Observed:
     status_written: datetime | None = None
     status_interval: float = 2.0
     taken: frozenset[str] = frozenset()
+    refused: str = ""
 
     def workers(self, index: int) -> tuple[Pod, ...]:
         """Pods of one worker index, oldest attempt first."""

@@ -26,8 +26,8 @@ from nerf_operator.core.waiting import Waiting
 
 #: After the writer has finished, the others get this long to end by themselves.
 FAREWELL = timedelta(seconds=20)
-#: A name that something else holds may become free.
-RETRY_TAKEN_SECONDS = 5.0
+#: A name that something else holds may become free, a quota may be raised.
+RETRY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _go_on(
 ) -> Plan:
     chosen = image.choose(job, observed, defaults.image)
     places = children.places(spec, observed, now)
-    blocked = _taken(job, observed) or claims.problem(job, spec, observed)
+    blocked = _refused(observed) or _taken(job, observed) or claims.problem(job, spec, observed)
     actions: list[Action] = list(children.removals(spec, observed))
     if blocked is None:
         actions += children.volumes(job, spec, observed)
@@ -77,8 +77,8 @@ def _go_on(
     new = status.build(job, observed, facts, tally, now)
     timers = [places.wait_seconds(), waiting.recheck_seconds(alive, now)]
     timers += [_farewell_left(pod, now) for pod in leaving]
-    if blocked is not None and observed.taken:
-        timers.append(RETRY_TAKEN_SECONDS)
+    if blocked is not None and (observed.taken or observed.refused):
+        timers.append(RETRY_SECONDS)
     return _finish(
         job, observed, now, Plan(tuple(actions), new, (), _soonest(timers), _probe(alive))
     )
@@ -95,6 +95,18 @@ def _just_finished(pod: Pod, now: datetime) -> bool:
 
 def _farewell_left(pod: Pod, now: datetime) -> float:
     return (replacement.ended_at(pod) + FAREWELL - now).total_seconds()
+
+
+def _refused(observed: Observed) -> Waiting | None:
+    """A child that a quota, a policy or a webhook does not admit."""
+    if not observed.refused:
+        return None
+    return Waiting(
+        reasons.REJECTED,
+        f"The API server does not admit a child of this job: {observed.refused[:800]} The operator "
+        "keeps trying: have the quota or policy changed, or create the job again with other "
+        "spec.workers.resources.",
+    )
 
 
 def _taken(job: Job, observed: Observed) -> Waiting | None:

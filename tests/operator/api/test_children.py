@@ -126,3 +126,15 @@ def test_a_service_of_someone_else_is_left_alone(lab: Namespace) -> None:
     lab.delete("services", "demo")
     lab.await_pods(*BOTH)
     lab.await_condition("Stalled", "UpToDate", "False")
+
+
+def test_a_pod_that_a_policy_refuses_is_told_in_the_status(lab: Namespace) -> None:
+    limit = {"type": "Container", "max": {"cpu": "500m"}}
+    lab.create("limitranges", {"metadata": {"name": "small"}, "spec": {"limits": [limit]}})
+    amounts = {"requests": {"cpu": "2"}, "limits": {"cpu": "2"}}
+    lab.job(workers={"replicas": 2, "resources": amounts})
+    found = lab.await_condition("Stalled", "Rejected")
+    assert "maximum cpu usage per Container is 500m" in found["message"]
+    lab.delete("limitranges", "small")
+    lab.await_pods(*BOTH)
+    lab.await_condition("Stalled", "UpToDate", "False")

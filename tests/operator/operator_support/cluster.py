@@ -18,6 +18,7 @@ PATHS = {
     "services": "/api/v1",
     "persistentvolumeclaims": "/api/v1",
     "events": "/api/v1",
+    "limitranges": "/api/v1",
 }
 
 
