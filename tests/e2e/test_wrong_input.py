@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from e2e_support.kube import KubectlError, Namespace, wait_for
-from e2e_support.manifests import nerf_job
+from e2e_support.manifests import PHOTOS, nerf_job
+
+from demo.pods import MOUNT, pod_with_claim
 
 pytestmark = pytest.mark.cluster
 
@@ -55,15 +57,8 @@ def test_rejected_by_the_api_server(shared: Namespace, what: str) -> None:
 @pytest.fixture(scope="module")
 def bad(shared: Namespace) -> Namespace:
     """The shared volume with broken datasets on it."""
-    script = _write_bad_datasets()
-    pod = {
-        "name": "break",
-        "image": "localhost/nerf-trainer:cpu",
-        "command": ["python3", "-c", script],
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        "volumeMounts": [{"name": "photos", "mountPath": "/data"}],
-    }
-    shared.apply(_pod("break", pod))
+    command = ["python3", "-c", _write_bad_datasets()]
+    shared.apply(pod_with_claim("break", "localhost/nerf-trainer:cpu", command, PHOTOS))
     shared.run("wait", "pod/break", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
     return shared
 
@@ -114,28 +109,7 @@ def _write_bad_datasets() -> str:
     }
     return (
         "from pathlib import Path\n"
-        "root = Path('/data/bad'); (root / 'empty').mkdir(parents=True, exist_ok=True)\n"
+        f"root = Path('{MOUNT}/bad'); (root / 'empty').mkdir(parents=True, exist_ok=True)\n"
         f"for name, text in {files!r}.items():\n"
         "    (root / name).parent.mkdir(exist_ok=True); (root / name).write_text(text)\n"
     )
-
-
-def _pod(name: str, container: dict[str, Any]) -> dict[str, Any]:
-    volume = {"name": "photos", "persistentVolumeClaim": {"claimName": "photos"}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 10001,
-                "fsGroup": 10001,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [container],
-            "volumes": [volume],
-        },
-    }

@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from demo import shell, watch
+from demo import pods, shell, watch
 
 READER = "nerf-demo-reader"
 
@@ -16,7 +16,7 @@ def fetch(job: str, namespace: str, out: Path) -> None:
     _delete(namespace)
     try:
         subprocess.run(
-            ["kubectl", "apply", "-f", "-"],
+            ["kubectl", "apply", "-n", namespace, "-f", "-"],
             input=manifest,
             text=True,
             check=True,
@@ -30,7 +30,7 @@ def fetch(job: str, namespace: str, out: Path) -> None:
 
 
 def _copy(job: str, namespace: str, out: Path) -> None:
-    tar = ["tar", "-C", f"/results/{job}", "-cf", "-", "metrics.json", "renders"]
+    tar = ["tar", "-C", f"{pods.MOUNT}/{job}", "-cf", "-", "metrics.json", "renders"]
     command = ["kubectl", "exec", "-n", namespace, READER, "--", *tar]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as packed:
         subprocess.run(["tar", "-C", str(out), "-xf", "-"], stdin=packed.stdout, check=True)
@@ -43,36 +43,8 @@ def _delete(namespace: str) -> None:
 
 
 def _reader(job: str, namespace: str) -> dict[str, object]:
-    restricted = {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    container = {
-        "name": "reader",
-        "image": _trainer_image(job, namespace),
-        "command": ["sleep", "300"],
-        "securityContext": restricted,
-        "volumeMounts": [{"name": "results", "mountPath": "/results", "readOnly": True}],
-    }
-    claim = {"claimName": f"{job}-checkpoint", "readOnly": True}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": READER, "namespace": namespace},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 10001,
-                "fsGroup": 10001,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [container],
-            "volumes": [{"name": "results", "persistentVolumeClaim": claim}],
-        },
-    }
+    image, claim = _trainer_image(job, namespace), f"{job}-checkpoint"
+    return pods.pod_with_claim(READER, image, ["sleep", "300"], claim, read_only=True)
 
 
 def _trainer_image(job: str, namespace: str) -> str:
