@@ -1,14 +1,38 @@
 """What to train and how: sections of `NeRFJob.spec` that are also the trainer's config file."""
 
+import itertools
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nerf_contract.base import Model
 
 #: Kubernetes' own bound for an int32 field keeps CEL's cost estimates finite.
 MAX_INT = 2**31 - 1
 RelativePath = Annotated[str, Field(max_length=1024, pattern=r"^$|^[^/$\x00]([^$\x00]*)$")]
+
+
+#: CEL rules over `model` and `training`: (rule, message).
+CROSS_FIELD_RULES = (
+    (
+        "self.training.raysPerBatch % self.training.shards == 0",
+        "training.raysPerBatch must be a multiple of training.shards",
+    ),
+    (
+        "self.model.baseResolution <= self.model.finestResolution",
+        "model.baseResolution must not be greater than model.finestResolution",
+    ),
+    (
+        "self.model.space == 'bounded' || self.model.sampling in ['auto', 'proposal']",
+        "model.space unbounded needs model.sampling proposal or auto",
+    ),
+    (
+        "!has(self.training.stages) || self.training.stages.all(a, self.training.stages"
+        ".exists_one(b, a.fromStep == b.fromStep)) && self.training.stages"
+        ".map(stage, stage.fromStep).isSorted()",
+        "training.stages must be in the order of their fromStep, each one greater",
+    ),
+)
 
 
 class DatasetConfig(Model):
@@ -43,10 +67,29 @@ class DatasetConfig(Model):
 class ModelConfig(Model):
     """The radiance field and the volume it lives in."""
 
-    type: Literal["hashgrid"] = Field(
+    type: Literal["hashgrid", "mlp"] = Field(
         default="hashgrid",
         description="`hashgrid` is a multi-resolution hash encoding with a small MLP "
-        "(Instant-NGP, Müller et al. 2022).",
+        "(Instant-NGP, Müller et al. 2022); `mlp` is the classic network of eight layers "
+        "(NeRF, Mildenhall et al. 2020), hundreds of times slower.",
+    )
+    encoding: Literal["auto", "hashgrid", "frequency"] = Field(
+        default="auto",
+        description="What the network is given of a position; `auto` is `hashgrid` for `hashgrid` "
+        "and `frequency`, sines and cosines, for `mlp`.",
+    )
+    sampling: Literal["auto", "occupancy", "hierarchical", "proposal"] = Field(
+        default="auto",
+        description="How samples find the surfaces: `occupancy`, a grid of what is empty; "
+        "`hierarchical`, a coarse and a fine network; `proposal`, two small fields before the main "
+        "one. `auto` is `proposal` for an unbounded scene, else `hierarchical` for `mlp` and "
+        "`occupancy` for `hashgrid`.",
+    )
+    space: Literal["bounded", "unbounded"] = Field(
+        default="bounded",
+        description="`bounded`: the scene lies in the cube of `sceneBound`. `unbounded`: what lies "
+        "outside of it is contracted (mip-NeRF 360, Barron et al. 2022), for a scene with a "
+        "background.",
     )
     levels: int = Field(default=10, ge=1, le=24, description="Resolution levels of the hash grid.")
     log2_table_size: int = Field(
@@ -69,8 +112,50 @@ class ModelConfig(Model):
     occupancy_resolution: int = Field(
         default=64, ge=8, le=512, description="Cells along an edge of the occupancy grid."
     )
-    background: Literal["white", "black"] = Field(
-        default="white", description="Colour behind the scene."
+    background: Literal["white", "black", "random"] = Field(
+        default="white",
+        description="Colour behind the scene. `random` is another for every ray in training, which "
+        "leaves no haze, and white in evaluation.",
+    )
+
+    @property
+    def resolved_encoding(self) -> Literal["hashgrid", "frequency"]:
+        """`encoding`, with `auto` replaced by what it stands for."""
+        if self.encoding != "auto":
+            return self.encoding
+        return "frequency" if self.type == "mlp" else "hashgrid"
+
+    @property
+    def resolved_sampling(self) -> Literal["occupancy", "hierarchical", "proposal"]:
+        """`sampling`, with `auto` replaced by what it stands for."""
+        if self.sampling != "auto":
+            return self.sampling
+        if self.space == "unbounded":
+            return "proposal"
+        return "hierarchical" if self.type == "mlp" else "occupancy"
+
+
+class Stage(Model):
+    """What holds from one step on, until the next stage. What is absent stays as it was."""
+
+    from_step: int = Field(ge=0, le=MAX_INT, description="First step, counted from 0.")
+    downscale: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Train on photos that are this much smaller than `dataset.downscale` made "
+        "them; 1 at first.",
+    )
+    samples_per_ray: int | None = Field(
+        default=None, ge=8, le=4096, description="Replaces `training.samplesPerRay`."
+    )
+    detail: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="Percent of the encoding's levels or frequencies, coarse to fine, that are "
+        "open when the stage begins; between two stages that set it, it changes evenly. 100 "
+        "at first.",
     )
 
 
@@ -84,8 +169,20 @@ class TrainingConfig(Model):
         le=1 << 22,
         description="Rays in a step, over all workers: the world size does not change it.",
     )
+    rays_per_chunk: int | None = Field(
+        default=None,
+        ge=1,
+        le=1 << 22,
+        description="Most rays of a shard that are in memory at once; all if absent. A GPU that "
+        "runs out of memory halves it for the whole job.",
+    )
     samples_per_ray: int = Field(
-        default=192, ge=8, le=4096, description="Candidate samples along a ray."
+        default=192,
+        ge=8,
+        le=4096,
+        description="Samples along a ray: candidates with `occupancy`; evaluations in all with "
+        "`hierarchical` (a quarter coarse, and half more for the fine network; 512 for the classic "
+        "NeRF); candidates of the first proposal with `proposal`, then half, then a quarter.",
     )
     kept_samples_per_ray: int = Field(
         default=16,
@@ -101,7 +198,17 @@ class TrainingConfig(Model):
         description="Equal parts of a batch that are dealt out to the workers; the upper bound of "
         "the world size.",
     )
-    learning_rate: float = Field(default=0.02, gt=0, le=10, description="Adam's first step size.")
+    stages: list[Stage] = Field(
+        default_factory=list,
+        max_length=16,
+        description="From coarse to fine in mid-training, in order of `fromStep`.",
+    )
+    learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        le=10,
+        description="Adam's first step size; if absent 0.02 with a hash grid, else 0.0005.",
+    )
     seed: int = Field(default=0, ge=0, le=MAX_INT, description="Seed of everything random.")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         default="auto", description="`auto` is fp32 on a CPU and mixed precision on a GPU."
@@ -141,3 +248,21 @@ class TrainerConfig(Model):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+
+    @model_validator(mode="after")
+    def _cross_field_rules(self) -> "TrainerConfig":
+        check_across_fields(self.model, self.training)
+        return self
+
+
+def check_across_fields(model: ModelConfig, training: TrainingConfig) -> None:
+    """The Python twin of `CROSS_FIELD_RULES`. Raises ValueError that names the fields."""
+    if training.rays_per_batch % training.shards:
+        raise ValueError("training.raysPerBatch must be a multiple of training.shards")
+    if model.base_resolution > model.finest_resolution:
+        raise ValueError("model.baseResolution must not be greater than model.finestResolution")
+    if model.space == "unbounded" and model.resolved_sampling != "proposal":
+        raise ValueError("model.space unbounded needs model.sampling proposal or auto")
+    steps = [stage.from_step for stage in training.stages]
+    if any(b <= a for a, b in itertools.pairwise(steps)):
+        raise ValueError("training.stages must be in the order of their fromStep, each one greater")

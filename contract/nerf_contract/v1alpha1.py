@@ -6,11 +6,13 @@ from pydantic import Field, model_validator
 
 from nerf_contract.base import Model
 from nerf_contract.training import (
+    CROSS_FIELD_RULES,
     CheckpointConfig,
     DatasetConfig,
     ModelConfig,
     TrainerConfig,
     TrainingConfig,
+    check_across_fields,
 )
 
 Name = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
@@ -41,14 +43,7 @@ SPEC_RULES = (
         "training.shards must be at least the largest number of worker processes "
         "(workers.max or workers.replicas, times workers.gpusPerWorker)",
     ),
-    (
-        "self.training.raysPerBatch % self.training.shards == 0",
-        "training.raysPerBatch must be a multiple of training.shards",
-    ),
-    (
-        "self.model.baseResolution <= self.model.finestResolution",
-        "model.baseResolution must not be greater than model.finestResolution",
-    ),
+    *CROSS_FIELD_RULES,
 )
 
 #: CEL rules of the dataset's path, which lies in a volume that others may share.
@@ -180,10 +175,7 @@ class NeRFJobSpec(Model):
             raise ValueError("workers: min <= replicas <= max must hold")
         if self.workers.most * self.workers.processes > self.training.shards:
             raise ValueError("training.shards must be at least the largest number of processes")
-        if self.training.rays_per_batch % self.training.shards:
-            raise ValueError("training.raysPerBatch must be a multiple of training.shards")
-        if self.model.base_resolution > self.model.finest_resolution:
-            raise ValueError("model.baseResolution must not exceed model.finestResolution")
+        check_across_fields(self.model, self.training)
         if ".." in self.dataset.path.split("/"):
             raise ValueError("dataset.path must not contain '..'")
         return self

@@ -1,6 +1,7 @@
 """Tiny datasets for tests: a coloured ball on white, seen by cameras around it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ DISTANCE = 3.0
 RADIUS = 0.9
 
 Document = dict[str, Any]
+#: Camera-to-world matrix and width in pixels -> the photo.
+Photographer = Callable[[NDArray[np.float64], int], NDArray[np.uint8]]
 
 
 def pose(k: int, count: int) -> NDArray[np.float64]:
@@ -48,19 +51,39 @@ def ball(matrix: NDArray[np.float64], width: int) -> NDArray[np.uint8]:
     return pixels
 
 
-def blender_scene(folder: Path, train: int = 8, test: int = 2, width: int = 32) -> Path:
-    """A dataset in Blender's format: RGBA PNGs, file paths without extension."""
+def blender_scene(
+    folder: Path, train: int = 8, test: int = 2, width: int = 32, photo: Photographer = ball
+) -> Path:
+    """A dataset in Blender's format: PNGs, file paths without extension."""
     count = train + test
     for split, numbers in {"train": range(train), "test": range(train, count)}.items():
         (folder / split).mkdir(parents=True, exist_ok=True)
         frames = []
         for k in numbers:
             matrix = pose(k, count)
-            Image.fromarray(ball(matrix, width)).save(folder / split / f"r_{k}.png")
+            Image.fromarray(photo(matrix, width)).save(folder / split / f"r_{k}.png")
             frames.append({"file_path": f"./{split}/r_{k}", "transform_matrix": matrix.tolist()})
         document = {"camera_angle_x": ANGLE_X, "frames": frames}
         (folder / f"transforms_{split}.json").write_text(json.dumps(document))
     return folder
+
+
+def room(matrix: NDArray[np.float64], width: int) -> NDArray[np.uint8]:
+    """RGB photo of the ball in the middle of a large striped sphere: no pixel is empty."""
+    inside = ball(matrix, width).astype(np.float64) / 255
+    focal = 0.5 * width / np.tan(0.5 * ANGLE_X)
+    centre = np.arange(width) + 0.5 - width / 2
+    x, y = np.meshgrid(centre, -centre)
+    d = np.stack([x, y, np.full_like(x, -focal)], -1) @ matrix[:3, :3].T
+    wall = 0.5 + 0.4 * np.sin(5 * d / np.linalg.norm(d, axis=-1, keepdims=True))
+    rgb = inside[..., :3] * inside[..., 3:] + wall * (1 - inside[..., 3:])
+    pixels: NDArray[np.uint8] = np.round(rgb * 255).astype(np.uint8)
+    return pixels
+
+
+def room_scene(folder: Path, train: int = 8, test: int = 2, width: int = 32) -> Path:
+    """An unbounded scene in Blender's format: the ball in front of something far away."""
+    return blender_scene(folder, train, test, width, photo=room)
 
 
 def nerfstudio_document(count: int = 4, width: int = 8) -> Document:

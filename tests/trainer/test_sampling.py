@@ -4,13 +4,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from nerf_trainer.renderer import runs  # noqa: E402
+
 from nerf_trainer.sampling import (  # noqa: E402
     MAX_STRIDE,
     candidates,
     intersect_cube,
     pack,
     place_samples,
+    runs,
     thin,
 )
 

@@ -1,5 +1,6 @@
 """The step: reproducible, resumable, and the same for any number of workers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ from scene_files import blender_scene  # noqa: E402
 
 from nerf_contract.training import DatasetConfig, TrainerConfig  # noqa: E402
 from nerf_trainer.checkpoint import CheckpointStore  # noqa: E402
-from nerf_trainer.collectives import Replica  # noqa: E402
 from nerf_trainer.elastic.interface import Generation  # noqa: E402
 from nerf_trainer.evaluate import evaluate, psnr  # noqa: E402
 from nerf_trainer.randomness import generator  # noqa: E402
@@ -50,8 +50,7 @@ def small_trainer(folder: Path, **training: object) -> Trainer:
 
 
 def train(trainer: Trainer, steps: int) -> list[float]:
-    replica = Replica(trainer.state.field, ALONE)
-    return [trainer.step(replica, ALONE, changing=False).loss for _ in range(steps)]
+    return [trainer.step(ALONE, changing=False).loss for _ in range(steps)]
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +67,9 @@ def test_it_learns_the_scene(scene: Path) -> None:
     truth = trainer.held_out_rays.view(0).rgb
     baseline = psnr(truth.mean(0).expand_as(truth), truth)
     train(trainer, 200)
-    evaluation = evaluate(trainer.renderer, trainer.held_out_rays, ALONE, lambda *_: None)
+    evaluation = evaluate(trainer.render, trainer.held_out_rays, ALONE, lambda *_: None)
     assert evaluation.psnr > baseline + 5
-    assert float(trainer.state.grid.occupied.float().mean()) < 0.6
+    assert trainer.state.model.occupancy() < 0.6
 
 
 def test_the_same_seed_gives_the_same_weights(scene: Path) -> None:
@@ -111,10 +110,12 @@ def test_warming_up_changes_nothing(scene: Path) -> None:
 def test_a_step_is_the_mean_over_its_shards(scene: Path) -> None:
     """Four shards' accumulated gradient is that of their mean loss in one backward pass."""
     trainer = small_trainer(scene)
-    trainer._accumulate_gradients(Replica(trainer.state.field, ALONE), ALONE)
-    accumulated = [p.grad.clone() for p in trainer.state.field.parameters()]
-    losses = [trainer._shard_loss(trainer.state.field, shard).value for shard in range(4)]
-    direct = torch.autograd.grad(torch.stack(losses).mean(), list(trainer.state.field.parameters()))
+    parameters = list(trainer.state.model.parameters())
+    trainer._gradients_of_all(ALONE, changing=False)
+    accumulated = [p.grad.clone() for p in parameters]
+    chunks = [chunk for shard in range(4) for chunk in trainer._chunks(shard)]
+    losses = [trainer.state.model(*chunk).value for chunk in chunks]
+    direct = torch.autograd.grad(torch.stack(losses).mean(), parameters)
     for a, b in zip(accumulated, direct, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
 
@@ -122,18 +123,18 @@ def test_a_step_is_the_mean_over_its_shards(scene: Path) -> None:
 def test_a_loss_that_is_not_finite_leaves_the_weights(scene: Path) -> None:
     trainer = small_trainer(scene)
     train(trainer, 1)
-    before = {k: v.clone() for k, v in trainer.state.tensors().items() if k.startswith("field")}
-    original = trainer.renderer.training_loss
+    before = {k: v.clone() for k, v in trainer.state.tensors().items() if k.startswith("model.f")}
+    original = trainer.state.model.loss
 
     def poisoned(*args: object) -> object:
-        loss = original(*args)  # type: ignore[arg-type]
-        return type(loss)(loss.value * float("nan"), loss.rays)
+        loss = original(*args)
+        return replace(loss, value=loss.value * float("nan"))
 
-    trainer.renderer.training_loss = poisoned  # type: ignore[assignment,method-assign]
-    losses = train(trainer, 1)
-    assert losses[0] != losses[0]
+    trainer.state.model.loss = poisoned
+    result = trainer.step(ALONE, changing=False)
+    assert result.skipped
     after = trainer.state.tensors()
-    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert before and all(torch.equal(before[name], after[name]) for name in before)
     assert trainer.state.step == 2
 
 

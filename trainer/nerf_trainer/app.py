@@ -16,12 +16,13 @@ from nerf_trainer.elastic import create_membership
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.loop import Loop, Outcome, Output
 from nerf_trainer.metrics import TrainerMetrics
+from nerf_trainer.models.interface import BACKGROUNDS
 from nerf_trainer.progress import Board
 from nerf_trainer.report import Report
 from nerf_trainer.saver import BackgroundSaver
 from nerf_trainer.scenes import load_scene
 from nerf_trainer.telemetry import Stopwatch, Telemetry
-from nerf_trainer.trainer import BACKGROUNDS, Trainer
+from nerf_trainer.trainer import Trainer
 
 log = logging.getLogger(__name__)
 

@@ -1,37 +1,11 @@
 """What the ranks of a generation tell each other. Without peers, each returns at once."""
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.state import TrainState
-
-
-class Replica:
-    """The field as one of several copies whose gradients are averaged in the last backward."""
-
-    def __init__(self, field: nn.Module, generation: Generation) -> None:
-        self._parallel = None
-        self._field = field
-        if generation.world_size > 1:
-            self._parallel = DistributedDataParallel(
-                field, broadcast_buffers=False, gradient_as_bucket_view=True
-            )
-
-    def __call__(self, x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
-        """The field's density and colour."""
-        sigma, rgb = (self._parallel or self._field)(x, d)
-        return sigma, rgb
-
-    def accumulating(self, last: bool) -> AbstractContextManager[object]:
-        """Context of a forward and backward pass: only the last one of a step talks to peers."""
-        if self._parallel is None or last:
-            return nullcontext()
-        return self._parallel.no_sync()
 
 
 def share_state(state: TrainState, generation: Generation) -> None:
@@ -39,7 +13,7 @@ def share_state(state: TrainState, generation: Generation) -> None:
     if generation.world_size == 1:
         return
     tensors = state.tensors()
-    device = state.grid.density.device
+    device = next(state.model.parameters()).device
     for dtype in sorted({tensor.dtype for tensor in tensors.values()}, key=str):
         names = [name for name, tensor in tensors.items() if tensor.dtype is dtype]
         flat = torch.cat([tensors[name].to(device).flatten() for name in names])

@@ -35,11 +35,9 @@ def load_config(path: Path | None) -> TrainerConfig:
         log.warning("%s: unknown field %s is ignored", path, ".".join(map(str, location)))
         _remove(data, location)
     try:
-        config = TrainerConfig.model_validate(data)
+        return TrainerConfig.model_validate(data)
     except ValidationError as error:
         raise TrainerFailure(CONFIG_INVALID, f"{path}: {_explain(error)}") from error
-    _check_across_fields(path, config)
-    return config
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -81,25 +79,12 @@ def _explain(error: ValidationError) -> str:
     """One sentence for each wrong field."""
     told = []
     for e in error.errors():
-        field = ".".join(map(str, e["loc"])) or "the file"
-        told.append(f"{field}: {e['msg']}, not {json.dumps(e['input'], default=str)[:80]}.")
+        field = ".".join(map(str, e["loc"]))
+        if field:
+            told.append(f"{field}: {e['msg']}, not {json.dumps(e['input'], default=str)[:80]}.")
+        else:  # A rule across fields, which names them.
+            told.append(f"{e['ctx']['error']}.")
     return " ".join(told)
-
-
-def _check_across_fields(path: Path, config: TrainerConfig) -> None:
-    training, model = config.training, config.model
-    if training.rays_per_batch % training.shards:
-        raise TrainerFailure(
-            CONFIG_INVALID,
-            f"{path}: training.raysPerBatch ({training.rays_per_batch}) must be a multiple of "
-            f"training.shards ({training.shards}).",
-        )
-    if model.base_resolution > model.finest_resolution:
-        raise TrainerFailure(
-            CONFIG_INVALID,
-            f"{path}: model.baseResolution ({model.base_resolution}) must not be greater than "
-            f"model.finestResolution ({model.finest_resolution}).",
-        )
 
 
 def identity(config: TrainerConfig) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from torch import Tensor
 from nerf_trainer.collectives import gather
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.rays import Rays, RaySource
-from nerf_trainer.renderer import Renderer
+from nerf_trainer.volrend import Rendered
 
 #: A perfect render has no finite PSNR; beyond this nobody sees a difference.
 MAX_PSNR = 100.0
 
+Render = Callable[[Rays], Rendered]
 OnView = Callable[[int, Tensor], None]  # (view, render as uint8 (H, W, 3)) -> None
 
 
@@ -34,7 +35,7 @@ class Evaluation:
 
 
 def evaluate(
-    renderer: Renderer, source: RaySource, generation: Generation, on_view: OnView
+    render: Render, source: RaySource, generation: Generation, on_view: OnView
 ) -> Evaluation:
     """Render every view on one of the ranks; `on_view` is called on each rank for each view.
 
@@ -43,7 +44,7 @@ def evaluate(
     found: list[float] = []
     for first in range(0, source.views, generation.world_size):
         mine = min(first + generation.rank, source.views - 1)
-        psnr, image = _judge(renderer, source, mine)
+        psnr, image = _judge(render, source, mine)
         scores = gather(torch.tensor([psnr], dtype=torch.float64, device=image.device), generation)
         images = gather(image, generation)
         for view in range(first, min(first + generation.world_size, source.views)):
@@ -52,10 +53,10 @@ def evaluate(
     return Evaluation(tuple(found))
 
 
-def _judge(renderer: Renderer, source: RaySource, view: int) -> tuple[float, Tensor]:
+def _judge(render: Render, source: RaySource, view: int) -> tuple[float, Tensor]:
     """PSNR (dB) and render (uint8) of one view."""
     rays: Rays = source.view(view)
-    rgb = renderer.render_all(rays).rgb.clamp(0, 1)
+    rgb = render(rays).rgb.clamp(0, 1)
     image = (rgb * 255).round().to(torch.uint8).view(source.height, source.width, 3)
     return psnr(rgb, rays.rgb), image
 

@@ -13,7 +13,7 @@ from nerf_contract.reasons import (
     TARGET_PSNR_REACHED,
     TRAINING_COMPLETED,
 )
-from nerf_trainer.collectives import Replica, share_state, sum_over_ranks
+from nerf_trainer.collectives import share_state, sum_over_ranks
 from nerf_trainer.elastic.interface import Generation, Membership, PeerLost, peer_loss
 from nerf_trainer.evaluate import Evaluation, evaluate
 from nerf_trainer.failures import TrainerFailure
@@ -81,7 +81,7 @@ class Loop:
     def _train_together(self, generation: Generation, stopwatch: Stopwatch) -> Outcome | None:
         """Train in one generation. None where the group changes before the end."""
         trainer, state = self._trainer, self._trainer.state
-        state.optimizer.zero_grad()
+        trainer.forget_gradients()
         share_state(state, generation)
         self._telemetry.joined(generation, state.step, stopwatch.lap())
         self._telemetry.phase("training")
@@ -90,18 +90,17 @@ class Loop:
             *(generation.number, generation.rank, generation.world_size, state.step),
             extra={"generation": generation.number, "world_size": generation.world_size},
         )
-        replica = Replica(state.field, generation)
         reached = None
         while state.step < trainer.training.steps and reached is None:
-            if self._step(replica, generation).changing:
+            if self._step(generation).changing:
                 return None
             reached = self._evaluate_if_due(generation)
         return self._finish(generation, reached)
 
-    def _step(self, replica: Replica, generation: Generation) -> StepResult:
+    def _step(self, generation: Generation) -> StepResult:
         stopwatch = Stopwatch()
         trainer = self._trainer
-        result = trainer.step(replica, generation, self._membership.changing())
+        result = trainer.step(generation, self._membership.changing())
         part = len(trainer.shards_of(generation)) / trainer.training.shards
         self._telemetry.stepped(trainer.state.step, result, stopwatch.lap(), part)
         self._check_loss(result.loss)
@@ -136,7 +135,7 @@ class Loop:
         self._telemetry.phase("evaluating")
         stopwatch = Stopwatch()
         trainer = self._trainer
-        evaluation = evaluate(trainer.renderer, trainer.held_out_rays, generation, self._picture)
+        evaluation = evaluate(trainer.render, trainer.held_out_rays, generation, self._picture)
         self._telemetry.evaluated(evaluation.psnr)
         step = trainer.state.step
         log.info(

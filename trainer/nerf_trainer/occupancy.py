@@ -46,9 +46,7 @@ class OccupancyGrid(nn.Module):
 
     def at(self, x: Tensor) -> Tensor:
         """Whether points (..., 3) lie in occupied cells: (...)."""
-        g = self.resolution
-        cell = ((x + self.bound) * (g / (2 * self.bound))).long().clamp(0, g - 1)
-        return self.occupied[cell[..., 0] + g * (cell[..., 1] + g * cell[..., 2])]
+        return look_up(self.occupied, self.bound, x)
 
     @torch.no_grad()
     def update(self, step: int, seed: int, density_at: DensityAt) -> None:
@@ -78,6 +76,13 @@ class OccupancyGrid(nn.Module):
         g = self.resolution
         corner = torch.stack([cells % g, cells // g % g, cells // (g * g)], -1)
         return (corner + place) * (2 * self.bound / g) - self.bound
+
+
+def look_up(occupied: Tensor, bound: float, x: Tensor) -> Tensor:
+    """Entries of `occupied` (G^3,) at the cells of points (..., 3) in the cube: (...)."""
+    g = round(len(occupied) ** (1 / 3))
+    cell = ((x + bound) * (g / (2 * bound))).int().clamp(0, g - 1)
+    return occupied[cell[..., 0] + g * (cell[..., 1] + g * cell[..., 2])]
 
 
 def is_due(step: int) -> bool:

@@ -1,4 +1,4 @@
-"""Precision: autocast and loss scaling on a GPU; a CPU computes in fp32."""
+"""Precision: autocast, and the loss scaling that fp16 gradients need."""
 
 from contextlib import AbstractContextManager
 
@@ -7,9 +7,11 @@ import torch
 
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     """The lower precision to compute in, or None for fp32."""
-    if device.type == "cpu" or precision == "fp32":
+    if precision == "fp32":
         return None
     if precision == "auto":
+        if device.type == "cpu":
+            return None  # Few CPUs are faster in bf16, and most of them are several times slower.
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     return {"fp16": torch.float16, "bf16": torch.bfloat16}[precision]
 
@@ -27,6 +29,10 @@ class Precision:
     def autocast(self) -> AbstractContextManager[object]:
         """Context of a forward pass."""
         return torch.autocast(self._device.type, self.dtype, enabled=self.dtype is not None)
+
+    def scale(self) -> float:
+        """The loss scale; 1 without a scaler."""
+        return float(self.scaler.get_scale())
 
     def state(self) -> dict[str, torch.Tensor]:
         """The scaler's state as tensors; empty without one."""

@@ -19,6 +19,7 @@ class Rays:
     o: Tensor
     d: Tensor
     rgb: Tensor
+    alpha: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.o)
@@ -37,6 +38,9 @@ class RaySource:
         self._poses = torch.from_numpy(views.poses)
         self._intrinsics = torch.from_numpy(views.intrinsics)
         self.views, self.height, self.width = (int(n) for n in views.images.shape[:3])
+
+    def at(self, scale: int) -> "RaySource":
+        return self
 
     def draw(self, count: int, rng: np.random.Generator) -> Rays:
         """Rays through `count` pixels of all views, drawn evenly with replacement."""

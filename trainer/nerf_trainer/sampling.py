@@ -11,7 +11,8 @@ occupied, a step has fewer rays, and all of them soon, as the grid empties.
 Names: R rays, C candidates a ray, M packed samples, o origins, d directions, t distances.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,11 +20,10 @@ from torch import Tensor
 MAX_STRIDE = 2.0
 
 
-@dataclass(frozen=True)
-class Packed:
+class Packed(NamedTuple):
     """Samples of R rays, ray by ray, padded to M.
 
-    candidate: index into the flattened (R, C) candidates, (M,); padding points at candidate 0.
+    candidate: index into the flattened (R, C) candidates, (M,); padding points at the last.
     first, end: the samples of ray r are first[r] to end[r] - 1, (R,).
     stride: each sample stands for so many candidates, scalar; 1 where nothing was thinned.
     rays: so many rays, from the first, have their samples here, scalar.
@@ -36,8 +36,7 @@ class Packed:
     rays: Tensor
 
 
-@dataclass(frozen=True)
-class Samples:
+class Samples(NamedTuple):
     """Packed samples in space.
 
     x, d: positions and directions (M, 3). t: distances (M,). delta: lengths (M,), 0 for padding.
@@ -82,14 +81,14 @@ def pack(occupied: Tensor, budget: int, phase: Tensor) -> Packed:
     """
     stride = stride_for(occupied, budget)
     kept = thin(occupied, stride, phase)
-    end = kept.sum(-1).cumsum(0)
-    rays = (end <= budget).sum()
-    end = end.clamp(max=torch.where(end <= budget, end, 0).amax())
+    order = kept.flatten().cumsum(0, dtype=torch.int32)
+    places = torch.arange(1, budget + 1, device=order.device, dtype=torch.int32)
+    candidate = torch.searchsorted(order, places).clamp(max=kept.numel() - 1)
+    end = order.view(kept.shape)[:, -1].long()
+    fits = end <= budget
+    end = end.clamp(max=torch.where(fits, end, 0).amax())
     first = torch.cat([end.new_zeros(1), end[:-1]])
-    found = kept.flatten().nonzero().squeeze(1)[:budget]
-    candidate = torch.zeros(budget, dtype=torch.long, device=occupied.device)
-    candidate[: len(found)] = found
-    return Packed(candidate, first, end, stride, rays)
+    return Packed(candidate, first, end, stride, fits.sum())
 
 
 def stride_for(occupied: Tensor, budget: int) -> Tensor:
@@ -104,7 +103,7 @@ def thin(occupied: Tensor, stride: Tensor, phase: Tensor) -> Tensor:
 
     A ray with n occupied candidates keeps at most n / stride + 1.
     """
-    number = occupied.cumsum(-1) - 1
+    number = occupied.cumsum(-1, dtype=torch.int32) - 1
     place = number / stride + phase[:, None]
     before = (number - 1) / stride + phase[:, None]
     return occupied & (place.floor() > before.floor())
@@ -125,3 +124,14 @@ def place_samples(o: Tensor, d: Tensor, t: Tensor, step: Tensor, packed: Packed)
         first=packed.first,
         end=packed.end,
     )
+
+
+def runs(counts: list[int], budget: int) -> Iterator[tuple[int, int]]:
+    """Cut a list into the longest runs whose sums are at most `budget`: (start, end) of each."""
+    start, total = 0, 0
+    for i, count in enumerate(counts):
+        if total + count > budget:
+            yield start, i
+            start, total = i, 0
+        total += count
+    yield start, len(counts)

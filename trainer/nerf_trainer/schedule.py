@@ -1,7 +1,60 @@
-"""The learning rate as a function of the step alone."""
+"""What changes in the course of a training, as functions of the step alone."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nerf_contract.training import Stage, TrainingConfig
 
 WARM_UP_STEPS = 10
 LAST_SHARE = 0.03
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `training.stages` may change.
+
+    downscale: factor by which the photos are smaller. samples_per_ray: see TrainingConfig.
+    detail: share of the encoding's levels that are open, in [0, 1].
+    """
+
+    downscale: int = 1
+    samples_per_ray: int = 192
+    detail: float = 1.0
+
+
+def settings_at(training: TrainingConfig, step: int) -> Settings:
+    """What holds in a step, counted from 0."""
+    return Settings(
+        downscale=_latest(training, step, lambda stage: stage.downscale) or 1,
+        samples_per_ray=_latest(training, step, lambda stage: stage.samples_per_ray)
+        or training.samples_per_ray,
+        detail=detail_at(training, step),
+    )
+
+
+def detail_at(training: TrainingConfig, step: int) -> float:
+    """Open share of the encoding: evenly from one stage that sets it to the next one."""
+    marks = [(s.from_step, s.detail / 100) for s in training.stages if s.detail is not None]
+    if not marks or step < marks[0][0]:
+        return 1.0
+    for (start, low), (end, high) in itertools.pairwise(marks):
+        if start <= step < end:
+            return low + (high - low) * (step - start) / (end - start)
+    return marks[-1][1]
+
+
+def _latest(
+    training: TrainingConfig, step: int, field: Callable[[Stage], int | None]
+) -> int | None:
+    """A field of the last stage that has begun and sets it."""
+    values = [field(stage) for stage in training.stages if stage.from_step <= step]
+    return next((value for value in reversed(values) if value is not None), None)
+
+
+def first_learning_rate(training: TrainingConfig, hashed: bool) -> float:
+    """`training.learningRate`, or what suits the encoding."""
+    return training.learning_rate or (0.02 if hashed else 0.0005)
 
 
 def learning_rate(first: float, step: int, steps: int) -> float:

@@ -6,64 +6,70 @@ import torch
 from torch import Tensor
 
 from nerf_contract.training import TrainerConfig
-from nerf_trainer.fields import create_field
-from nerf_trainer.occupancy import OccupancyGrid
+from nerf_trainer.models import create_model
 from nerf_trainer.precision import Precision
-from nerf_trainer.schedule import learning_rate
+from nerf_trainer.schedule import first_learning_rate, learning_rate, settings_at
 
 BETAS = (0.9, 0.99)
 EPSILON = 1e-15
 
 
 class TrainState:
-    """Model, optimizer, occupancy grid, loss scaler and the completed steps.
+    """Model, optimizer, loss scaler, the completed steps, and how far chunks were halved.
 
     Nothing else decides how training goes on: the schedule and all randomness follow from the
     step.
     """
 
-    def __init__(self, config: TrainerConfig, device: torch.device) -> None:
-        model, training = config.model, config.training
+    def __init__(self, config: TrainerConfig, chunk_rays: int, device: torch.device) -> None:
+        self._training = config.training
         self.step = 0
-        self.field = create_field(model, training.seed).to(device)
-        self.grid = OccupancyGrid(model.occupancy_resolution, model.scene_bound).to(device)
-        self.precision = Precision(training.precision, device)
+        self.halvings = 0
+        self.model = create_model(config, chunk_rays).to(device)
+        self.precision = Precision(config.training.precision, device)
+        hashed = config.model.resolved_encoding == "hashgrid"
+        self._first_rate = first_learning_rate(config.training, hashed)
         self.optimizer = torch.optim.Adam(
-            self.field.parameters(),
-            lr=training.learning_rate,
-            betas=BETAS,
-            eps=EPSILON,
-            fused=True,
+            self.model.parameters(), lr=self._first_rate, betas=BETAS, eps=EPSILON, fused=True
         )
-        self._training = training
         self._create_moments()
+        self.apply_schedule()
 
     def _create_moments(self) -> None:
         """Adam makes its moments in the first step; a checkpoint may be read before that."""
-        for parameter in self.field.parameters():
+        for parameter in self.model.parameters():
             self.optimizer.state[parameter] = {
                 "step": torch.zeros((), device=parameter.device),
                 "exp_avg": torch.zeros_like(parameter),
                 "exp_avg_sq": torch.zeros_like(parameter),
             }
 
-    def apply_gradients(self) -> None:
-        """One step of the optimizer, at the scheduled learning rate."""
-        rate = learning_rate(self._training.learning_rate, self.step, self._training.steps)
+    def apply_schedule(self) -> None:
+        """Set what the next step is to be done with."""
+        self.model.apply_settings(settings_at(self._training, self.step))
+        rate = learning_rate(self._first_rate, self.step, self._training.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+
+    def apply_gradients(self) -> None:
+        """One step of the optimizer; with a loss scaler, only where the gradients are finite."""
         self.precision.scaler.step(self.optimizer)
         self.precision.scaler.update()
 
+    def advance(self) -> None:
+        """A step is done, whether or not it changed the weights."""
+        self.step += 1
+        self.apply_schedule()
+
     def tensors(self) -> dict[str, Tensor]:
         """The whole state by name. The tensors are the live ones, but for the scalars."""
-        live = dict(self._live())
-        return live | self.precision.state() | {"step": torch.tensor(self.step)}
+        scalars = {"step": torch.tensor(self.step), "halvings": torch.tensor(self.halvings)}
+        return dict(self._live()) | self.precision.state() | scalars
 
     def _live(self) -> Iterator[tuple[str, Tensor]]:
-        yield "occupancy.density", self.grid.density
-        for name, parameter in self.field.named_parameters():
-            yield f"field.{name}", parameter.detach()
+        for name, tensor in self.model.state_dict().items():
+            yield f"model.{name}", tensor
+        for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state[parameter].items():
                 yield f"optimizer.{name}.{key}", value
 
@@ -72,6 +78,8 @@ class TrainState:
         """Take over what `tensors` gave, of this or another process."""
         for name, tensor in self._live():
             tensor.copy_(tensors[name])
-        self.grid.refresh()
+        self.model.refresh()
         self.precision.load(tensors)
         self.step = int(tensors["step"])
+        self.halvings = int(tensors["halvings"])
+        self.apply_schedule()

@@ -79,8 +79,10 @@ class Telemetry:
     def watch(self, state: TrainState) -> None:
         """Now and then, what costs more to find out: occupancy and GPU memory."""
         if state.step % WATCH_STEPS == 0:
-            self._metrics.set(m.OCCUPANCY, float(state.grid.occupied.float().mean()))
-            self._gpu_memory(state.grid.occupied.device)
+            occupancy = state.model.occupancy()
+            if occupancy is not None:
+                self._metrics.set(m.OCCUPANCY, occupancy)
+            self._gpu_memory(next(state.model.parameters()).device)
 
     def evaluated(self, psnr: float) -> None:
         """Held-out PSNR in dB."""

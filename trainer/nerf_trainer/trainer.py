@@ -2,23 +2,24 @@
 
 import logging
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from nerf_contract.training import TrainerConfig
-from nerf_trainer.collectives import Replica, sum_over_ranks
+from nerf_contract.training import TrainerConfig, TrainingConfig
 from nerf_trainer.elastic.interface import Generation
-from nerf_trainer.occupancy import is_due
+from nerf_trainer.gradients import GradientBuffer
+from nerf_trainer.models import Loss
+from nerf_trainer.phases import PhaseClock
 from nerf_trainer.randomness import generator
-from nerf_trainer.rays import RaySource
-from nerf_trainer.renderer import Loss, Renderer
+from nerf_trainer.rays import Rays, RaySource
 from nerf_trainer.scenes import Scene
 from nerf_trainer.state import TrainState
+from nerf_trainer.volrend import Rendered
 
 log = logging.getLogger(__name__)
-
-BACKGROUNDS = {"white": 1.0, "black": 0.0}
 
 
 @dataclass(frozen=True)
@@ -26,95 +27,164 @@ class StepResult:
     """What all ranks agree on after a step.
 
     loss: mean squared error over the batch. rays: so many took part in it, see `sampling`.
-    samples: field evaluations, padding included.
-    changing: some rank knows of a new generation.
+    samples: evaluations of the main field, padding included. changing: some rank knows of a new
+    generation. skipped: the loss or a gradient was not finite, and the weights were left alone.
+    seconds: of this rank, by phase.
     """
 
     loss: float
     rays: int
     samples: int
     changing: bool
+    skipped: bool
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the ranks add up besides their gradients; `gradients` is finite if all of them are."""
+
+    error: float
+    rays: float
+    samples: float
+    changing: float
+    out_of_memory: float
+    gradients: float
 
 
 class Trainer:
     """The state and the step that advances it.
 
-    A batch is made of `training.shards` shards, each with its own forward and backward pass over
-    arrays of one size; rank r of W computes the shards s with s % W == r.
+    A batch is made of `training.shards` shards, each drawn from a generator of its own; rank r of
+    W computes the shards s with s % W == r. A shard is computed in chunks of one size.
     """
 
     def __init__(self, config: TrainerConfig, scene: Scene, device: torch.device) -> None:
-        training = config.training
-        self.training = training
+        self.training = config.training
         self.device = device
-        self.state = TrainState(config, device)
-        self.shard_rays = training.rays_per_batch // training.shards
-        self.shard_samples = shard_budget(self.shard_rays, config)
-        self.renderer = Renderer(
-            self.state.field,
-            self.state.grid,
-            self.state.precision,
-            budget=self.shard_samples,
-            count=training.samples_per_ray,
-            background=BACKGROUNDS[config.model.background],
-        )
+        self.shard_rays = self.training.rays_per_batch // self.training.shards
+        self.state = TrainState(config, chunk_rays(self.training, 0), device)
         self.train_rays = RaySource(scene.train, device)
         self.held_out_rays = RaySource(scene.held_out, device)
-        if training.compile:
-            torch._dynamo.config.optimize_ddp = False
-            self.state.field.compile(dynamic=False)
+        self._clock = PhaseClock(device)
+        self._gradients = GradientBuffer(self.state.model.parameters(), tail=5)
+        if self.training.compile:
+            self.state.model.compile_parts()
 
     def warm_up(self) -> None:
-        """Compile everything by one shard's forward and backward pass. Changes no state."""
-        self._shard_loss(self.state.field, 0).value.backward()
-        self.state.optimizer.zero_grad()
+        """Compile everything by one chunk's forward and backward pass. Changes no state."""
+        for rays, noise in self._chunks(0):
+            self._loss(rays, noise).value.backward()
+            break
+        self.forget_gradients()
 
-    def step(self, replica: Replica, generation: Generation, changing: bool) -> StepResult:
+    def forget_gradients(self) -> None:
+        """Drop what an unfinished step has accumulated."""
+        self._gradients.zero()
+        self._clock.lap()
+
+    def step(self, generation: Generation, changing: bool) -> StepResult:
         """One optimizer step; all ranks of the generation take it together.
 
-        changing: whether this rank knows of a new generation. A step whose loss is not finite
-        leaves the weights as they are.
+        changing: whether this rank knows of a new generation. A rank that is out of memory makes
+        all of them do the step again in smaller chunks.
         """
-        mine = [*self._accumulate_gradients(replica, generation), float(changing)]
-        loss_sum, rays, votes = sum_over_ranks(mine, generation, self.device)
-        loss = loss_sum / self.training.shards
-        if math.isfinite(loss):
-            self.state.apply_gradients()
-        self.state.optimizer.zero_grad()
-        self.state.step += 1
-        if is_due(self.state.step):
-            self.update_occupancy()
-        return StepResult(loss, int(rays), self.shard_samples * self.training.shards, votes > 0)
-
-    def update_occupancy(self) -> None:
-        """Let the grid follow the field."""
-        self.state.grid.update(self.state.step, self.training.seed, self.renderer.density_at)
+        sums = self._gradients_of_all(generation, changing)
+        while sums.out_of_memory:
+            self._halve_chunks()
+            sums = self._gradients_of_all(generation, changing)
+        loss = sums.error / self.training.shards
+        finite = math.isfinite(loss) and math.isfinite(sums.gradients)
+        with self._clock.phase("optimizer"):
+            if finite or self.state.precision.scaler.is_enabled():
+                self.state.apply_gradients()
+            self._gradients.zero()
+        self.state.advance()
+        with self._clock.phase("occupancy"), self.state.precision.autocast():
+            self.state.model.advance(self.state.step, self.training.seed)
+        return StepResult(
+            loss=loss,
+            rays=int(sums.rays),
+            samples=int(sums.samples),
+            changing=sums.changing > 0,
+            skipped=not finite,
+            seconds=self._clock.lap(),
+        )
 
     def shards_of(self, generation: Generation) -> range:
         """Numbers of the shards that this rank computes."""
         return range(generation.rank, self.training.shards, generation.world_size)
 
-    def _accumulate_gradients(self, replica: Replica, generation: Generation) -> list[float]:
-        """Forward and backward of this rank's shards: the sums of their losses and rays."""
-        shards = self.shards_of(generation)
-        # DDP takes the mean over ranks; the batch's gradient is the mean over shards.
-        share = generation.world_size / self.training.shards
-        sums = torch.zeros(2, device=self.device)
-        for shard in shards:
-            with replica.accumulating(last=shard == shards[-1]):
-                loss = self._shard_loss(replica, shard)
-                self.state.precision.scaler.scale(loss.value * share).backward()
-            sums += torch.stack([loss.value.detach(), loss.rays])
-        return list(sums.tolist())
+    def render(self, rays: Rays) -> Rendered:
+        """Render any number of rays as they are judged: without randomness."""
+        with self.state.precision.autocast():
+            return self.state.model.render(rays)
 
-    def _shard_loss(self, field: Replica | torch.nn.Module, shard: int) -> Loss:
-        rng = generator(self.training.seed, self.state.step, shard)
-        rays = self.train_rays.draw(self.shard_rays, rng)
-        return self.renderer.training_loss(field, rays, rng)
+    def _gradients_of_all(self, generation: Generation, changing: bool) -> Sums:
+        """Accumulate the gradients of this rank's shards, and add up those of all ranks."""
+        tail = torch.zeros(5, device=self.device)
+        try:
+            for shard in self.shards_of(generation):
+                for rays, noise in self._chunks(shard):
+                    tail[:3] += self._accumulate(rays, noise)
+        except torch.OutOfMemoryError as error:
+            log.warning("out of memory in chunks of %d rays: %s", self._chunk_rays, error)
+            tail[4] = 1
+        tail[3] = float(changing)
+        with self._clock.phase("all_reduce"):
+            return Sums(*self._gradients.sum_over_ranks(tail, generation).tolist())
+
+    def _accumulate(self, rays: Rays, noise: Tensor) -> Tensor:
+        """Forward and backward of a chunk: its part of the error, its rays and its samples."""
+        share = len(rays) / self.shard_rays
+        with self._clock.phase("forward"):
+            loss = self._loss(rays, noise)
+        with self._clock.phase("backward"):
+            scaled = self.state.precision.scaler.scale(loss.value)
+            (scaled * (share / self.training.shards)).backward()
+        samples = loss.rays.new_tensor(loss.samples)
+        return torch.stack([loss.error * share, loss.rays.float(), samples.float()])
+
+    def _loss(self, rays: Rays, noise: Tensor) -> Loss:
+        with self.state.precision.autocast():
+            loss: Loss = self.state.model(rays, noise)
+        return loss
+
+    def _chunks(self, shard: int) -> Iterator[tuple[Rays, Tensor]]:
+        """The rays of a shard and their noise (rows, R), cut into chunks of one size."""
+        with self._clock.phase("data"):
+            model = self.state.model
+            rng = generator(self.training.seed, self.state.step, shard)
+            source = self.train_rays.at(model.settings.downscale)
+            rays = source.draw(self.shard_rays, rng)
+            noise = torch.from_numpy(rng.random((model.noise_rows(), len(rays)), dtype="float32"))
+            noise = noise.to(self.device)
+        size = self._chunk_rays
+        for start in range(0, len(rays), size):
+            yield rays.slice(start, start + size), noise[:, start : start + size]
+
+    @property
+    def _chunk_rays(self) -> int:
+        return chunk_rays(self.training, self.state.halvings)
+
+    def _halve_chunks(self) -> None:
+        if self._chunk_rays == 1:
+            raise torch.OutOfMemoryError("not even a single ray fits in memory")
+        self.state.halvings += 1
+        self._gradients.zero()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        log.warning("step %d is done again in chunks of %d rays", self.state.step, self._chunk_rays)
 
 
-def shard_budget(rays: int, config: TrainerConfig) -> int:
-    """Samples in a shard's arrays: enough for rays of average length, and for any single one."""
-    training = config.training
-    average = min(training.kept_samples_per_ray, training.samples_per_ray)
-    return max(rays * average, training.samples_per_ray)
+def chunk_rays(training: TrainingConfig, halvings: int) -> int:
+    """Rays of a shard that are computed at once: the most that divide it evenly and are allowed.
+
+    halvings: so often has the allowed number been halved.
+    """
+    shard = training.rays_per_batch // training.shards
+    allowed = max(1, min(training.rays_per_chunk or shard, shard) >> halvings)
+    parts = math.ceil(shard / allowed)
+    while shard % parts:
+        parts += 1
+    return shard // parts

@@ -1,11 +1,12 @@
-"""Volume rendering of packed samples.
+"""Volume rendering, of packed samples and of samples in rows.
 
 Mildenhall et al.: NeRF, ECCV 2020, equation 3; Max: Optical Models for Direct Volume Rendering,
-1995. Sums along a ray are differences of one running sum over all samples, in float64 so that
-neighbours do not touch the result: the order of additions is fixed, whatever the hardware.
+1995. Sums along a packed ray are differences of one running sum over all samples, in float64 so
+that neighbours do not touch the result: the order of additions is fixed, whatever the hardware.
 
-Names: R rays, M samples, sigma density, delta length, tau = sigma * delta optical thickness,
-T transmittance before a sample, w = T * (1 - exp(-tau)) its weight.
+Names: R rays, M packed samples, S samples of each ray, sigma density, delta length,
+tau = sigma * delta optical thickness, T transmittance before a sample, w = T * (1 - exp(-tau)) its
+weight. A background is a grey value or colour in [0, 1]: a number, or (R, 1) or (R, 3).
 """
 
 from dataclasses import dataclass
@@ -25,18 +26,21 @@ class Rendered:
     depth: Tensor
 
 
-def render(samples: Samples, sigma: Tensor, rgb: Tensor, background: float) -> Rendered:
-    """Composite sigma (M,) and rgb (M, 3) along each ray, over a grey background in [0, 1]."""
+def render(samples: Samples, sigma: Tensor, rgb: Tensor, background: Tensor | float) -> Rendered:
+    """Composite packed sigma (M,) and rgb (M, 3) along each ray."""
     w = weights(sigma * samples.delta, samples.ray, samples.first)
     channels = torch.cat([rgb, torch.ones_like(w)[:, None], samples.t[:, None]], -1)
     sums = sum_by_ray(w[:, None] * channels, samples.first, samples.end)
-    opacity = sums[:, 3]
-    colour = sums[:, :3] + background * (1 - opacity[:, None])
-    return Rendered(colour, opacity, sums[:, 4])
+    return over(sums[:, :3], sums[:, 3], sums[:, 4], background)
+
+
+def over(rgb: Tensor, opacity: Tensor, depth: Tensor, background: Tensor | float) -> Rendered:
+    """Colours (R, 3), premultiplied by their opacity (R,), in front of a background."""
+    return Rendered(rgb + background * (1 - opacity[:, None]), opacity, depth)
 
 
 def weights(tau: Tensor, ray: Tensor, first: Tensor) -> Tensor:
-    """Contribution of each sample to its ray: (M,). Padding has tau 0, and weight 0."""
+    """Contribution of each packed sample to its ray: (M,). Padding has tau 0, and weight 0."""
     running = tau.double().cumsum(0)
     before = running - tau
     start = torch.cat([running.new_zeros(1), running])[first]
@@ -45,6 +49,21 @@ def weights(tau: Tensor, ray: Tensor, first: Tensor) -> Tensor:
 
 
 def sum_by_ray(values: Tensor, first: Tensor, end: Tensor) -> Tensor:
-    """Sum of values (M, K) over the samples of each ray: (R, K)."""
+    """Sum of values (M, K) over the packed samples of each ray: (R, K)."""
     running = torch.cat([values.new_zeros(1, values.shape[1]).double(), values.double().cumsum(0)])
     return (running[end] - running[first]).float()
+
+
+def render_rows(
+    sigma: Tensor, rgb: Tensor, t: Tensor, delta: Tensor, background: Tensor | float
+) -> tuple[Rendered, Tensor]:
+    """Composite sigma, t, delta (R, S) and rgb (R, S, 3); also the weights (R, S)."""
+    w = row_weights(sigma * delta)
+    colour = (w[..., None] * rgb).sum(1)
+    return over(colour, w.sum(1), (w * t).sum(1), background), w
+
+
+def row_weights(tau: Tensor) -> Tensor:
+    """Contribution of each sample to its ray, both (R, S)."""
+    before = tau.cumsum(1) - tau
+    return torch.exp(-before) * -torch.expm1(-tau)

@@ -1,23 +1,57 @@
 """Radiance fields, chosen by `spec.model`."""
 
-import torch
+from torch import nn
 
 from nerf_contract.training import ModelConfig
+from nerf_trainer.fields.classic import ClassicNetwork
+from nerf_trainer.fields.compact import CompactNetwork, DensityNetwork
+from nerf_trainer.fields.frequency import FrequencyEncoding
 from nerf_trainer.fields.hashgrid import HashGrid
 from nerf_trainer.fields.radiance import RadianceField
+from nerf_trainer.fields.space import Contraction, Cube
 
-__all__ = ["RadianceField", "create_field"]
+__all__ = ["RadianceField", "create_field", "create_proposal"]
+
+POSITION_FREQUENCIES = 10
+#: A proposal only finds surfaces: a small table, few levels and a small network do.
+PROPOSAL_LEVELS = 5
+PROPOSAL_LOG2_TABLE = 14
+PROPOSAL_WIDTH = 16
 
 
-def create_field(config: ModelConfig, seed: int) -> RadianceField:
-    """The field that the config describes; its initial weights depend on the seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        encoding = HashGrid(
-            config.levels,
-            config.log2_table_size,
-            config.features_per_level,
-            config.base_resolution,
-            config.finest_resolution,
-        )
-        return RadianceField(encoding, config.hidden_width, config.scene_bound)
+def create_field(config: ModelConfig) -> RadianceField:
+    """The field that the config describes, with weights from torch's global generator."""
+    encoding = create_encoding(config)
+    if config.type == "mlp":
+        network: nn.Module = ClassicNetwork(encoding.out_features)
+    else:
+        network = CompactNetwork(encoding.out_features, config.hidden_width)
+    return RadianceField(create_space(config), encoding, network)
+
+
+def create_proposal(config: ModelConfig, finest_resolution: int) -> nn.Module:
+    """A small field in the same space, of density alone: x (M, 3) -> sigma (M,)."""
+    table = min(PROPOSAL_LOG2_TABLE, config.log2_table_size)
+    base = min(config.base_resolution, finest_resolution)
+    encoding = HashGrid(PROPOSAL_LEVELS, table, 2, base, finest_resolution)
+    network = DensityNetwork(encoding.out_features, PROPOSAL_WIDTH)
+    return nn.Sequential(create_space(config), encoding, network)
+
+
+def create_encoding(config: ModelConfig) -> HashGrid | FrequencyEncoding:
+    """The encoding of positions."""
+    if config.resolved_encoding == "frequency":
+        return FrequencyEncoding(POSITION_FREQUENCIES)
+    return HashGrid(
+        config.levels,
+        config.log2_table_size,
+        config.features_per_level,
+        config.base_resolution,
+        config.finest_resolution,
+    )
+
+
+def create_space(config: ModelConfig) -> nn.Module:
+    """World coordinates to those of the encoding."""
+    space = Contraction if config.space == "unbounded" else Cube
+    return space(config.scene_bound)

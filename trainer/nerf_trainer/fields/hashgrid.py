@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nerf_trainer.fields.detail import open_share
+
 #: The primes of the paper's spatial hash, modulo 2^32 as int32; the first is 1 for the cache.
 PRIMES = (1, 2654435761 - (1 << 32), 805459861)
 INITIAL_RANGE = 1e-4
@@ -37,7 +39,7 @@ class LevelGroup:
 
 
 class HashGrid(nn.Module):
-    """Encodes points (M, 3) in [0, 1]^3 as features (M, L * F).
+    """Encodes points (M, 3) in [-1, 1]^3 as features (M, L * F).
 
     A level whose (resolution + 1)^3 vertices fit in 2^log2_table_size entries is stored densely
     and without collisions; a finer one is hashed.
@@ -60,11 +62,17 @@ class HashGrid(nn.Module):
         self.register_buffer("resolution", resolution, persistent=False)
         self.start: Tensor
         self.register_buffer("start", torch.tensor(starts)[:, None], persistent=False)
+        self.open: Tensor
+        self.register_buffer("open", torch.ones(levels), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, v: Tensor) -> Tensor:
         """Trilinear interpolation on each level: (M, 3) -> (M, L * F)."""
-        features = _Interpolate.apply(self.table, x, self)
-        return features.permute(1, 0, 2).reshape(len(x), self.out_features)
+        features = _Interpolate.apply(self.table, v / 2 + 0.5, self) * self.open[:, None, None]
+        return features.permute(1, 0, 2).reshape(len(v), self.out_features)
+
+    def set_detail(self, detail: float) -> None:
+        """Open this share, in [0, 1], of the levels, coarse to fine."""
+        self.open.copy_(open_share(detail, len(self.open)))
 
     def groups(self) -> list[LevelGroup]:
         """The levels, coarse to fine, in at most two groups."""

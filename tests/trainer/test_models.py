@@ -1,0 +1,144 @@
+"""Every way to sample: it learns, resumes bit by bit, and bounds its memory."""
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from scene_files import blender_scene, room_scene  # noqa: E402
+
+from nerf_contract.training import DatasetConfig, TrainerConfig  # noqa: E402
+from nerf_trainer.elastic.interface import Generation  # noqa: E402
+from nerf_trainer.evaluate import psnr  # noqa: E402
+from nerf_trainer.scenes import load_scene  # noqa: E402
+from nerf_trainer.trainer import Trainer  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+ALONE = Generation(number=1, rank=0, world_size=1, source=0, writer=0)
+SMALL_GRID = {"levels": 6, "log2TableSize": 13, "finestResolution": 64, "hiddenWidth": 32}
+MODELS = {
+    "occupancy": {**SMALL_GRID, "occupancyResolution": 16, "sceneBound": 1.0},
+    "hierarchical": {**SMALL_GRID, "sampling": "hierarchical", "sceneBound": 1.0},
+    "proposal": {**SMALL_GRID, "space": "unbounded", "sceneBound": 1.5},
+}
+
+
+def create(folder: Path, name: str, **training: object) -> Trainer:
+    torch.set_num_threads(1)
+    config = TrainerConfig.model_validate(
+        {
+            "model": {**MODELS[name], "background": training.pop("background", "white")},
+            "training": {
+                **{"steps": 150, "raysPerBatch": 256, "samplesPerRay": 48, "shards": 4},
+                **{"compile": False, "threads": 1, **training},
+            },
+        }
+    )
+    scene = load_scene(DatasetConfig(), folder, config.model.background)
+    return Trainer(config, scene, torch.device("cpu"))
+
+
+def train(trainer: Trainer, steps: int) -> list[float]:
+    return [trainer.step(ALONE, changing=False).loss for _ in range(steps)]
+
+
+def judge(trainer: Trainer) -> float:
+    rays = trainer.held_out_rays.view(0)
+    return psnr(trainer.render(rays).rgb, rays.rgb)
+
+
+def same(a: Trainer, b: Trainer) -> bool:
+    first, second = a.state.tensors(), b.state.tensors()
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+@pytest.fixture(scope="module")
+def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return blender_scene(tmp_path_factory.mktemp("ball"), train=24)
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return room_scene(tmp_path_factory.mktemp("room"), train=24)
+
+
+@pytest.mark.parametrize("background", ["white", "black", "random"])
+def test_every_background_is_learnt(ball: Path, background: str) -> None:
+    trainer = create(ball, "occupancy", background=background)
+    train(trainer, 150)
+    assert judge(trainer) > 19
+
+
+def test_a_hash_grid_behind_the_hierarchical_sampling_learns(ball: Path) -> None:
+    trainer = create(ball, "hierarchical")
+    train(trainer, 150)
+    assert judge(trainer) > 19
+
+
+def test_an_unbounded_scene_is_learnt_with_its_background(room: Path) -> None:
+    trainer = create(room, "proposal")
+    rays = trainer.held_out_rays.view(0)
+    guess = psnr(rays.rgb.mean(0).expand_as(rays.rgb), rays.rgb)
+    train(trainer, 150)
+    assert judge(trainer) > guess + 4
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_resuming_at_any_step_is_the_uninterrupted_run(ball: Path, room: Path, name: str) -> None:
+    folder = room if name == "proposal" else ball
+    whole, first, second = (create(folder, name) for _ in range(3))
+    losses = train(whole, 20)
+    train(first, 13)
+    second.state.load({k: v.clone() for k, v in first.state.tensors().items()})
+    assert train(second, 7) == losses[13:]
+    assert same(second, whole)
+
+
+def out_of_memory_once(trainer: Trainer, call: int) -> None:
+    """Let the call-th chunk find no memory, as a GPU would: no GPU is at hand here."""
+    original, calls = trainer.state.model.loss, iter(range(10**6))
+
+    def loss(*args: object) -> object:
+        if next(calls) == call:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return original(*args)
+
+    trainer.state.model.loss = loss
+
+
+@pytest.mark.parametrize("call", [0, 3])
+def test_out_of_memory_halves_the_chunk_and_not_the_batch(ball: Path, call: int) -> None:
+    halved, small = create(ball, "hierarchical"), create(ball, "hierarchical", raysPerChunk=32)
+    out_of_memory_once(halved, call)
+    results = [t.step(ALONE, changing=False) for t in (halved, small)]
+    assert results[0].rays == results[1].rays == 256
+    assert results[0].loss == results[1].loss
+    train(halved, 3), train(small, 3)
+    assert halved.state.halvings == 1
+    assert torch.equal(halved.state.tensors()["step"], torch.tensor(4))
+    halved.state.halvings = 0
+    assert same(halved, small)
+
+
+def test_a_ray_that_does_not_fit_is_an_error(ball: Path) -> None:
+    trainer = create(ball, "hierarchical")
+
+    def loss(*_: object) -> object:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    trainer.state.model.loss = loss
+    with pytest.raises(torch.OutOfMemoryError, match="single ray"):
+        trainer.step(ALONE, changing=False)
+
+
+def test_stages_change_the_rays_and_the_samples(ball: Path) -> None:
+    stages = [
+        {"fromStep": 0, "downscale": 2, "detail": 50, "samplesPerRay": 24},
+        {"fromStep": 2, "downscale": 1, "detail": 100, "samplesPerRay": 48},
+    ]
+    trainer = create(ball, "hierarchical", stages=stages)
+    samples = [trainer.step(ALONE, changing=False).samples for _ in range(3)]
+    assert samples == [256 * 18, 256 * 18, 256 * 36]
+    assert trainer.state.model.fine.encoding.open.tolist() == [1.0] * 6

@@ -1,0 +1,151 @@
+"""Samples where an occupancy grid says that something is, packed in arrays of fixed shapes.
+
+The field is always called with M samples, in training, evaluation and for the grid itself, so
+that one compiled version serves all three. See `sampling` for the names.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from nerf_contract.training import TrainerConfig
+from nerf_trainer.fields import create_field
+from nerf_trainer.models.interface import Loss, SceneModel, joined
+from nerf_trainer.occupancy import OccupancyGrid, is_due, look_up
+from nerf_trainer.rays import Rays
+from nerf_trainer.sampling import Samples, candidates, intersect_cube, pack, place_samples, runs
+from nerf_trainer.volrend import Rendered, render
+
+#: Rays whose candidates are looked up at once outside training.
+BLOCK_RAYS = 2048
+
+
+class OccupancyModel(SceneModel):
+    """A field and the grid of where it is worth evaluating.
+
+    chunk_rays: rays that are trained at once.
+    """
+
+    def __init__(self, config: TrainerConfig, chunk_rays: int) -> None:
+        super().__init__(config.model)
+        self.field = create_field(config.model)
+        self.grid = OccupancyGrid(config.model.occupancy_resolution, config.model.scene_bound)
+        self._kept = config.training.kept_samples_per_ray
+        self._chunk_rays = chunk_rays
+        self._sample = sample
+        self._composite = composite
+
+    def sampling_rows(self) -> int:
+        """One place in the bins, and one phase of the thinning."""
+        return 2
+
+    def loss(self, rays: Rays, truth: Tensor, noise: Tensor, background: Tensor | float) -> Loss:
+        """Mean squared error of the rays whose samples fit in M places."""
+        budget = self._budget(len(rays))
+        with torch.no_grad():
+            samples, used = self._sample(
+                *(rays.o, rays.d, noise, self.grid.occupied, self.grid.bound),
+                *(self.settings.samples_per_ray, budget),
+            )
+        sigma, rgb = self.field(samples.x, samples.d)
+        error = self._composite(samples, sigma, rgb, used, truth, background)
+        return Loss(error, error.detach(), used, budget)
+
+    @torch.no_grad()
+    def render(self, rays: Rays) -> Rendered:
+        """Each ray is sampled in the middle of its bins, and none is thinned."""
+        blocks = [rays.slice(i, i + BLOCK_RAYS) for i in range(0, len(rays), BLOCK_RAYS)]
+        return joined([part for block in blocks for part in self._render_block(block)])
+
+    @torch.no_grad()
+    def advance(self, step: int, seed: int) -> None:
+        """Let the grid follow the field."""
+        if is_due(step):
+            self.grid.update(step, seed, self.density_at)
+
+    def refresh(self) -> None:
+        """Which cells are occupied follows from their densities."""
+        self.grid.refresh()
+
+    def occupancy(self) -> float:
+        """Share of the grid's cells that are occupied."""
+        return float(self.grid.occupied.float().mean())
+
+    def density_at(self, x: Tensor) -> Tensor:
+        """Density (N,) at points (N, 3), evaluated M at a time."""
+        budget = self._budget(self._chunk_rays)
+        found = []
+        for chunk in x.split(budget):
+            padded = torch.zeros(budget, 3, device=x.device)
+            padded[: len(chunk)] = chunk
+            sigma, _ = self._evaluate(padded, padded)
+            found.append(sigma[: len(chunk)])
+        return torch.cat(found)
+
+    def compile_parts(self) -> None:
+        """The field serves all uses; sampling and compositing are compiled for training only."""
+        self.field.compile(dynamic=False)
+        self._sample = torch.compile(sample, dynamic=False)
+        self._composite = torch.compile(composite, dynamic=False)
+
+    def _budget(self, rays: int) -> int:
+        """M: enough for rays of average length, and for any single one."""
+        count = self.settings.samples_per_ray
+        return max(rays * min(self._kept, count), count)
+
+    def _evaluate(self, x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
+        # Gradients are enabled even where none are wanted: without them the field would be
+        # compiled a second time.
+        with torch.enable_grad():
+            sigma, rgb = self.field(x, d)
+        return sigma.detach(), rgb.detach()
+
+    def _render_block(self, rays: Rays) -> Iterator[Rendered]:
+        """Render rays in runs whose samples fit in M places."""
+        budget, count = self._budget(self._chunk_rays), self.settings.samples_per_ray
+        middle = torch.full((len(rays),), 0.5, device=rays.o.device)
+        grid = self.grid
+        t, step, occupied = find(rays.o, rays.d, middle, grid.occupied, grid.bound, count)
+        for a, b in runs(occupied.sum(-1).tolist(), budget):
+            packed = pack(occupied[a:b], budget, middle[a:b])
+            samples = place_samples(rays.o[a:b], rays.d[a:b], t[a:b], step[a:b], packed)
+            sigma, rgb = self._evaluate(samples.x, samples.d)
+            yield render(samples, sigma, rgb, self._grey)
+
+
+def find(
+    o: Tensor, d: Tensor, jitter: Tensor, grid: Tensor, bound: float, count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Candidates of rays: distances (R, C), bin lengths (R,), and which are occupied (R, C).
+
+    jitter: place in the bins (R,). grid: which cells of the cube are occupied, (G^3,).
+    """
+    near, far = intersect_cube(o, d, bound)
+    t, step = candidates(near, far, count, jitter)
+    x = o[:, None] + d[:, None] * t[..., None]
+    return t, step, look_up(grid, bound, x) & (step > 0)[:, None]
+
+
+def sample(
+    o: Tensor, d: Tensor, noise: Tensor, grid: Tensor, bound: float, count: int, budget: int
+) -> tuple[Samples, Tensor]:
+    """M packed samples of rays, and the number of rays, from the first, that have theirs."""
+    t, step, occupied = find(o, d, noise[0], grid, bound, count)
+    packed = pack(occupied, budget, noise[1])
+    return place_samples(o, d, t, step, packed), packed.rays
+
+
+def composite(
+    samples: Samples,
+    sigma: Tensor,
+    rgb: Tensor,
+    used: Tensor,
+    truth: Tensor,
+    background: Tensor | float,
+) -> Tensor:
+    """Mean squared error, a scalar, of the first `used` rays against `truth` (R, 3)."""
+    rendered = render(samples, sigma, rgb, background)
+    counts = torch.arange(len(truth), device=truth.device) < used
+    error = torch.where(counts[:, None], rendered.rgb - truth, 0.0)
+    return (error**2).sum() / (3 * used)

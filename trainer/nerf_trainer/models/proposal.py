@@ -1,0 +1,104 @@
+"""Unbounded scenes: two proposals, small fields of density, tell where the main field looks.
+
+Barron et al.: Mip-NeRF 360, CVPR 2022. Distances are sampled evenly in s in [0, 1], which is
+linear near the camera and linear in 1/t beyond, as Tancik et al.: Nerfstudio, SIGGRAPH 2023, do.
+
+Names: R rays, S samples of a ray, edges (R, S + 1) of the pieces they stand for, in s.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from nerf_contract.training import TrainerConfig
+from nerf_trainer.fields import create_field, create_proposal
+from nerf_trainer.models.interface import Loss, SceneModel, in_blocks, points
+from nerf_trainer.rays import Rays
+from nerf_trainer.resampling import distortion, proposal_loss, sample_histogram, stratified
+from nerf_trainer.volrend import Rendered, render_rows, row_weights
+
+#: The nearest and farthest sample, in units of the scene's bound.
+NEAR, FAR = 0.05, 1000.0
+RESOLUTIONS = (128, 256)
+DISTORTION_WEIGHT = 0.002
+
+Histogram = tuple[Tensor, Tensor]  # edges (R, S + 1) in s, weights (R, S)
+
+
+class ProposalModel(SceneModel):
+    """The main field and its proposals, trained together."""
+
+    def __init__(self, config: TrainerConfig) -> None:
+        super().__init__(config.model)
+        self._bound = config.model.scene_bound
+        self.field = create_field(config.model)
+        self.proposals = nn.ModuleList(create_proposal(config.model, r) for r in RESOLUTIONS)
+
+    def counts(self) -> tuple[int, int, int]:
+        """Samples of the proposals and of the main field."""
+        n = self.settings.samples_per_ray
+        return n, n // 2, n // 4
+
+    def sampling_rows(self) -> int:
+        """A shift of all samples for each of the fields."""
+        return 1 + len(RESOLUTIONS)
+
+    def loss(self, rays: Rays, truth: Tensor, noise: Tensor, background: Tensor | float) -> Loss:
+        """Mean squared error, the proposals' own loss, and a little against floaters."""
+        rendered, proposed, (edges, w) = self._render(rays, noise.t(), background)
+        error = ((rendered.rgb - truth) ** 2).mean()
+        value = error + DISTORTION_WEIGHT * distortion(edges, w)
+        for histogram in proposed:
+            value = value + proposal_loss(*histogram, edges, w)
+        used = torch.tensor(float(len(rays)), device=truth.device)
+        return Loss(value, error.detach(), used, w.numel())
+
+    @torch.no_grad()
+    def render(self, rays: Rays) -> Rendered:
+        """Each piece is sampled in its middle."""
+        middle = torch.full((1, self.sampling_rows()), 0.5, device=rays.o.device)
+        return in_blocks(
+            rays,
+            self.settings.samples_per_ray,
+            lambda block: self._render(block, middle.expand(len(block), -1), self._grey)[0],
+        )
+
+    def _render(
+        self, rays: Rays, jitter: Tensor, background: Tensor | float
+    ) -> tuple[Rendered, list[Histogram], Histogram]:
+        """What the main field sees, the proposals, and the main field's weights."""
+        counts, proposed = self.counts(), list[Histogram]()
+        edges = first_edges(jitter[:, :1], counts[0])
+        for i, proposal in enumerate(self.proposals):
+            t, delta = self._pieces(edges)
+            sigma = proposal(points(rays, t).reshape(-1, 3)).view_as(t)
+            w = row_weights(sigma * delta)
+            proposed.append((edges, w))
+            u = stratified(jitter[:, i + 1 : i + 2], counts[i + 1] + 1)
+            edges = sample_histogram(edges, w.detach(), u)
+        t, delta = self._pieces(edges)
+        x = points(rays, t)
+        sigma, rgb = self.field(x.reshape(-1, 3), rays.d[:, None].expand_as(x).reshape(-1, 3))
+        rendered, w = render_rows(sigma.view_as(t), rgb.view_as(x), t, delta, background)
+        return rendered, proposed, (edges, w)
+
+    def _pieces(self, edges: Tensor) -> tuple[Tensor, Tensor]:
+        """Middles and lengths (R, S), in world units, of pieces whose edges are in s."""
+        t = distance(edges) * self._bound
+        return (t[:, 1:] + t[:, :-1]) / 2, t[:, 1:] - t[:, :-1]
+
+
+def first_edges(jitter: Tensor, count: int) -> Tensor:
+    """Even edges (R, count + 1) in s, shifted by up to half a piece. jitter: (R, 1)."""
+    near, far = spacing(NEAR), spacing(FAR)
+    place = torch.arange(count + 1, device=jitter.device) + (jitter - 0.5)
+    return near + (far - near) * (place / count).clamp(0, 1)
+
+
+def spacing(t: float) -> float:
+    """s of a distance in units of the scene's bound."""
+    return t / 2 if t < 1 else 1 - 1 / (2 * t)
+
+
+def distance(s: Tensor) -> Tensor:
+    """The inverse of `spacing`, element by element."""
+    return torch.where(s < 0.5, 2 * s, 1 / (2 * (1 - s).clamp(min=1e-6)))
