@@ -21,7 +21,7 @@ from nerf_trainer.report import Report
 from nerf_trainer.saver import BackgroundSaver
 from nerf_trainer.scenes import load_scene
 from nerf_trainer.telemetry import Stopwatch, Telemetry
-from nerf_trainer.trainer import BACKGROUNDS, Trainer
+from nerf_trainer.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,7 @@ def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_ran
     device = choose_device(config.training.device, local_rank)
     threads = set_threads(config.training.threads)
     log.info("training on %s with %d thread(s), %s", device, threads, versions())
-    background = BACKGROUNDS[config.model.background]
-    scene = load_scene(config.dataset, dataset_root(), background)
+    scene = load_scene(config.dataset, dataset_root(), config.model.background)
     trainer = Trainer(config, scene, device)
     telemetry = Telemetry(board, metrics, talkative=local_rank == 0)
     membership = create_membership(device)
