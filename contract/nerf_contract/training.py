@@ -44,7 +44,9 @@ class DatasetConfig(Model):
     format: Literal["auto", "nerfstudio", "blender"] = Field(
         default="auto",
         description="`nerfstudio` is one transforms.json; `blender` is transforms_train.json and "
-        "its siblings; `auto` looks which of them is there.",
+        "its siblings; `auto` looks which of them is there. Both may have lens distortion "
+        "(`camera_model` OPENCV or OPENCV_FISHEYE, or a special case) and masks (`mask_path`; "
+        "white is used).",
     )
     downscale: int = Field(
         default=1, ge=1, le=64, description="Shrink the photos by this factor with a box filter."

@@ -6,8 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from lens_reference import Coefficients, unproject
 from numpy.typing import NDArray
 from PIL import Image
+
+from nerf_contract.reasons import DATASET_INVALID
+from nerf_contract.training import DatasetConfig
+from nerf_trainer.failures import TrainerFailure
+from nerf_trainer.scenes import Background, Scene, load_scene
 
 ANGLE_X = 0.8
 DISTANCE = 3.0
@@ -39,13 +46,18 @@ def ball(matrix: NDArray[np.float64], width: int) -> NDArray[np.uint8]:
     focal = 0.5 * width / np.tan(0.5 * ANGLE_X)
     centre = np.arange(width) + 0.5 - width / 2
     x, y = np.meshgrid(centre, -centre)
-    d = np.stack([x, y, np.full_like(x, -focal)], -1) @ matrix[:3, :3].T
+    return ball_along(matrix, np.stack([x, y, np.full_like(x, -focal)], -1))
+
+
+def ball_along(matrix: NDArray[np.float64], local: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """RGBA (H, W, 4) of the ball along directions in the camera's axes (H, W, 3)."""
+    d = local @ matrix[:3, :3].T
     d /= np.linalg.norm(d, axis=-1, keepdims=True)
     o = matrix[:3, 3]
     b = d @ o
     disc = b * b - (o @ o - RADIUS**2)
     p = o + d * (-b - np.sqrt(np.maximum(disc, 0)))[..., None]
-    rgba = np.concatenate([0.5 + 0.5 * np.sin(3 * p), np.ones_like(x)[..., None]], -1)
+    rgba = np.concatenate([0.5 + 0.5 * np.sin(3 * p), np.ones_like(b)[..., None]], -1)
     rgba[disc <= 0] = 0
     pixels: NDArray[np.uint8] = np.round(rgba * 255).astype(np.uint8)
     return pixels
@@ -105,3 +117,46 @@ def nerfstudio_scene(folder: Path, document: Document | None = None, width: int 
         Image.fromarray(pixels).save(folder / frame["file_path"])
     (folder / "transforms.json").write_text(json.dumps(document))
     return folder
+
+
+def distorted_scene(folder: Path, lens: Coefficients, focal: float, width: int = 24) -> Path:
+    """A nerfstudio dataset of the ball on black, taken through a lens that distorts."""
+    document = nerfstudio_document(width=width)
+    document |= {"fl_x": focal, "fl_y": focal, **lens.fields()}
+    plane = (np.arange(width) + 0.5 - width / 2) / focal
+    opencv = np.array([[unproject(x, y, lens) for x in plane] for y in plane])
+    nerfstudio_scene(folder, document, width)
+    for k, frame in enumerate(document["frames"]):
+        pixels = ball_along(pose(k, len(document["frames"])), opencv * [1, -1, -1])
+        Image.fromarray(pixels[..., :3]).save(folder / frame["file_path"])
+    return folder
+
+
+def add_mask(folder: Path, frame: int, used: NDArray[np.bool_]) -> Path:
+    """Give a frame of a nerfstudio dataset a mask (H, W), white where it is used."""
+    (folder / "masks").mkdir(exist_ok=True)
+    path = folder / "masks" / f"{frame}.png"
+    Image.fromarray(used.astype(np.uint8) * 255).save(path)
+    rewrite(folder, lambda d: d["frames"][frame].update(mask_path=f"masks/{frame}.png"))
+    return path
+
+
+def rewrite(folder: Path, change: Callable[[Document], object]) -> None:
+    """Change the document of a nerfstudio dataset."""
+    path = folder / "transforms.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def load(folder: Path, background: Background = "white", **fields: Any) -> Scene:
+    """Load a dataset; fields: of its DatasetConfig."""
+    return load_scene(DatasetConfig(**fields), folder, background)
+
+
+def refusal(folder: Path, **fields: Any) -> str:
+    """What is said about a dataset that cannot be used."""
+    with pytest.raises(TrainerFailure) as caught:
+        load(folder, **fields)
+    assert caught.value.reason == DATASET_INVALID
+    return caught.value.message

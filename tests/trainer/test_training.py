@@ -46,7 +46,7 @@ def small_trainer(folder: Path, **training: object) -> Trainer:
         SMALL | {"training": {**SMALL["training"], **training}}  # type: ignore[dict-item]
     )
     torch.set_num_threads(1)
-    return Trainer(config, load_scene(DatasetConfig(), folder, 1.0), CPU)
+    return Trainer(config, load_scene(DatasetConfig(), folder, "white"), CPU)
 
 
 def train(trainer: Trainer, steps: int) -> list[float]:

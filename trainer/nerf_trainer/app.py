@@ -16,7 +16,6 @@ from nerf_trainer.elastic import create_membership
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.loop import Loop, Outcome, Output
 from nerf_trainer.metrics import TrainerMetrics
-from nerf_trainer.models.interface import BACKGROUNDS
 from nerf_trainer.progress import Board
 from nerf_trainer.report import Report
 from nerf_trainer.saver import BackgroundSaver
@@ -45,8 +44,7 @@ def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_ran
     device = choose_device(config.training.device, local_rank)
     threads = set_threads(config.training.threads)
     log.info("training on %s with %d thread(s), %s", device, threads, versions())
-    background = BACKGROUNDS[config.model.background]
-    scene = load_scene(config.dataset, dataset_root(), background)
+    scene = load_scene(config.dataset, dataset_root(), config.model.background)
     trainer = Trainer(config, scene, device)
     telemetry = Telemetry(board, metrics, talkative=local_rank == 0)
     membership = create_membership(device)

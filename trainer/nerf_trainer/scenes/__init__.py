@@ -7,10 +7,10 @@ from pathlib import Path
 
 from nerf_contract.training import DatasetConfig
 from nerf_trainer.scenes import blender, nerfstudio
-from nerf_trainer.scenes.images import load_views
-from nerf_trainer.scenes.types import Scene, Views, invalid
+from nerf_trainer.scenes.images import common_size, load_views
+from nerf_trainer.scenes.types import Background, Scene, Views, invalid
 
-__all__ = ["Scene", "Views", "load_scene"]
+__all__ = ["Background", "Scene", "Views", "load_scene"]
 
 log = logging.getLogger(__name__)
 
@@ -24,20 +24,23 @@ READERS = {
 def load_scene(
     config: DatasetConfig,
     root: Path,
-    background: float,
+    background: Background,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Scene:
     """Read the dataset in `root/config.path`.
 
-    background: grey value in [0, 1] behind transparent pixels.
+    background: what is behind transparent pixels. Where it is random, held-out photos are put on
+    white, to be judged by.
     Raises TrainerFailure (DatasetInvalid) that names the file and says what to do.
     """
     folder = root / config.path
     _wait(folder, config, sleep)
     train, held_out = READERS[_format(folder, config.format)][1](folder, config.holdout_every)
+    sizes = [common_size(photos, config.downscale) for photos in (train, held_out)]
+    judged_on: Background = "white" if background == "random" else background
     scene = Scene(
-        train=load_views(train, config.downscale, background),
-        held_out=load_views(held_out, config.downscale, background),
+        train=load_views(train, sizes[0], config.downscale, background),
+        held_out=load_views(held_out, sizes[1], config.downscale, judged_on),
     )
     height, width = scene.train.images.shape[1:3]
     log.info(

@@ -1,84 +1,108 @@
-"""Reading photos: flattened on the background, shrunk, and kept as uint8."""
+"""Reading photos into one array: flattened on the background, shrunk, and kept as uint8."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from nerf_trainer.scenes.types import Photo, Views, invalid
+from nerf_trainer.cameras import Lenses
+from nerf_trainer.scenes.masks import usable_pixels
+from nerf_trainer.scenes.opening import decode, image_size, in_parallel
+from nerf_trainer.scenes.shrink import box_filter, to_uint8
+from nerf_trainer.scenes.types import Background, Photo, Views, invalid
+
+Pixels = NDArray[np.uint8]
+
+#: Grey behind transparent pixels; a random colour is added to each ray when it is drawn.
+GREYS: dict[Background, float] = {"white": 1.0, "black": 0.0, "random": 0.0}
+#: Pixels that are made floats at once.
+BAND_PIXELS = 1_000_000
 
 
-def load_views(photos: Sequence[Photo], downscale: int, background: float) -> Views:
-    """Read all photos; they must be of one size.
-
-    background: grey value in [0, 1] behind transparent pixels.
-    """
-    read = partial(read_image, downscale=downscale, background=background)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        images = list(pool.map(read, photos))
-    _check_sizes(photos, images)
-    height, width = images[0].shape[:2]
+def load_views(
+    photos: Sequence[Photo], size: tuple[int, int], downscale: int, background: Background
+) -> Views:
+    """Read photos of one size, see `common_size`. `Views` tells what the background changes."""
+    intrinsics = np.stack([_intrinsics(photo, *size, downscale) for photo in photos])
+    usable = usable_pixels(photos, intrinsics, size, downscale)
+    images, alpha = _read(photos, size, downscale, background)
+    lenses = [photo.lens for photo in photos]
     return Views(
-        images=np.stack(images),
-        poses=np.stack([p.pose for p in photos]),
-        intrinsics=np.stack([_intrinsics(p, width, height, downscale) for p in photos]),
-        names=tuple(p.name for p in photos),
+        images=images,
+        poses=np.stack([photo.pose for photo in photos]),
+        intrinsics=intrinsics,
+        names=tuple(photo.name for photo in photos),
+        alpha=alpha,
+        usable=usable,
+        lenses=None if all(lens.is_pinhole for lens in lenses) else Lenses.stack(lenses),
     )
 
 
-def read_image(photo: Photo, downscale: int, background: float) -> NDArray[np.uint8]:
-    """One photo (H, W, 3): colours times alpha, over the background, then box-filtered."""
-    try:
-        with Image.open(photo.path) as image:
-            pixels = np.asarray(image.convert("RGBA"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+def common_size(photos: Sequence[Photo], downscale: int) -> tuple[int, int]:
+    """Width and height of all files, by their headers: nothing is decoded to find a wrong one."""
+    sizes = in_parallel(lambda photo: image_size(photo.path), photos)
+    first = sizes[0]
+    for photo, size in zip(photos, sizes, strict=True):
+        text = f"{photo.path} has {size[0]}x{size[1]} pixels"
+        if size != first:
+            raise invalid(
+                f"{text}, but {photos[0].path} has {first[0]}x{first[1]}. "
+                "All photos must be of one size."
+            )
+        if photo.intrinsics is not None and photo.size not in (None, size):
+            raise invalid(
+                f"{text}, but its frame says w {photo.size[0]:g} and h {photo.size[1]:g}. Give "
+                "the intrinsics (w, h, fl_x, fl_y, cx, cy) of the photo as it is."
+            )
+    if min(first) < downscale:
         raise invalid(
-            f"{photo.path} is not an image that can be read ({error}). Replace it by a PNG or "
-            "JPEG file, or remove its frame."
-        ) from error
-    if min(pixels.shape[:2]) < downscale:
-        raise invalid(
-            f"{photo.path} has {pixels.shape[1]}x{pixels.shape[0]} pixels: too few for "
+            f"{photos[0].path} has {first[0]}x{first[1]} pixels: too few for "
             f"dataset.downscale {downscale}. Choose a smaller one."
         )
-    return _flatten(pixels, downscale, background)
-
-
-def _flatten(pixels: NDArray[np.uint8], factor: int, background: float) -> NDArray[np.uint8]:
-    if factor == 1 and (pixels[..., 3] == 255).all():
-        return np.ascontiguousarray(pixels[..., :3])
-    rgba = pixels.astype(np.float32) / 255
-    rgb = rgba[..., :3] * rgba[..., 3:] + np.float32(background) * (1 - rgba[..., 3:])
-    small = box_filter(rgb.astype(np.float32), factor)
-    rounded: NDArray[np.uint8] = np.round(small * 255).astype(np.uint8)
-    return rounded
-
-
-def box_filter(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Mean of each factor x factor block of (H, W, C); a rest at the right and bottom is cut."""
-    height, width = image.shape[0] // factor, image.shape[1] // factor
-    blocks = image[: height * factor, : width * factor]
-    mean: NDArray[np.float32] = blocks.reshape(height, factor, width, factor, -1).mean((1, 3))
-    return mean
-
-
-def _check_sizes(photos: Sequence[Photo], images: Sequence[NDArray[np.uint8]]) -> None:
-    first = images[0].shape
-    for photo, image in zip(photos, images, strict=True):
-        if image.shape != first:
-            raise invalid(
-                f"{photo.path} has {image.shape[1]}x{image.shape[0]} pixels, but "
-                f"{photos[0].path} has {first[1]}x{first[0]}. All photos must be of one size."
-            )
+    return first
 
 
 def _intrinsics(photo: Photo, width: int, height: int, factor: int) -> NDArray[np.float32]:
-    """fx, fy, cx, cy in pixels of the shrunk photo."""
+    """fx, fy, cx, cy in pixels of the shrunk photo. width, height: of the file."""
     if photo.intrinsics is not None:
         return photo.intrinsics / np.float32(factor)
     focal = 0.5 * width / np.tan(0.5 * float(photo.angle_x or 0))
-    return np.array([focal, focal, width / 2, height / 2], np.float32)
+    return np.array([focal, focal, width / 2, height / 2], np.float32) / np.float32(factor)
+
+
+def _read(
+    photos: Sequence[Photo], size: tuple[int, int], factor: int, background: Background
+) -> tuple[Pixels, Pixels | None]:
+    """All images (V, H, W, 3) and, behind a random background, their alpha (V, H, W)."""
+    shape = (len(photos), size[1] // factor, size[0] // factor)
+    images = np.empty((*shape, 3), np.uint8)
+    alpha = np.empty(shape, np.uint8) if background == "random" else None
+
+    def read(i: int) -> bool:
+        pixels = decode(photos[i].path, "RGBA")
+        flatten(pixels, factor, GREYS[background], images[i])
+        if alpha is not None:
+            alpha[i] = to_uint8(box_filter(pixels[..., 3], factor))
+        return bool(pixels[..., 3].any())
+
+    if not any(in_parallel(read, range(len(photos)), size[0] * size[1])):
+        raise invalid(
+            f"{photos[0].path} and all photos beside it are fully transparent. Export them with "
+            "the scene in them, or without an alpha channel."
+        )
+    return images, None if alpha is None or (alpha == 255).all() else alpha
+
+
+def flatten(pixels: Pixels, factor: int, background: float, out: Pixels) -> None:
+    """Colours of (H, W, 4) times alpha, over a grey in [0, 1], then box-filtered into `out`.
+
+    Band by band, as floats of the whole photo would take a multiple of it.
+    """
+    if factor == 1 and (pixels[..., 3] == 255).all():
+        out[:] = pixels[..., :3]
+        return
+    rows = max(1, BAND_PIXELS // (pixels.shape[1] * factor))
+    for first in range(0, len(out), rows):
+        band = pixels[first * factor : (first + rows) * factor].astype(np.float32) / np.float32(255)
+        rgb = band[..., :3] * band[..., 3:] + np.float32(background) * (1 - band[..., 3:])
+        out[first : first + rows] = to_uint8(box_filter(rgb, factor) * 255)

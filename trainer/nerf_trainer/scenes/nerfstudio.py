@@ -1,28 +1,22 @@
 """nerfstudio's format: one transforms.json beside the photos."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from nerf_trainer.scenes.transforms import Document, photos, read_transforms
+from nerf_trainer.scenes.frames import Document
+from nerf_trainer.scenes.transforms import photos, read_transforms
 from nerf_trainer.scenes.types import Photo, invalid
 
-log = logging.getLogger(__name__)
-
 TRANSFORMS = "transforms.json"
-DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 
 
 def read_split(folder: Path, holdout_every: int) -> tuple[list[Photo], list[Photo]]:
     """Photos to train on, and held-out ones: as the file lists them, else every n-th."""
     path = folder / TRANSFORMS
     document = read_transforms(path)
-    _warn_of_distortion(path, document)
     everything = photos(path, document)
     train, held_out = _listed(path, document, everything)
-    if held_out:
-        return train, held_out
-    return every_nth(path, everything, holdout_every)
+    return (train, held_out) if held_out else every_nth(path, train, holdout_every)
 
 
 def every_nth(path: Path, everything: Sequence[Photo], n: int) -> tuple[list[Photo], list[Photo]]:
@@ -37,16 +31,17 @@ def every_nth(path: Path, everything: Sequence[Photo], n: int) -> tuple[list[Pho
 def _listed(
     path: Path, document: Document, everything: list[Photo]
 ) -> tuple[list[Photo], list[Photo]]:
-    """The split by `train_filenames` and `val_filenames` (or `test_filenames`), if it is there."""
+    """The split by `train_filenames` and `val_filenames` (or `test_filenames`), as far as it goes.
+
+    Without train_filenames all others are trained on. A photo in both lists is held out.
+    """
     train = _names(path, document, "train_filenames", everything)
     held = _names(path, document, "val_filenames", everything)
     held = held or _names(path, document, "test_filenames", everything)
-    if not held:
-        return [], []
-    training = [p for p in everything if (p.name in train if train else p.name not in held)]
-    if not training:
+    kept = [p for p in everything if p.name not in held and (not train or p.name in train)]
+    if not kept:
         raise invalid(f"{path}: every photo is held out. Add photos to train_filenames.")
-    return training, [p for p in everything if p.name in held]
+    return kept, [p for p in everything if p.name in held]
 
 
 def _names(path: Path, document: Document, key: str, everything: list[Photo]) -> set[str]:
@@ -57,8 +52,3 @@ def _names(path: Path, document: Document, key: str, everything: list[Photo]) ->
     if unknown:
         raise invalid(f"{path}: {key} names {min(unknown)}, which no frame has as file_path.")
     return set(names)
-
-
-def _warn_of_distortion(path: Path, document: Document) -> None:
-    if any(document.get(key) for key in DISTORTION):
-        log.warning("%s: lens distortion is ignored; undistort the photos for best quality", path)

@@ -1,18 +1,21 @@
 """Reading and checking a transforms file, which both dataset formats share."""
 
 import json
-import math
 import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from nerf_trainer.scenes.frames import (
+    Document,
+    read_intrinsics,
+    read_lens,
+    read_number,
+    read_pose,
+    read_size,
+)
 from nerf_trainer.scenes.types import Photo, invalid
 
 EXTENSIONS = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")
-Document = dict[str, Any]
 
 
 def read_transforms(path: Path) -> Document:
@@ -49,7 +52,13 @@ def _check_frames(path: Path, document: Any) -> None:
 
 def photos(path: Path, document: Document) -> list[Photo]:
     """One `Photo` for each frame of the document that was read from `path`."""
-    return [_photo(path, document, frame) for frame in document["frames"]]
+    found = [_photo(path, document, frame) for frame in document["frames"]]
+    seen: set[Path] = set()
+    for photo in found:
+        if photo.path in seen:
+            raise invalid(f"{path} lists {photo.name} more than once. Remove the other frames.")
+        seen.add(photo.path)
+    return found
 
 
 def _photo(path: Path, document: Document, frame: Document) -> Photo:
@@ -58,14 +67,28 @@ def _photo(path: Path, document: Document, frame: Document) -> Photo:
     return Photo(
         path=find_image(path, name),
         name=name,
-        pose=_pose(path, name, frame.get("transform_matrix")),
-        intrinsics=_intrinsics(path, name, merged),
-        angle_x=_number(path, name, merged, "camera_angle_x"),
+        pose=read_pose(path, name, frame.get("transform_matrix")),
+        intrinsics=read_intrinsics(path, name, merged),
+        angle_x=read_number(path, name, merged, "camera_angle_x"),
+        size=read_size(path, name, merged),
+        lens=read_lens(path, name, merged),
+        mask=_mask(path, name, frame.get("mask_path")),
     )
 
 
-def find_image(transforms: Path, name: str) -> Path:
-    """The image that a frame names; it must lie in the dataset's folder, which may omit `.png`."""
+def _mask(path: Path, name: str, mask: Any) -> Path | None:
+    if mask is None:
+        return None
+    if not isinstance(mask, str):
+        raise invalid(f"{path}: mask_path of {name} must be a text, not {mask!r}.")
+    return find_image(path, mask, owner="mask_path")
+
+
+def find_image(transforms: Path, name: str, owner: str = "frame") -> Path:
+    """The image that a frame names; it must lie in the dataset's folder, and `.png` may be omitted.
+
+    owner: what to remove where there is no such image.
+    """
     folder = transforms.parent.resolve()
     for extension in EXTENSIONS:
         candidate = (folder / (name + extension)).resolve()
@@ -75,7 +98,9 @@ def find_image(transforms: Path, name: str) -> Path:
             )
         if _is_file(candidate):
             return candidate
-    raise invalid(f"{transforms}: {folder / name} is missing. Add the image, or remove its frame.")
+    raise invalid(
+        f"{transforms}: {folder / name} is missing. Add the image, or remove its {owner}."
+    )
 
 
 def _is_file(path: Path) -> bool:
@@ -86,51 +111,3 @@ def _is_file(path: Path) -> bool:
             f"{path} cannot be looked up ({error.strerror}). Make its folder readable for user id "
             f"{os.getuid()}: chmod a+rx it."
         ) from error
-
-
-def _pose(path: Path, name: str, value: Any) -> NDArray[np.float32]:
-    """Camera-to-world (3, 4) from a 4x4 or 3x4 matrix."""
-    try:
-        matrix = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        matrix = np.empty(0)
-    if matrix.shape not in ((4, 4), (3, 4)):
-        raise invalid(f"{path}: transform_matrix of {name} must be 4 rows of 4 numbers.")
-    if not np.isfinite(matrix).all():
-        raise invalid(
-            f"{path}: transform_matrix of {name} holds a number that is not finite. "
-            "Mend it, or remove the frame."
-        )
-    return matrix[:3].astype(np.float32)
-
-
-def _intrinsics(path: Path, name: str, merged: Document) -> NDArray[np.float32] | None:
-    """fx, fy, cx, cy, or None where only the field of view is given."""
-    fx = _number(path, name, merged, "fl_x")
-    if fx is None:
-        if _number(path, name, merged, "camera_angle_x") is None:
-            raise invalid(f"{path}: {name} has neither fl_x nor camera_angle_x. Add one of them.")
-        return None
-    fy = _number(path, name, merged, "fl_y")
-    width, height = _number(path, name, merged, "w"), _number(path, name, merged, "h")
-    cx, cy = _number(path, name, merged, "cx"), _number(path, name, merged, "cy")
-    cx = cx if cx is not None else _half(path, name, width, "cx", "w")
-    cy = cy if cy is not None else _half(path, name, height, "cy", "h")
-    return np.array([fx, fx if fy is None else fy, cx, cy], np.float32)
-
-
-def _half(path: Path, name: str, size: float | None, centre: str, edge: str) -> float:
-    if size is None:
-        raise invalid(f"{path}: {name} has neither {centre} nor {edge}. Add one of them.")
-    return size / 2
-
-
-def _number(path: Path, name: str, merged: Document, key: str) -> float | None:
-    value = merged.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise invalid(f"{path}: {key} of {name} must be a finite number, not {value!r}.")
-    if key in ("fl_x", "fl_y", "camera_angle_x") and value <= 0:
-        raise invalid(f"{path}: {key} of {name} must be greater than 0, not {value!r}.")
-    return float(value)

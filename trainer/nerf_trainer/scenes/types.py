@@ -5,12 +5,17 @@ Cameras look along -z with +x right and +y up (OpenGL axes), and poses are camer
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nerf_contract.reasons import DATASET_INVALID
+from nerf_trainer.cameras import PINHOLE, Lens, Lenses
 from nerf_trainer.failures import TrainerFailure
+
+#: What is behind transparent pixels; `random` is another colour for each ray that is drawn.
+Background = Literal["white", "black", "random"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,8 @@ class Photo:
 
     pose: camera-to-world, (3, 4). intrinsics: fx, fy, cx, cy in pixels of the file, (4,);
     None where they follow from the width by `angle_x`, the horizontal field of view (radians).
+    size: width and height that they are for, where the dataset tells. mask: an image of the photo's
+    size, black where the photo is to be ignored.
     """
 
     path: Path
@@ -26,19 +33,29 @@ class Photo:
     pose: NDArray[np.float32]
     intrinsics: NDArray[np.float32] | None
     angle_x: float | None = None
+    size: tuple[float, float] | None = None
+    lens: Lens = PINHOLE
+    mask: Path | None = None
 
 
 @dataclass(frozen=True)
 class Views:
     """Photos in memory.
 
-    images: (V, H, W, 3) uint8. poses: (V, 3, 4). intrinsics: fx, fy, cx, cy in pixels, (V, 4).
+    images: colours times alpha, over the background if it is one colour, (V, H, W, 3) uint8.
+    poses: (V, 3, 4). intrinsics: fx, fy, cx, cy in pixels, (V, 4).
+    alpha: (V, H, W) uint8 where the background is random and some pixel is not opaque, else None.
+    usable: pixels to learn from and to judge by, (V, H, W), or None where that is all of them.
+    lenses: one for each view, or None where all are pinholes.
     """
 
     images: NDArray[np.uint8]
     poses: NDArray[np.float32]
     intrinsics: NDArray[np.float32]
     names: tuple[str, ...]
+    alpha: NDArray[np.uint8] | None = None
+    usable: NDArray[np.bool_] | None = None
+    lenses: Lenses | None = None
 
     def __len__(self) -> int:
         return len(self.names)
