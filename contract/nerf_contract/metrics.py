@@ -29,9 +29,28 @@ STEP: Final = Metric("nerf_trainer_step", "gauge", "Last completed optimizer ste
 STEP_SECONDS: Final = Metric(
     "nerf_trainer_step_seconds", "histogram", "Wall time of an optimizer step.", _RANK
 )
+PHASE_SECONDS: Final = Metric(
+    "nerf_trainer_phase_seconds_total",
+    "counter",
+    "Wall time by phase: data, forward, backward, all_reduce, optimizer, occupancy, evaluation, or checkpoint "
+    "(its copy, for which training waits; it is written in the background).",
+    (*_RANK, "phase"),
+)
+SKIPPED_STEPS: Final = Metric(
+    "nerf_trainer_skipped_steps_total",
+    "counter",
+    "Steps that left the weights alone, as the loss or a gradient was not finite.",
+    _RANK,
+)
+AMP_SCALE: Final = Metric(
+    "nerf_trainer_amp_scale", "gauge", "Factor of the loss in fp16; 1 in other precisions.", _RANK
+)
 LOSS: Final = Metric("nerf_trainer_loss", "gauge", "Training loss (mean squared error).", _RANK)
 PSNR: Final = Metric(
     "nerf_trainer_psnr_decibels", "gauge", "Held-out PSNR of the last evaluation.", _RANK
+)
+SSIM: Final = Metric(
+    "nerf_trainer_ssim_ratio", "gauge", "Held-out SSIM of the last evaluation.", _RANK
 )
 OCCUPANCY: Final = Metric(
     "nerf_trainer_occupancy_ratio", "gauge", "Share of the occupancy grid that is occupied.", _RANK
@@ -58,13 +77,20 @@ GPU_MEMORY: Final = Metric(
     "GPU memory by state: allocated, reserved, peak (allocated) or total.",
     (*_RANK, "state"),
 )
+GPU_UTILIZATION: Final = Metric(
+    "nerf_trainer_gpu_utilization_ratio",
+    "gauge",
+    "Share of the last moment in which the GPU was busy, as NVML samples it.",
+    _RANK,
+)
 RESIDENT_MEMORY: Final = Metric(
     "nerf_trainer_resident_memory_bytes", "gauge", "Resident memory of the process.", _RANK
 )
 
 TRAINER_METRICS: Final = (
-    *(RAYS, SAMPLES, STEP, STEP_SECONDS, LOSS, PSNR, OCCUPANCY, WORLD_SIZE, GENERATION),
-    *(REGROUP_SECONDS, CHECKPOINT_SECONDS, CHECKPOINT_STEP, GPU_MEMORY, RESIDENT_MEMORY),
+    *(RAYS, SAMPLES, STEP, STEP_SECONDS, PHASE_SECONDS, SKIPPED_STEPS, AMP_SCALE, LOSS),
+    *(PSNR, SSIM, OCCUPANCY, WORLD_SIZE, GENERATION, REGROUP_SECONDS),
+    *(CHECKPOINT_SECONDS, CHECKPOINT_STEP, GPU_MEMORY, GPU_UTILIZATION, RESIDENT_MEMORY),
 )
 
 # --- Operator ------------------------------------------------------------------------------------

@@ -70,4 +70,5 @@ OPERATOR_HTTP_PORT: Final = 9500
 
 CHECKPOINTS_DIR: Final = "checkpoints"
 RENDERS_DIR: Final = "renders"
+TENSORBOARD_DIR: Final = "tensorboard"
 METRICS_FILE: Final = "metrics.json"

@@ -23,7 +23,7 @@ class CheckpointInfo(Report):
 class Progress(Report):
     """`GET /status` of a worker pod.
 
-    psnr: held-out PSNR in dB of the last evaluation, or None before the first.
+    psnr, ssim: held-out PSNR (dB) and SSIM of the last evaluation, or None before the first.
     eta_seconds: None until the throughput is known.
     """
 
@@ -35,6 +35,7 @@ class Progress(Report):
     rank: int | None = None
     loss: float | None = None
     psnr: float | None = None
+    ssim: float | None = None
     rays_per_second: float | None = None
     eta_seconds: float | None = None
     checkpoint: CheckpointInfo | None = None

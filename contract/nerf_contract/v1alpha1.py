@@ -219,6 +219,7 @@ class ProgressStatus(Model):
     total_steps: int
     percent: int
     psnr: float | None = Field(default=None, description="Held-out PSNR, dB.")
+    ssim: float | None = Field(default=None, description="Held-out SSIM; 1 is perfect.")
     rays_per_second: int | None = None
     eta: str | None = Field(default=None, description="Time left, such as `1m30s`.")
 

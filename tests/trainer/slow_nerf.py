@@ -4,6 +4,7 @@ Mildenhall et al.: NeRF, ECCV 2020. In float64, by torch's autograd alone; Adam 
 Weights are a dictionary of the fast network's names, so that both can start from the same ones.
 """
 
+import itertools
 import math
 
 import torch
@@ -92,7 +93,7 @@ def ray_loss(coarse: Weights, fine: Weights, ray, jitter: list[float], counts, b
     end = torch.tensor(far).double()
     t = [torch.tensor(near + (i + jitter[i]) / c * (far - near)).double() for i in range(c)]
     rough, weights = composite(coarse, o, d, t, end, bound)
-    middles = [float(a + b) / 2 for a, b in zip(t, t[1:], strict=False)]
+    middles = [float(a + b) / 2 for a, b in itertools.pairwise(t)]
     heights = [float(w) for w in weights[1:-1]]
     u = [(i + jitter[c + i]) / f for i in range(f)]
     closer = [torch.tensor(inverse_transform(middles, heights, v)).double() for v in u]

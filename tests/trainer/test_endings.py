@@ -22,6 +22,7 @@ PROGRESS = Progress(
     generation=1,
     loss=0.01,
     psnr=21.5,
+    ssim=0.8125,
     rays_per_second=12345.0,
     eta_seconds=3.0,
 )
@@ -84,7 +85,7 @@ def test_the_bar_shows_how_far() -> None:
     text = bar(PROGRESS)
     assert text.count("#") == 6
     assert "25%" in text
-    assert "21.50 dB" in text
+    assert "21.50 dB, SSIM 0.812" in text
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:

@@ -13,6 +13,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from event_files import curves, read_events  # noqa: E402
+from PIL import Image  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from scene_files import blender_scene  # noqa: E402
 from test_training import SMALL  # noqa: E402
@@ -96,7 +98,42 @@ def test_a_training_ends_well(alone: Run) -> None:
     assert alone.last_word.progress is not None
     assert alone.last_word.progress.step == 40
     assert [entry["step"] for entry in alone.metrics["history"]] == [20, 40]
-    assert (alone.folder / "output/renders/view_001.png").exists()
+
+
+def test_the_last_word_and_metrics_json_agree_on_the_quality(alone: Run) -> None:
+    progress, metrics = alone.last_word.progress, alone.metrics
+    assert progress is not None
+    for score in ("psnr", "ssim"):
+        views = [view[score] for view in metrics["views"]]
+        assert metrics[score] == getattr(progress, score) == pytest.approx(sum(views) / len(views))
+        assert metrics["history"][-1][score] == metrics[score]
+    assert "SSIM" in alone.last_word.message
+
+
+def test_metrics_json_tells_what_the_training_cost(alone: Run, pair: Run) -> None:
+    for found in (alone.metrics, pair.metrics):
+        # 40 steps of 256 rays of which some shards may use fewer; 4 shards of at least 48 samples.
+        rays = found["raysPerSecond"] * found["trainingSeconds"]
+        assert 0 < rays < 40 * 256 + 1
+        assert found["samplesPerSecond"] * found["trainingSeconds"] > rays
+        assert 0 < found["firstStepSeconds"] < TIMEOUT
+        assert found["peakRssBytes"] > 50e6
+    assert (alone.metrics["worldSize"], pair.metrics["worldSize"]) == (1, 2)
+
+
+def test_held_out_views_are_shown_with_their_error_and_depth(alone: Run) -> None:
+    for view in range(2):
+        with Image.open(alone.folder / f"output/renders/view_{view:03d}.png") as picture:
+            assert picture.size == (4 * 32, 32)
+
+
+def test_tensorboard_is_told_of_the_training(alone: Run, pair: Run) -> None:
+    for found in (alone, pair):
+        events = read_events(found.folder / "output/tensorboard")
+        steps = {tag: [step for step, _ in points] for tag, points in curves(events).items()}
+        assert steps["training/loss"][:4] == [10, 20, 30, 40]
+        assert steps["held_out/psnr"][:2] == steps["held_out/ssim"][:2] == [20, 40]
+        assert steps["held_out/truth_render_error_depth"][:2] == [20, 40]
 
 
 def test_the_log_is_json_lines(alone: Run) -> None:
@@ -124,6 +161,9 @@ def test_a_finished_training_goes_on_where_it_ended(alone: Run, scene: Path) -> 
     assert longer.exit_code == 0, longer.log
     assert "resuming from the checkpoint of step 40" in longer.log
     assert [entry["step"] for entry in longer.metrics["history"]] == [20, 40, 50]
+    events = read_events(longer.folder / "output/tensorboard")
+    starts = [event.step for event in events if event.HasField("session_log")]
+    assert starts == [10, 50]
 
 
 def test_a_target_ends_the_training(tmp_path: Path, scene: Path) -> None:

@@ -63,11 +63,13 @@ def test_values_carry_the_local_rank(worker: Worker) -> None:
     worker.metrics.add(m.RAYS, 3)
     worker.metrics.observe(m.STEP_SECONDS, 0.02)
     worker.metrics.set(m.GPU_MEMORY, 5, "peak")
+    worker.metrics.add(m.PHASE_SECONDS, 1.5, "forward")
     _, body = worker.get("/metrics")
     assert 'nerf_trainer_step{local_rank="1"} 7.0' in body
     assert 'nerf_trainer_rays_total{local_rank="1"} 3.0' in body
     assert 'nerf_trainer_step_seconds_count{local_rank="1"} 1.0' in body
     assert 'nerf_trainer_gpu_memory_bytes{local_rank="1",state="peak"} 5.0' in body
+    assert 'nerf_trainer_phase_seconds_total{local_rank="1",phase="forward"} 1.5' in body
 
 
 def test_resident_memory_is_measured(worker: Worker) -> None:

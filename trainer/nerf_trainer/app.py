@@ -21,6 +21,7 @@ from nerf_trainer.report import Report
 from nerf_trainer.saver import BackgroundSaver
 from nerf_trainer.scenes import load_scene
 from nerf_trainer.telemetry import Stopwatch, Telemetry
+from nerf_trainer.tensorboard import EventLog
 from nerf_trainer.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,9 @@ def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_ran
     log.info("training on %s with %d thread(s), %s", device, threads, versions())
     scene = load_scene(config.dataset, dataset_root(), config.model.background)
     trainer = Trainer(config, scene, device)
-    telemetry = Telemetry(board, metrics, talkative=local_rank == 0)
     membership = create_membership(device)
+    events = EventLog(output_folder() / names.TENSORBOARD_DIR) if membership.is_writer else None
+    telemetry = Telemetry(board, metrics, talkative=local_rank == 0, events=events)
     output = None
     if membership.is_writer:
         output = _create_output(config, trainer, telemetry, scene.held_out.names)
@@ -57,7 +59,7 @@ def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_ran
     try:
         return Loop(trainer, membership, telemetry, output).run()
     finally:
-        telemetry.end_line()
+        telemetry.close()
 
 
 def _create_output(

@@ -3,7 +3,6 @@
 Names: V views, H, W their size.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,56 +11,141 @@ from torch import Tensor
 
 from nerf_trainer.collectives import gather
 from nerf_trainer.elastic.interface import Generation
+from nerf_trainer.pictures import Pixels, side_by_side
 from nerf_trainer.rays import Rays, RaySource
 from nerf_trainer.volrend import Rendered
 
 #: A perfect render has no finite PSNR; beyond this nobody sees a difference.
 MAX_PSNR = 100.0
+#: Pictures are made of so many held-out views.
+PICTURES = 16
 
 Render = Callable[[Rays], Rendered]
-OnView = Callable[[int, Tensor], None]  # (view, render as uint8 (H, W, 3)) -> None
+OnPicture = Callable[[int, Pixels], None]  # (view, picture (H, 4 W, 3)) -> None
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of one view. psnr in dB; ssim at most 1, which is perfect."""
+
+    psnr: float
+    ssim: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """PSNR in dB of each held-out view, and their mean."""
+    """Scores of all held-out views, and their means."""
 
-    views: tuple[float, ...]
+    views: tuple[Score, ...]
 
     @property
     def psnr(self) -> float:
         """Mean over the views, in dB."""
-        return sum(self.views) / len(self.views)
+        return sum(view.psnr for view in self.views) / len(self.views)
+
+    @property
+    def ssim(self) -> float:
+        """Mean over the views."""
+        return sum(view.ssim for view in self.views) / len(self.views)
 
 
 def evaluate(
-    render: Render, source: RaySource, generation: Generation, on_view: OnView
+    render: Render, source: RaySource, generation: Generation, on_picture: OnPicture
 ) -> Evaluation:
-    """Render every view on one of the ranks; `on_view` is called on each rank for each view.
+    """Render every view on one of the ranks; all of them return all scores.
 
-    The ranks meet after each round of views, so that none waits for long.
+    on_picture: called on each rank for each of the first `PICTURES` views. The ranks meet after
+    each round of views, so that none waits for long.
     """
-    found: list[float] = []
+    found: list[Score] = []
     for first in range(0, source.views, generation.world_size):
-        mine = min(first + generation.rank, source.views - 1)
-        psnr, image = _judge(render, source, mine)
-        scores = gather(torch.tensor([psnr], dtype=torch.float64, device=image.device), generation)
-        images = gather(image, generation)
-        for view in range(first, min(first + generation.world_size, source.views)):
-            found.append(float(scores[view - first]))
-            on_view(view, images[view - first])
-    return Evaluation(tuple(found))
+        frame = render_view(render, source, min(first + generation.rank, source.views - 1))
+        found += _gather_scores(frame, generation)
+        if first < PICTURES:
+            drawn = gather(torch.from_numpy(draw(frame)).to(frame.rgb.device), generation)
+            last = min(PICTURES, source.views)
+            for view, picture in enumerate(drawn[: last - first], first):
+                on_picture(view, picture.cpu().numpy())
+    return Evaluation(tuple(found[: source.views]))
 
 
-def _judge(render: Render, source: RaySource, view: int) -> tuple[float, Tensor]:
-    """PSNR (dB) and render (uint8) of one view."""
-    rays: Rays = source.view(view)
-    rgb = render(rays).rgb.clamp(0, 1)
-    image = (rgb * 255).round().to(torch.uint8).view(source.height, source.width, 3)
-    return psnr(rgb, rays.rgb), image
+@dataclass(frozen=True)
+class Frame:
+    """A held-out view and its render.
+
+    rgb, truth: (H, W, 3) in [0, 1]. opacity, depth: (H, W), see `Rendered`. mask: (H, W), False
+    where the photo does not count; None where all of it does.
+    """
+
+    rgb: Tensor
+    truth: Tensor
+    opacity: Tensor
+    depth: Tensor
+    mask: Tensor | None = None
+
+
+def render_view(render: Render, source: RaySource, view: int) -> Frame:
+    """Render one view."""
+    rays, shape = source.view(view), (source.height, source.width)
+    rendered = render(rays)
+    mask = source.mask(view)
+    return Frame(
+        rgb=rendered.rgb.clamp(0, 1).view(*shape, 3),
+        truth=rays.rgb.view(*shape, 3),
+        opacity=rendered.opacity.view(shape),
+        depth=rendered.depth.view(shape),
+        mask=None if mask is None else mask.to(rays.rgb.device),
+    )
+
+
+def judge(frame: Frame) -> Score:
+    """The scores of a frame; what its mask leaves out does not count."""
+    if frame.mask is None:
+        return Score(psnr(frame.rgb, frame.truth), ssim(frame.rgb, frame.truth))
+    counted = psnr(frame.rgb[frame.mask], frame.truth[frame.mask])
+    return Score(counted, ssim(frame.rgb, frame.truth, frame.mask))
+
+
+def draw(frame: Frame) -> Pixels:
+    """The picture of a frame: see `pictures.side_by_side`."""
+    truth, render = ((x * 255).round().byte().cpu().numpy() for x in (frame.truth, frame.rgb))
+    opacity, depth = frame.opacity.cpu().numpy(), frame.depth.cpu().numpy()
+    mask = None if frame.mask is None else frame.mask.cpu().numpy()
+    return side_by_side(truth, render, opacity, depth, mask)
+
+
+def _gather_scores(frame: Frame, generation: Generation) -> list[Score]:
+    score = judge(frame)
+    mine = torch.tensor([score.psnr, score.ssim], dtype=torch.float64, device=frame.rgb.device)
+    return [Score(*scores.tolist()) for scores in gather(mine, generation)]
 
 
 def psnr(rgb: Tensor, truth: Tensor) -> float:
-    """Peak signal-to-noise ratio in dB of colours in [0, 1]."""
-    error = float(((rgb.double() - truth.double()) ** 2).mean())
-    return MAX_PSNR if error == 0 else min(MAX_PSNR, -10 * math.log10(error))
+    """Peak signal-to-noise ratio in dB of colours in [0, 1]; NaN if a colour is."""
+    # torchmetrics takes a second to import, and not every process comes to an evaluation.
+    from torchmetrics.functional.image.psnr import peak_signal_noise_ratio
+
+    found = float(peak_signal_noise_ratio(rgb.double(), truth.double(), data_range=1.0))
+    return min(found, MAX_PSNR)
+
+
+def ssim(rgb: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
+    """Mean structural similarity of colours (H, W, 3) in [0, 1], where mask (H, W) is True.
+
+    Wang et al. 2004, with a Gaussian window of 1.5 pixels, the channels averaged. Masked pixels
+    are seen by the windows of their neighbours: there they show the truth, and no error.
+    H, W: at least 6.
+    """
+    from torchmetrics.functional.image.ssim import structural_similarity_index_measure
+
+    if mask is not None:
+        rgb = torch.where(mask[..., None], rgb, truth)
+    batch = [image.permute(2, 0, 1)[None] for image in (rgb, truth)]
+    # Without cuDNN: it may compute in TF32, whose error is that of the variances compared here.
+    with torch.backends.cudnn.flags(enabled=False):
+        _, similarity = structural_similarity_index_measure(
+            *batch, data_range=1.0, return_full_image=True
+        )
+    similarity = similarity[0].mean(0)
+    counted = similarity if mask is None else similarity[mask]
+    return float(counted.double().mean())

@@ -10,7 +10,10 @@ from typing import TextIO
 from nerf_contract.progress import Progress
 
 #: Attributes that a call may add by `extra=` and that the JSON shows.
-EXTRA = ("step", "loss", "psnr", "rays_per_second", "eta_seconds", "generation", "world_size")
+EXTRA = (
+    *("step", "loss", "psnr", "ssim", "rays_per_second", "eta_seconds"),
+    *("generation", "world_size"),
+)
 BAR_WIDTH = 24
 
 
@@ -86,6 +89,8 @@ def summary(progress: Progress) -> str:
         parts.append(f"{progress.rays_per_second:,.0f} rays/s")
     if progress.psnr is not None:
         parts.append(f"held-out {progress.psnr:.2f} dB")
+    if progress.ssim is not None:
+        parts.append(f"SSIM {progress.ssim:.3f}")
     if progress.eta_seconds is not None:
         parts.append(f"{progress.eta_seconds:.0f} s left")
     return ", ".join(parts)

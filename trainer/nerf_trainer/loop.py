@@ -1,11 +1,8 @@
 """The training loop: from one generation of the group to the next, until the job is done."""
 
 import logging
-import math
 from contextlib import suppress
 from dataclasses import dataclass
-
-from torch import Tensor
 
 from nerf_contract.reasons import (
     CHECKPOINT_VOLUME,
@@ -15,7 +12,8 @@ from nerf_contract.reasons import (
 )
 from nerf_trainer.collectives import share_state, sum_over_ranks
 from nerf_trainer.elastic.interface import Generation, Membership, PeerLost, peer_loss
-from nerf_trainer.evaluate import Evaluation, evaluate
+from nerf_trainer.evaluate import Evaluation
+from nerf_trainer.evaluator import Evaluator
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.report import Report
 from nerf_trainer.saver import BackgroundSaver
@@ -25,8 +23,8 @@ from nerf_trainer.waiting import wait_for_change
 
 log = logging.getLogger(__name__)
 
-#: Steps in a row with a loss that is not finite, after which nothing will mend it.
-MAX_BAD_STEPS = 20
+#: So many skipped steps in a row, and nothing will mend it.
+MAX_SKIPPED_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,8 @@ class Loop:
         self._membership = membership
         self._telemetry = telemetry
         self._output = output
-        self._bad_steps = 0
+        self._evaluator = Evaluator(trainer, telemetry, output.report if output else None)
+        self._skipped_steps = 0
 
     def run(self) -> Outcome:
         """Train to the end; a lost peer or a changed group only means to join again."""
@@ -94,7 +93,7 @@ class Loop:
         while state.step < trainer.training.steps and reached is None:
             if self._step(generation).changing:
                 return None
-            reached = self._evaluate_if_due(generation)
+            reached = self._evaluator.if_due(generation)
         return self._finish(generation, reached)
 
     def _step(self, generation: Generation) -> StepResult:
@@ -103,61 +102,25 @@ class Loop:
         result = trainer.step(generation, self._membership.changing())
         part = len(trainer.shards_of(generation)) / trainer.training.shards
         self._telemetry.stepped(trainer.state.step, result, stopwatch.lap(), part)
-        self._check_loss(result.loss)
+        self._check(result)
         self._telemetry.watch(trainer.state)
-        if self._output and not self._bad_steps and self._output.saver.due():
-            self._output.saver.save(trainer.state.step, trainer.state.tensors())
+        if self._output and not result.skipped and self._output.saver.due():
+            self._save(self._output.saver)
         return result
 
-    def _check_loss(self, loss: float) -> None:
-        self._bad_steps = 0 if math.isfinite(loss) else self._bad_steps + 1
-        if self._bad_steps >= MAX_BAD_STEPS:
+    def _check(self, result: StepResult) -> None:
+        self._skipped_steps = self._skipped_steps + 1 if result.skipped else 0
+        if self._skipped_steps >= MAX_SKIPPED_STEPS:
             raise TrainerFailure(
                 NON_FINITE_LOSS,
-                f"The loss was not finite for {MAX_BAD_STEPS} steps in a row, up to step "
-                f"{self._trainer.state.step}. Create the job under another name with a "
+                f"The loss or a gradient was not finite for {MAX_SKIPPED_STEPS} steps in a row, up "
+                f"to step {self._trainer.state.step}. Create the job under another name with a "
                 "lower training.learningRate, or with training.precision fp32.",
             )
 
-    def _evaluate_if_due(self, generation: Generation) -> Evaluation | None:
-        """Evaluate every `evalEvery` steps; the evaluation if it reaches `targetPSNR`, else None.
-
-        The one after the last step is left to `_finish`.
-        """
-        training, step = self._trainer.training, self._trainer.state.step
-        if step % training.eval_every or step >= training.steps:
-            return None
-        evaluation = self._evaluate(generation)
-        reached = training.target_psnr is not None and evaluation.psnr >= training.target_psnr
-        return evaluation if reached else None
-
-    def _evaluate(self, generation: Generation) -> Evaluation:
-        self._telemetry.phase("evaluating")
-        stopwatch = Stopwatch()
-        trainer = self._trainer
-        evaluation = evaluate(trainer.render, trainer.held_out_rays, generation, self._picture)
-        self._telemetry.evaluated(evaluation.psnr)
-        step = trainer.state.step
-        log.info(
-            "step %d: held-out PSNR %.2f dB over %d views, in %.1f s",
-            *(step, evaluation.psnr, len(evaluation.views), stopwatch.lap()),
-            extra={"step": step, "psnr": evaluation.psnr},
-        )
-        if self._output:
-            self._output.report.metrics(
-                step,
-                evaluation.views,
-                raysPerSecond=self._telemetry.rays_per_second,
-                trainingSeconds=self._telemetry.training_seconds,
-                worldSize=generation.world_size,
-            )
-        self._telemetry.phase("training")
-        return evaluation
-
-    def _picture(self, view: int, render: Tensor) -> None:
-        if self._output:
-            truth = self._trainer.held_out_rays.photo(view)
-            self._output.report.picture(view, truth.numpy(), render.cpu().numpy())
+    def _save(self, saver: BackgroundSaver) -> None:
+        with self._telemetry.timed("checkpoint"):
+            saver.save(self._trainer.state.step, self._trainer.state.tensors())
 
     def _finish(self, generation: Generation, reached: Evaluation | None) -> Outcome | None:
         """Evaluate, and let the writer save everything. None where the group lacks the writer."""
@@ -166,9 +129,9 @@ class Loop:
             self._telemetry.phase("waiting")
             wait_for_change(self._membership, generation, self._trainer.device)
             return None
-        evaluation = reached or self._evaluate(generation)
+        evaluation = reached or self._evaluator.evaluate(generation)
         if self._output:
-            self._save_last()
+            self._save_last(self._output)
         self._barrier(generation)  # The results are safe.
         # Everyone knows: a rank that left at once would break the first barrier for one still in
         # it. Who is told here that others have left may leave as well.
@@ -180,20 +143,19 @@ class Loop:
     def _barrier(self, generation: Generation) -> None:
         sum_over_ranks([0.0], generation, self._trainer.device)
 
-    def _save_last(self) -> None:
-        assert self._output is not None
-        saver, state = self._output.saver, self._trainer.state
-        saver.save(state.step, state.tensors())
-        error = saver.wait()
+    def _save_last(self, output: Output) -> None:
+        self._save(output.saver)
+        error = output.saver.wait() or output.report.error
         if error:
             raise TrainerFailure(
-                CHECKPOINT_VOLUME, f"The last checkpoint could not be written: {error}."
+                CHECKPOINT_VOLUME, f"The last checkpoint or metrics.json was not written: {error}."
             )
 
     def _outcome(self, evaluation: Evaluation, early: bool) -> Outcome:
-        step, psnr = self._trainer.state.step, evaluation.psnr
+        step = self._trainer.state.step
+        psnr, ssim = f"{evaluation.psnr:.2f} dB", f"SSIM {evaluation.ssim:.3f}"
         if early:
             target = self._trainer.training.target_psnr
-            message = f"Held-out PSNR {psnr:.2f} dB reached the target {target} dB at step {step}."
+            message = f"Held-out PSNR {psnr} reached the target {target} dB at step {step}; {ssim}."
             return Outcome(TARGET_PSNR_REACHED, message)
-        return Outcome(TRAINING_COMPLETED, f"Trained {step} steps; held-out PSNR {psnr:.2f} dB.")
+        return Outcome(TRAINING_COMPLETED, f"Trained {step} steps; held-out PSNR {psnr}, {ssim}.")

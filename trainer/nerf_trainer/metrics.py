@@ -1,11 +1,9 @@
 """The trainer's Prometheus metrics, in a registry of their own; names come from the contract."""
 
-import os
-from pathlib import Path
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from nerf_contract import metrics as m
+from nerf_trainer.process import resident_bytes
 
 STEP_BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5)
 CHECKPOINT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -46,9 +44,9 @@ class TrainerMetrics:
         """Set a gauge. `labels` are those after the local rank."""
         self._gauges[metric.name].labels(self._local_rank, *labels).set(value)
 
-    def add(self, metric: m.Metric, value: float) -> None:
-        """Increase a counter."""
-        self._counters[metric.name].labels(self._local_rank).inc(value)
+    def add(self, metric: m.Metric, value: float, *labels: str) -> None:
+        """Increase a counter. `labels` are those after the local rank."""
+        self._counters[metric.name].labels(self._local_rank, *labels).inc(value)
 
     def observe(self, metric: m.Metric, value: float) -> None:
         """Record a value in a histogram."""
@@ -57,12 +55,3 @@ class TrainerMetrics:
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
-
-
-def resident_bytes() -> float:
-    """Resident memory of this process, in bytes; 0 where /proc does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return 0.0
-    return float(pages * os.sysconf("SC_PAGE_SIZE"))

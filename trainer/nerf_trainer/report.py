@@ -1,28 +1,25 @@
 """What a training leaves for people: pictures and metrics.json, beside the checkpoints."""
 
-import io
 import json
 import logging
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from nerf_contract import names
 from nerf_contract.training import TrainerConfig
+from nerf_trainer.evaluate import Evaluation, Score
 from nerf_trainer.files import write_atomically
 
 log = logging.getLogger(__name__)
 
-#: Pictures are made of so many held-out views.
-PICTURES = 16
-
 
 class Report:
-    """Writes to `folder`. A resumed training goes on with the history that lies there."""
+    """Writes to `folder`. A resumed training goes on with the history that lies there.
+
+    error: what went wrong with the last metrics.json, if anything. A full volume does not end the
+    training while it may get room again.
+    """
 
     def __init__(self, folder: Path, config: TrainerConfig, view_names: tuple[str, ...]) -> None:
         self._renders = folder / names.RENDERS_DIR
@@ -30,32 +27,35 @@ class Report:
         self._config = config.model_dump(mode="json", by_alias=True)
         self._view_names = view_names
         self._renders.mkdir(parents=True, exist_ok=True)
+        self.error: OSError | None = None
 
-    def picture(self, view: int, truth: NDArray[np.uint8], render: NDArray[np.uint8]) -> None:
-        """Write truth and render (H, W, 3) of a held-out view side by side, as PNG."""
-        if view >= PICTURES:
-            return
-        buffer = io.BytesIO()
-        Image.fromarray(np.concatenate([truth, render], 1)).save(buffer, "PNG")
-        write_atomically(self._renders / f"view_{view:03d}.png", buffer.getvalue())
+    def picture(self, view: int, png: bytes) -> None:
+        """Write the picture of a held-out view, over that of the last evaluation."""
+        _write(self._renders / f"view_{view:03d}.png", png)
 
-    def metrics(self, step: int, views: tuple[float, ...], **more: Any) -> None:
-        """Write metrics.json after an evaluation; `more` are further entries."""
-        psnr = sum(views) / len(views)
+    def metrics(self, step: int, evaluation: Evaluation, figures: dict[str, Any]) -> None:
+        """Write metrics.json after an evaluation.
+
+        figures: of the process that writes it, without what it did before a resumption or what
+        other processes did: raysPerSecond and samplesPerSecond (of all ranks, over all its steps),
+        trainingSeconds (its steps), firstStepSeconds (from its start to the end of its first
+        step), peakRssBytes, worldSize (now).
+        """
+        scores = {"psnr": evaluation.psnr, "ssim": evaluation.ssim}
         history = [entry for entry in self._history() if entry["step"] < step]
-        entry = {"step": step, "psnr": psnr, "time": _now()}
         document = {
             "step": step,
-            "psnr": psnr,
-            **more,
-            "views": [
-                {"name": name, "psnr": value}
-                for name, value in zip(self._view_names, views, strict=True)
-            ],
-            "history": [*history, entry],
+            **scores,
+            **figures,
+            "views": self._views(evaluation.views),
+            "history": [*history, {"step": step, **scores, "time": _now()}],
             "config": self._config,
         }
-        write_atomically(self._file, json.dumps(document, indent=1).encode())
+        self.error = _write(self._file, json.dumps(document, indent=1).encode())
+
+    def _views(self, views: tuple[Score, ...]) -> list[dict[str, Any]]:
+        named = zip(self._view_names, views, strict=True)
+        return [{"name": name, "psnr": view.psnr, "ssim": view.ssim} for name, view in named]
 
     def _history(self) -> list[dict[str, Any]]:
         try:
@@ -66,6 +66,15 @@ class Report:
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("%s is not readable (%s): its history starts anew", self._file, error)
             return []
+
+
+def _write(path: Path, data: bytes) -> OSError | None:
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        log.warning("%s was not written: %s", path, error)
+        return error
+    return None
 
 
 def _now() -> str:

@@ -1,43 +1,65 @@
-"""Measuring the training, and telling it: status, metrics and log."""
+"""Measuring the training, and telling it: status, metrics and logs."""
 
 import time
-from collections import deque
-
-import torch
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from nerf_contract import metrics as m
 from nerf_contract.progress import CheckpointInfo
 from nerf_trainer.elastic.interface import Generation
+from nerf_trainer.evaluate import Evaluation
+from nerf_trainer.gpu import GpuWatch
 from nerf_trainer.logs import Reporter
 from nerf_trainer.metrics import TrainerMetrics
+from nerf_trainer.process import age_seconds, peak_resident_bytes
 from nerf_trainer.progress import Board
 from nerf_trainer.state import TrainState
+from nerf_trainer.tensorboard import EventLog
+from nerf_trainer.throughput import Throughput
 from nerf_trainer.trainer import StepResult
 
-#: Throughput is averaged over so many steps.
-WINDOW = 50
+#: Steps between two points of the curves in TensorBoard.
+LOG_STEPS = 10
+#: Steps between two looks at what costs more to find out.
 WATCH_STEPS = 64
 
 
 class Telemetry:
-    """Takes what the loop measures to the board, the metrics and the log."""
+    """Takes what the loop measures to the board, the metrics and the logs.
 
-    def __init__(self, board: Board, metrics: TrainerMetrics, talkative: bool) -> None:
+    talkative: tell the progress on stderr. events: TensorBoard's log, where results are kept.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        metrics: TrainerMetrics,
+        talkative: bool,
+        events: EventLog | None = None,
+    ) -> None:
         self._board = board
         self._metrics = metrics
         self._reporter = Reporter() if talkative else None
-        self._seconds: deque[float] = deque(maxlen=WINDOW)
-        self._rays: deque[int] = deque(maxlen=WINDOW)
-        self.training_seconds = 0.0
+        self._events = events
+        self._throughput = Throughput()
+        self._gpu: GpuWatch | None = None
+        self._first_step_seconds: float | None = None
 
     def phase(self, phase: str) -> None:
         """What the process is doing; see `Progress.phase`."""
         self._board.update(phase=phase)
 
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Count the wall time of the context for a phase of `PHASE_SECONDS`."""
+        stopwatch = Stopwatch()
+        yield
+        self._metrics.add(m.PHASE_SECONDS, stopwatch.lap(), phase)
+
     def joined(self, generation: Generation, step: int, seconds: float) -> None:
         """A generation has formed and shares one state, `seconds` after training stopped."""
-        self._seconds.clear()
-        self._rays.clear()
+        self._throughput.regrouped()
         self._board.update(
             step=step,
             world_size=generation.world_size,
@@ -50,44 +72,84 @@ class Telemetry:
 
     def stepped(self, step: int, result: StepResult, seconds: float, part: float) -> None:
         """A step is done in so much wall time; `part` of it was this process's."""
-        self._seconds.append(seconds)
-        self._rays.append(result.rays)
-        self.training_seconds += seconds
+        if self._first_step_seconds is None:
+            self._first_step_seconds = age_seconds()
+        self._throughput.add(result, seconds)
+        self._count(step, result, seconds, part)
+        left = self._board.progress.total_steps - step
+        self._board.update(
+            step=step,
+            loss=result.loss,
+            rays_per_second=self._throughput.recent_rays_per_second,
+            eta_seconds=(self._throughput.recent_step_seconds or 0) * left,
+        )
+        if self._reporter:
+            self._reporter.tell(self._board.progress)
+
+    def _count(self, step: int, result: StepResult, seconds: float, part: float) -> None:
         self._metrics.set(m.STEP, step)
         self._metrics.set(m.LOSS, result.loss)
         self._metrics.observe(m.STEP_SECONDS, seconds)
         self._metrics.add(m.RAYS, result.rays * part)
         self._metrics.add(m.SAMPLES, result.samples * part)
-        mean = sum(self._seconds) / len(self._seconds)
-        left = self._board.progress.total_steps - step
-        self._board.update(
-            step=step,
-            loss=result.loss,
-            rays_per_second=self.rays_per_second,
-            eta_seconds=mean * left,
-        )
-        if self._reporter:
-            self._reporter.tell(self._board.progress)
-
-    @property
-    def rays_per_second(self) -> float | None:
-        """Rays a second of all ranks, over the last steps; None before the first."""
-        if not self._seconds:
-            return None
-        return sum(self._rays) / sum(self._seconds)
+        self._metrics.add(m.SKIPPED_STEPS, result.skipped)
+        for phase, phase_seconds in result.seconds.items():
+            self._metrics.add(m.PHASE_SECONDS, phase_seconds, phase)
 
     def watch(self, state: TrainState) -> None:
-        """Now and then, what costs more to find out: occupancy and GPU memory."""
+        """Now and then: points of the curves, and what costs more to find out."""
+        if state.step % LOG_STEPS == 0:
+            self._draw_curves(state)
         if state.step % WATCH_STEPS == 0:
-            occupancy = state.model.occupancy()
-            if occupancy is not None:
-                self._metrics.set(m.OCCUPANCY, occupancy)
-            self._gpu_memory(next(state.model.parameters()).device)
+            self._look(state)
 
-    def evaluated(self, psnr: float) -> None:
-        """Held-out PSNR in dB."""
-        self._board.update(psnr=psnr)
+    def _draw_curves(self, state: TrainState) -> None:
+        progress = self._board.progress
+        points = {
+            "training/loss": progress.loss,
+            "training/rays_per_second": progress.rays_per_second,
+            "training/learning_rate": state.optimizer.param_groups[0]["lr"],
+            "training/world_size": progress.world_size,
+        }
+        if self._events:
+            known = {name: value for name, value in points.items() if value is not None}
+            self._events.scalars(state.step, known)
+
+    def _look(self, state: TrainState) -> None:
+        self._metrics.set(m.AMP_SCALE, state.precision.scale())
+        self._gpu = self._gpu or GpuWatch(next(state.model.parameters()).device)
+        self._gpu.tell(self._metrics)
+        occupancy = state.model.occupancy()
+        if occupancy is None:
+            return
+        self._metrics.set(m.OCCUPANCY, occupancy)
+        if self._events:
+            self._events.scalars(state.step, {"training/occupancy": occupancy})
+
+    def evaluated(self, step: int, evaluation: Evaluation) -> None:
+        """The held-out views were judged after this step."""
+        psnr, ssim = evaluation.psnr, evaluation.ssim
+        self._board.update(psnr=psnr, ssim=ssim)
         self._metrics.set(m.PSNR, psnr)
+        self._metrics.set(m.SSIM, ssim)
+        if self._events:
+            self._events.scalars(step, {"held_out/psnr": psnr, "held_out/ssim": ssim})
+
+    def pictured(self, step: int, png: bytes, shape: tuple[int, ...]) -> None:
+        """The first held-out view after this step: a PNG of (H, W, 3)."""
+        if self._events:
+            self._events.picture(step, "held_out/truth_render_error_depth", png, shape)
+
+    def figures(self) -> dict[str, Any]:
+        """What metrics.json tells of this process; see `Report.metrics`."""
+        return {
+            "raysPerSecond": self._throughput.rays_per_second,
+            "samplesPerSecond": self._throughput.samples_per_second,
+            "trainingSeconds": self._throughput.total_seconds,
+            "firstStepSeconds": self._first_step_seconds,
+            "peakRssBytes": peak_resident_bytes(),
+            "worldSize": self._board.progress.world_size,
+        }
 
     def resumed(self, step: int, stamp: str) -> None:
         """A checkpoint was read."""
@@ -100,20 +162,12 @@ class Telemetry:
         self._metrics.set(m.CHECKPOINT_STEP, step)
         self._metrics.observe(m.CHECKPOINT_SECONDS, seconds)
 
-    def _gpu_memory(self, device: torch.device) -> None:
-        """GPU memory as torch accounts for it."""
-        if device.type != "cuda":
-            return
-        _, total = torch.cuda.mem_get_info(device)
-        self._metrics.set(m.GPU_MEMORY, torch.cuda.memory_allocated(device), "allocated")
-        self._metrics.set(m.GPU_MEMORY, torch.cuda.memory_reserved(device), "reserved")
-        self._metrics.set(m.GPU_MEMORY, torch.cuda.max_memory_allocated(device), "peak")
-        self._metrics.set(m.GPU_MEMORY, total, "total")
-
-    def end_line(self) -> None:
-        """Leave the progress bar's line."""
+    def close(self) -> None:
+        """Leave the progress bar's line, and write what waits for TensorBoard."""
         if self._reporter:
             self._reporter.end_line()
+        if self._events:
+            self._events.close()
 
 
 class Stopwatch:

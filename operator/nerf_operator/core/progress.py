@@ -13,6 +13,7 @@ def summarize(progress: Progress) -> ProgressStatus:
         total_steps=progress.total_steps,
         percent=min(100, 100 * progress.step // total),
         psnr=None if progress.psnr is None else round(progress.psnr, 2),
+        ssim=None if progress.ssim is None else round(progress.ssim, 3),
         rays_per_second=None if rays is None else round(rays),
         eta=None if eta is None else duration(eta),
     )
@@ -39,7 +40,7 @@ def merge(
         return old.progress, _checkpoint(old, progress)
     new = summarize(progress)
     if new.psnr is None and old.progress is not None:
-        new = new.model_copy(update={"psnr": old.progress.psnr})
+        new = new.model_copy(update={"psnr": old.progress.psnr, "ssim": old.progress.ssim})
     return new, _checkpoint(old, progress)
 
 

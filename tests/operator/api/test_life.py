@@ -15,7 +15,7 @@ BOTH = ("demo-worker-0-0", "demo-worker-1-0")
 ADDRESS = "127.77.0.1"
 PROGRESS: dict[str, Any] = {
     **{"phase": "training", "step": 50, "totalSteps": 200, "worldSize": 2, "generation": 1},
-    **{"psnr": 21.456, "raysPerSecond": 1234.5, "etaSeconds": 90},
+    **{"psnr": 21.456, "ssim": 0.9, "raysPerSecond": 1234.5, "etaSeconds": 90},
     "checkpoint": {"step": 40, "time": "2026-01-01T00:00:00Z"},
 }
 
@@ -59,7 +59,7 @@ def test_progress_is_asked_for_and_told(lab: Namespace, trainer: dict[str, Any])
     wait_until("progress", lambda: lab.status().get("progress"), 10)
     status = lab.status()
     assert status["progress"] == {
-        **{"step": 50, "totalSteps": 200, "percent": 25, "psnr": 21.46},
+        **{"step": 50, "totalSteps": 200, "percent": 25, "psnr": 21.46, "ssim": 0.9},
         **{"raysPerSecond": 1234, "eta": "1m30s"},
     }
     assert status["checkpoint"]["step"] == 40

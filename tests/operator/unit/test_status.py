@@ -25,21 +25,27 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def test_progress_is_rounded() -> None:
-    found = progress.summarize(builders.progress(step=199, psnr=27.456))
+    found = progress.summarize(builders.progress(step=199, psnr=27.456, ssim=0.91249))
     assert found == ProgressStatus(
-        step=199, total_steps=200, percent=99, psnr=27.46, rays_per_second=1234, eta="1m30s"
+        step=199,
+        total_steps=200,
+        percent=99,
+        psnr=27.46,
+        ssim=0.912,
+        rays_per_second=1234,
+        eta="1m30s",
     )
 
 
 def test_what_is_not_known_anew_stays() -> None:
     old = NeRFJobStatus(
-        progress=ProgressStatus(step=100, total_steps=200, percent=50, psnr=25.0),
+        progress=ProgressStatus(step=100, total_steps=200, percent=50, psnr=25.0, ssim=0.8),
         checkpoint=CheckpointStatus(step=90, time="t"),
     )
     for silent in (None, builders.progress(phase="starting", step=0)):
         assert progress.merge(old, silent) == (old.progress, old.checkpoint)
     new, kept = progress.merge(old, builders.progress(step=110))
-    assert new is not None and (new.step, new.psnr) == (110, 25.0)
+    assert new is not None and (new.step, new.psnr, new.ssim) == (110, 25.0, 0.8)
     assert kept == old.checkpoint
 
 
