@@ -78,7 +78,7 @@ FAILURES: Final = {
         Failure(CUDA_UNAVAILABLE, 69, False, "CUDA was asked for, or GPUs given, and do not work."),
         Failure(NON_FINITE_LOSS, 70, False, "The loss was not finite for many steps in a row."),
         Failure(OUT_OF_MEMORY, 71, True, "The worker ran out of memory."),
-        Failure(CHECKPOINT_VOLUME, 74, True, "The checkpoint volume cannot be written."),
+        Failure(CHECKPOINT_VOLUME, 74, True, "The checkpoint volume cannot be written or read."),
         Failure(CHECKPOINT_MISMATCH, 76, False, "The checkpoints there belong to another config."),
         Failure(CONFIG_INVALID, 78, False, "The config file is missing, broken or out of range."),
         Failure(CRASHED, 1, True, "The worker ended by an unexpected error."),

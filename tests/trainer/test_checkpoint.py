@@ -1,5 +1,6 @@
 """Checkpoints: what is written is read back, and whatever is torn is never used."""
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -79,6 +80,44 @@ def test_a_torn_checkpoint_is_skipped_for_the_one_before(
     assert found is not None
     assert found.step == 1
     assert "step-000000002 is torn" in caplog.text
+
+
+def test_a_file_of_its_name_is_no_checkpoint(tmp_path: Path) -> None:
+    store(tmp_path).save(1, state(1))
+    (tmp_path / "checkpoints/step-000000002").write_text("not a folder")
+    found = store(tmp_path).newest()
+    assert found is not None
+    assert found.step == 1
+
+
+@pytest.mark.parametrize("name", [MANIFEST_FILE, STATE_FILE])
+def test_a_volume_that_cannot_be_read_is_no_reason_to_take_an_older_checkpoint(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = store(tmp_path)
+    writer.save(1, state(1))
+    writer.save(2, state(2))
+    bad = tmp_path / "checkpoints/step-000000002" / name
+    read = Path.read_bytes
+
+    def failing(path: Path) -> bytes:
+        if path == bad:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    with pytest.raises(TrainerFailure, match=f"{bad}: Input/output error") as caught:
+        writer.newest()
+    assert caught.value.reason == CHECKPOINT_VOLUME
+    assert caught.value.failure.retryable
+
+
+def test_a_folder_that_cannot_be_listed_is_a_failure_of_the_volume(tmp_path: Path) -> None:
+    target = store(tmp_path)
+    (tmp_path / "checkpoints").rmdir()
+    with pytest.raises(TrainerFailure, match="checkpoints: No such file") as caught:
+        target.newest()
+    assert caught.value.reason == CHECKPOINT_VOLUME
 
 
 def test_a_torn_checkpoint_is_replaced_when_its_step_is_saved_again(tmp_path: Path) -> None:

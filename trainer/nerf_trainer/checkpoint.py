@@ -81,8 +81,16 @@ class CheckpointStore:
     def newest(self) -> Checkpoint | None:
         """The newest checkpoint that is whole; torn ones are skipped with a warning.
 
-        Raises TrainerFailure (CheckpointMismatch) where it belongs to another config.
+        Raises TrainerFailure: CheckpointMismatch where it belongs to another config,
+        CheckpointVolumeUnusable where the volume fails: the newest may be whole then, and going on
+        from an older one would train its steps again.
         """
+        try:
+            return self._newest_whole()
+        except OSError as error:
+            raise _unreadable(self._folder, error) from error
+
+    def _newest_whole(self) -> Checkpoint | None:
         for folder in reversed(self._finished()):
             try:
                 return self._read(folder)
@@ -160,6 +168,15 @@ def volume_failure(folder: Path, error: OSError) -> TrainerFailure:
     )
 
 
+def _unreadable(folder: Path, error: OSError) -> TrainerFailure:
+    """The checkpoint volume does not give what is on it."""
+    return TrainerFailure(
+        CHECKPOINT_VOLUME,
+        f"Checkpoints cannot be read: {error.filename or folder}: {error.strerror or error}. "
+        "Mend the volume or its connection, or delete that checkpoint to go on from an older one.",
+    )
+
+
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(_read_bytes(path))
@@ -178,7 +195,8 @@ def _manifest_hash(manifest: dict[str, Any]) -> str:
 
 
 def _read_bytes(path: Path) -> bytes:
+    """The content. Raises TornCheckpointError where there is no file, OSError where it fails."""
     try:
         return path.read_bytes()
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise TornCheckpointError(f"{path.name}: {error.strerror}") from error
