@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from demo import pods, shell, watch
+from demo import pods, sample, shell, watch
 
 READER = "nerf-demo-reader"
 
@@ -49,7 +49,7 @@ def _reader(job: str, namespace: str) -> dict[str, object]:
 
 def _trainer_image(job: str, namespace: str) -> str:
     resource = watch.get(job, namespace) or {}
-    return str(resource.get("status", {}).get("image") or "localhost/nerf-trainer:cpu")
+    return str(resource.get("status", {}).get("image") or sample.TRAINER)
 
 
 def report(job: watch.Job, out: Path) -> None:

@@ -15,14 +15,14 @@ def say(text: str) -> None:
     print(f"[{seconds // 60:2d}:{seconds % 60:02d}] {text}", flush=True)
 
 
-def step(title: str, argv: list[str]) -> None:
+def step(title: str, argv: list[str], stdin: str | None = None) -> None:
     """Announce, run with its output shown, and tell how long it took.
 
     Raises subprocess.CalledProcessError.
     """
     say(f"== {title}")
     begin = time.monotonic()
-    subprocess.run(argv, cwd=ROOT, check=True)
+    subprocess.run(argv, cwd=ROOT, check=True, input=stdin, text=True)
     say(f"== {title}: done in {time.monotonic() - begin:.0f} s")
 
 

@@ -1,19 +1,21 @@
 """NeRFJobs of the end-to-end tests: small enough to train in seconds."""
 
 import copy
+import os
 from typing import Any
 
 import yaml
 
-from e2e_support.kube import ROOT, Object
+from demo.sample import text
+from e2e_support.kube import Object
 
-SAMPLE = ROOT / "manifests" / "samples" / "nerfjob.yaml"
 PHOTOS = "photos"
 
 
 def sample() -> list[Object]:
-    """The objects of manifests/samples/nerfjob.yaml."""
-    return [doc for doc in yaml.safe_load_all(SAMPLE.read_text()) if doc]
+    """The objects of manifests/samples/nerfjob.yaml, as the demo applies them."""
+    manifests = text(os.environ.get("REGISTRY", ""), os.environ.get("TORCH", "cpu"))
+    return [doc for doc in yaml.safe_load_all(manifests) if doc]
 
 
 def photos(storage_class: str, mode: str, name: str = PHOTOS) -> list[Object]:
