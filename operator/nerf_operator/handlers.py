@@ -119,6 +119,7 @@ class Operator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.reconciler.announcer.close()
         await self._server.cleanup()
         await self.api.close()
 

@@ -1,26 +1,26 @@
 """Doing what a plan says, and remembering the answers."""
 
 import asyncio
-import hashlib
 from collections.abc import Coroutine, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from nerf_contract import names
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.cluster import parse
+from nerf_operator.cluster.announce import Announcer
 from nerf_operator.cluster.api import Api, Object
 from nerf_operator.cluster.cache import Cache, Key
-from nerf_operator.core.actions import Action, Apply, Create, Delete, Event
+from nerf_operator.core.actions import Action, Apply, Create, Delete
 from nerf_operator.core.observed import Job
 
 
 class Applier:
     """Makes API calls, and puts what they answer into the cache."""
 
-    def __init__(self, api: Api, cache: Cache) -> None:
+    def __init__(self, api: Api, cache: Cache, announcer: Announcer) -> None:
         self._api = api
         self._cache = cache
+        self._announcer = announcer
 
     async def prepare(self, job: Job, actions: Iterable[Action]) -> frozenset[str]:
         """Deletions and the children that pods need. Names of those that are not ours to have."""
@@ -30,11 +30,10 @@ class Applier:
         )
         return frozenset(name for name in names_ if name is not None)
 
-    async def create_pods(self, job: Job, actions: Iterable[Action]) -> list[Event]:
-        """Create pods. Events of those that were not there before."""
+    async def create_pods(self, job: Job, actions: Iterable[Action], now: datetime) -> None:
+        """Create pods, and tell of those that were not there before."""
         creations = (action for action in actions if isinstance(action, Create))
-        events = await _all(self._create(job, creation) for creation in creations)
-        return [event for event in events if event is not None]
+        await _all(self._create(job, creation, now) for creation in creations)
 
     async def _delete(self, job: Job, action: Delete) -> None:
         key = Key(job.namespace, job.name)
@@ -56,12 +55,13 @@ class Applier:
             self._cache.claims.put(key, parse.claim(made))
         return None
 
-    async def _create(self, job: Job, action: Create) -> Event | None:
+    async def _create(self, job: Job, action: Create, now: datetime) -> None:
         made = await self._api.create_pod(job.namespace, action.pod)
         if made is None:
-            return None
+            return
         self._cache.pods.put(Key(job.namespace, job.name), parse.pod(made))
-        return action.event
+        if action.event is not None:
+            self._announcer.tell(job, [action.event], now)
 
     async def write_status(self, job: Job, new: NeRFJobStatus) -> bool:
         """Write what differs from the status that is there. False where the job is gone."""
@@ -71,10 +71,6 @@ class Applier:
         if written is not None:
             self._cache.put_job(parse.job(written))
         return written is not None
-
-    async def tell(self, job: Job, events: Iterable[Event], now: datetime) -> None:
-        """Post events."""
-        await _all(self._api.create_event(job.namespace, event(job, e, now)) for e in events)
 
 
 async def _all(calls: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
@@ -106,30 +102,3 @@ def _merge(before: Any, after: Any) -> Any:
 
 def _dump(status: NeRFJobStatus) -> Object:
     return status.model_dump(by_alias=True, exclude_none=True)
-
-
-def event(job: Job, told: Event, now: datetime) -> Object:
-    """An Event object. Its name is made from its content: telling it twice tells it once."""
-    stamp = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    content = "|".join([job.uid, told.reason, told.message, job.version])
-    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{job.name}.{digest}", "namespace": job.namespace},
-        "involvedObject": {
-            "apiVersion": names.API_VERSION,
-            "kind": names.KIND,
-            "namespace": job.namespace,
-            "name": job.name,
-            "uid": job.uid,
-        },
-        "type": "Warning" if told.warning else "Normal",
-        "reason": told.reason,
-        "message": told.message[:1024],
-        "source": {"component": names.FIELD_MANAGER},
-        "reportingComponent": names.FIELD_MANAGER,
-        "firstTimestamp": stamp,
-        "lastTimestamp": stamp,
-        "count": 1,
-    }

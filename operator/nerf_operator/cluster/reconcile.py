@@ -8,12 +8,13 @@ from time import perf_counter
 
 from nerf_operator import metrics
 from nerf_operator.cluster import snapshot
+from nerf_operator.cluster.announce import Announcer
 from nerf_operator.cluster.api import Api, ApiError
 from nerf_operator.cluster.apply import Applier
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.cluster.probe import Prober
 from nerf_operator.cluster.queue import KeyedQueue
-from nerf_operator.core.actions import Event, Plan
+from nerf_operator.core.actions import Plan
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.plan import Defaults, plan
 
@@ -41,7 +42,8 @@ class Reconciler:
         self.cache = cache
         self.queue: KeyedQueue[Key] = KeyedQueue(self.reconcile)
         self.prober = Prober(self.queue.add)
-        self._applier = Applier(api, cache)
+        self.announcer = Announcer(api)
+        self._applier = Applier(api, cache, self.announcer)
         self._defaults = defaults
         self._clock = clock
         self._written: dict[Key, datetime] = {}
@@ -68,11 +70,10 @@ class Reconciler:
         await self._carry_out(job, observed, decided, now)
 
     async def _carry_out(self, job: Job, observed: Observed, decided: Plan, now: datetime) -> None:
-        events: list[Event] = []
         try:
             taken = await self._applier.prepare(job, decided.actions)
             if not taken:
-                events = await self._applier.create_pods(job, decided.actions)
+                await self._applier.create_pods(job, decided.actions, now)
             hindered = replace(observed, taken=taken)
         except ApiError as error:
             if error.code not in REFUSALS:
@@ -84,8 +85,7 @@ class Reconciler:
         key = Key(job.namespace, job.name)
         if decided.status is not None and await self._applier.write_status(job, decided.status):
             self._written[key] = now
-            events = [*decided.events, *events]
-        await self._applier.tell(job, events, now)
+            self.announcer.tell(job, decided.events, now)
         self.prober.aim(key, decided.probe)
         if decided.requeue_after is not None:
             self.queue.add(key, decided.requeue_after)
