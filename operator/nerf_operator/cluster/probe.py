@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import aiohttp
 from pydantic import ValidationError
@@ -22,31 +23,42 @@ CONSUMERS = 16
 MAX_BYTES = 65536
 
 
+@dataclass(eq=False)
+class Target:
+    """The pod that is polled for a job, and the seconds between two polls."""
+
+    address: str
+    pause: float = FASTEST_SECONDS
+
+    def slow_down(self) -> None:
+        """It had nothing new to tell."""
+        self.pause = min(SLOWEST_SECONDS, self.pause * 1.5)
+
+
 class Prober:
     """Polls one pod of each running job, and calls `changed` where the answer is a new one."""
 
     def __init__(self, changed: Callable[[Key], None], port: int = names.TRAINER_HTTP_PORT) -> None:
         self._changed = changed
         self._port = port
-        self._targets: dict[Key, str] = {}
+        self._targets: dict[Key, Target] = {}
         self._known: dict[Key, Progress] = {}
-        self._pauses: dict[Key, float] = {}
         self._queue: KeyedQueue[Key] = KeyedQueue(self._probe)
         self._session: aiohttp.ClientSession | None = None
 
     def aim(self, key: Key, address: str | None) -> None:
         """Poll the pod at this address from now on; None stops."""
+        known = self._targets.get(key)
         if address is None:
             self._targets.pop(key, None)
-        elif self._targets.get(key) != address:
-            self._targets[key] = address
-            self._pauses[key] = FASTEST_SECONDS
+        elif known is None or known.address != address:
+            self._targets[key] = Target(address)
             self._queue.add(key)
 
     def forget(self, key: Key) -> None:
         """The job is gone."""
-        for table in (self._targets, self._known, self._pauses):
-            table.pop(key, None)
+        self._targets.pop(key, None)
+        self._known.pop(key, None)
 
     def progress(self, key: Key) -> Progress | None:
         """The last answer."""
@@ -59,15 +71,26 @@ class Prober:
             await self._queue.run(CONSUMERS)
 
     async def _probe(self, key: Key) -> None:
-        address = self._targets.get(key)
-        if address is None:
+        target = self._targets.get(key)
+        if target is None:
             return
+        progress = await self._answer(key, target.address)
+        if self._targets.get(key) is not target:
+            return  # Meanwhile the job went, or another pod was chosen: this is not its progress.
+        if progress is None or progress == self._known.get(key):
+            target.slow_down()
+        else:
+            target.pause = FASTEST_SECONDS
+            self._known[key] = progress
+            self._changed(key)
+        self._queue.add(key, max(target.pause, self._crowd_pause()))
+
+    async def _answer(self, key: Key, address: str) -> Progress | None:
         try:
-            self._learn(key, await self._ask(address))
+            return await self._ask(address)
         except (TimeoutError, aiohttp.ClientError, ValidationError, OSError) as error:
             log.debug("%s: no progress from %s: %s", key, address, describe(error))
-            self._slow_down(key)
-        self._queue.add(key, self._pause(key))
+            return None
 
     async def _ask(self, address: str) -> Progress:
         assert self._session is not None
@@ -77,18 +100,5 @@ class Prober:
             answer.raise_for_status()
             return Progress.model_validate_json(await answer.content.read(MAX_BYTES))
 
-    def _learn(self, key: Key, progress: Progress) -> None:
-        if self._known.get(key) == progress:
-            self._slow_down(key)
-            return
-        self._pauses[key] = FASTEST_SECONDS
-        self._known[key] = progress
-        self._changed(key)
-
-    def _slow_down(self, key: Key) -> None:
-        pause = self._pauses.get(key, FASTEST_SECONDS)
-        self._pauses[key] = min(SLOWEST_SECONDS, pause * 1.5)
-
-    def _pause(self, key: Key) -> float:
-        crowd = min(SLOWEST_SECONDS, len(self._targets) / PROBES_PER_SECOND)
-        return max(self._pauses.get(key, FASTEST_SECONDS), crowd)
+    def _crowd_pause(self) -> float:
+        return min(SLOWEST_SECONDS, len(self._targets) / PROBES_PER_SECOND)

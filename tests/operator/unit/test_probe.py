@@ -1,0 +1,56 @@
+"""Whose progress an answer is, when jobs and pods change while it is awaited."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from operator_support.builders import progress
+
+from nerf_contract.progress import Progress
+from nerf_operator.cluster.cache import Key
+from nerf_operator.cluster.probe import Prober
+
+DEMO = Key("lab", "demo")
+
+
+def another_job(prober: Prober) -> None:
+    prober.forget(DEMO)
+    prober.aim(DEMO, "10.0.0.1")
+
+
+#: what happens while the pod at 10.0.0.1 is asked -> (the event, whether its answer still counts)
+MEANWHILE: dict[str, tuple[Callable[[Prober], None], bool]] = {
+    "nothing": (lambda prober: None, True),
+    "the same aim again": (lambda prober: prober.aim(DEMO, "10.0.0.1"), True),
+    "another pod": (lambda prober: prober.aim(DEMO, "10.0.0.2"), False),
+    "no pod is left": (lambda prober: prober.aim(DEMO, None), False),
+    "the job goes": (lambda prober: prober.forget(DEMO), False),
+    "another job of its name": (another_job, False),
+}
+
+
+@pytest.mark.parametrize("what", MEANWHILE)
+@pytest.mark.parametrize("silent", [False, True], ids=["answer", "no answer"])
+def test_an_answer_counts_for_the_pod_that_was_asked(
+    what: str, silent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change, counts = MEANWHILE[what]
+    changed: list[Key] = []
+
+    async def run() -> Progress | None:
+        prober = Prober(changed.append)
+
+        async def ask(address: str) -> Progress:
+            change(prober)
+            if silent:
+                raise TimeoutError
+            return progress()
+
+        monkeypatch.setattr(prober, "_ask", ask)
+        prober.aim(DEMO, "10.0.0.1")
+        await prober._probe(DEMO)
+        return prober.progress(DEMO)
+
+    told = counts and not silent
+    assert asyncio.run(run()) == (progress() if told else None)
+    assert changed == ([DEMO] if told else [])
