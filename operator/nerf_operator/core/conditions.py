@@ -18,6 +18,7 @@ class Facts:
 
     fewest: ready workers with which training goes on.
     starting: reason and sentence for workers that are not ready.
+    halted: nothing is done before a person has removed the obstacle, whoever is ready.
     """
 
     wanted: int
@@ -26,6 +27,17 @@ class Facts:
     starting: Waiting
     obstacle: Waiting | None = None
     outcome: Outcome | None = None
+    halted: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether all workers are ready, and there are any."""
+        return self.ready >= max(self.wanted, self.fewest)
+
+    @property
+    def stalled(self) -> bool:
+        """An elastic job that trains with fewer workers than wanted is not stalled."""
+        return self.obstacle is not None and (self.halted or self.ready < self.fewest)
 
 
 @dataclass(frozen=True)
@@ -97,7 +109,7 @@ def _running(facts: Facts) -> _Fact:
 
 
 def _workers_ready(facts: Facts) -> _Fact:
-    if facts.ready >= facts.wanted:
+    if facts.complete:
         return _Fact("True", reasons.ALL_READY, f"All {facts.wanted} workers are ready.")
     why = facts.obstacle or facts.starting
     counted = f"{facts.ready} of {facts.wanted} workers are ready."
@@ -105,19 +117,14 @@ def _workers_ready(facts: Facts) -> _Fact:
 
 
 def _reconciling(facts: Facts) -> _Fact:
-    if _is_stalled(facts):
+    if facts.stalled:
         return _Fact("False", reasons.STALLED, "Waiting for a person; see the condition Stalled.")
-    if facts.ready >= facts.wanted:
+    if facts.complete:
         return _Fact("False", reasons.UP_TO_DATE, "Everything is as the spec asks for.")
     return _Fact("True", facts.starting.reason, facts.starting.message)
 
 
 def _stalled(facts: Facts) -> _Fact:
-    if facts.obstacle is not None and _is_stalled(facts):
+    if facts.obstacle is not None and facts.stalled:
         return _Fact("True", facts.obstacle.reason, facts.obstacle.message)
     return _Fact("False", reasons.UP_TO_DATE, "Nothing waits for a person.")
-
-
-def _is_stalled(facts: Facts) -> bool:
-    """An elastic job that trains with fewer workers than wanted is not stalled."""
-    return facts.obstacle is not None and facts.ready < facts.fewest

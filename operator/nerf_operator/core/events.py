@@ -34,7 +34,9 @@ def _created(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
 
 
 def _resized(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
-    if not old.workers or not new.workers or old.workers.wanted == new.workers.wanted:
+    if not old.workers or not new.workers or not old.workers.wanted:
+        return None  # Nothing was wanted before a first spec that makes sense.
+    if old.workers.wanted == new.workers.wanted:
         return None
     return Event("Resized", f"{old.workers.wanted} -> {new.workers.wanted} workers wanted.")
 

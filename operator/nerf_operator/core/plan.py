@@ -180,11 +180,11 @@ def _after_the_end(job: Job, observed: Observed, now: datetime, ended: Outcome) 
 
 
 def _invalid(job: Job, observed: Observed, now: datetime) -> Plan:
-    """A spec that the models reject: say so, and leave what runs alone."""
+    """A spec that the models reject: say so, and leave what runs alone, as it was last wanted."""
     wanted = job.status.workers.wanted if job.status.workers else 0
     obstacle = Waiting(reasons.INVALID_SPEC, job.error)
     ready = sum(1 for pod in observed.pods if pod.ready and pod.index is not None)
-    facts = Facts(max(wanted, ready + 1), ready + 1, ready, obstacle, obstacle)
+    facts = Facts(wanted, max(1, wanted), ready, obstacle, obstacle, halted=True)
     alive = sum(1 for pod in observed.pods if pod.alive and pod.index is not None)
     tally = Tally(alive, job.status.restarts, job.status.image)
     new = status.build(job, observed, facts, tally, now)

@@ -108,6 +108,30 @@ def test_a_spec_that_makes_no_sense_is_told_and_leaves_pods_alone() -> None:
     assert "spec.training.steps" in stalled.message
 
 
+def test_a_spec_that_makes_no_sense_leaves_what_was_wanted_as_it_was() -> None:
+    seen = observed(running(0), running(1))
+    before = status_of(decide(job(), seen))
+    broken = replace(job(status=before), spec=None, error="spec.training.steps: too many")
+    decided = decide(broken, seen)
+    after = status_of(decided)
+    assert after.workers == before.workers
+    assert reason(after, reasons.RUNNING) == ("True", reasons.TRAINING)
+    assert reason(after, reasons.STALLED) == ("True", reasons.INVALID_SPEC)
+    assert reason(after, reasons.RECONCILING)[0] == "False"
+    assert [event.reason for event in decided.events] == [reasons.INVALID_SPEC]
+
+
+def test_a_spec_that_never_made_sense_wants_no_worker() -> None:
+    broken = replace(job(), spec=None, error="spec.training.steps: too many")
+    never = status_of(decide(broken, Observed()))
+    assert never.workers is not None
+    assert never.workers.summary == "0/0"
+    for type_ in (reasons.RUNNING, reasons.WORKERS_READY):
+        assert reason(never, type_) == ("False", reasons.INVALID_SPEC)
+    mended = decide(job(status=never), observed())
+    assert "Resized" not in [event.reason for event in mended.events]
+
+
 def test_no_pods_without_the_claim() -> None:
     decided = decide(job(), Observed())
     assert decided.actions == ()
