@@ -26,6 +26,10 @@ class Model:
     created: int = 0
     writes: int = 0
 
+    def copy(self) -> "Model":
+        """One that goes its own way; what is in the tables is frozen."""
+        return replace(self, pods=dict(self.pods), claims=dict(self.claims))
+
     def job(self) -> Job:
         """The NeRFJob."""
         workers: dict[str, int] = {"replicas": self.replicas}
