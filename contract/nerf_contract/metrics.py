@@ -32,8 +32,8 @@ STEP_SECONDS: Final = Metric(
 PHASE_SECONDS: Final = Metric(
     "nerf_trainer_phase_seconds_total",
     "counter",
-    "Wall time by phase: data, forward, backward, all_reduce, optimizer, occupancy, evaluation, or checkpoint "
-    "(its copy, for which training waits; it is written in the background).",
+    "Wall time by phase: data, forward, backward, all_reduce, optimizer, occupancy, evaluation, or "
+    "checkpoint (its copy, for which training waits; it is written in the background).",
     (*_RANK, "phase"),
 )
 SKIPPED_STEPS: Final = Metric(

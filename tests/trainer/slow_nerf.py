@@ -13,8 +13,8 @@ from torch import Tensor
 Weights = dict[str, Tensor]
 
 
-def encode(v: list[Tensor], frequencies: int) -> Tensor:
-    """gamma of equation 4 for one point: 3 numbers -> 6 * frequencies numbers."""
+def encode(v: Tensor, frequencies: int) -> Tensor:
+    """gamma of equation 4: coordinates (3, S) of S points -> (6 * frequencies, S)."""
     values = []
     for k in range(frequencies):
         values += [torch.sin(2**k * math.pi * c) for c in v]
@@ -22,24 +22,13 @@ def encode(v: list[Tensor], frequencies: int) -> Tensor:
     return torch.stack(values)
 
 
-def dense(weights: Weights, name: str, x: Tensor) -> Tensor:
-    """A fully connected layer, unit by unit."""
-    w, b = weights[f"{name}.weight"], weights[f"{name}.bias"]
-    return torch.stack([(w[i] * x).sum() + b[i] for i in range(len(b))])
-
-
-def network(weights: Weights, point: Tensor, direction: Tensor, matmul: bool = True) -> Tensor:
-    """[r, g, b, density] before their activations, at one point (3,) in the cube [-1, 1]^3.
-
-    matmul: by matrix products, which the training needs to end in time, else unit by unit.
-    """
+def network(weights: Weights, points: Tensor, directions: Tensor) -> Tensor:
+    """[r, g, b, density] before their activations, (4, S), at points (3, S) in [-1, 1]^3."""
 
     def layer(name: str, x: Tensor) -> Tensor:
-        if matmul:
-            return weights[f"{name}.weight"] @ x + weights[f"{name}.bias"]
-        return dense(weights, name, x)
+        return weights[f"{name}.weight"] @ x + weights[f"{name}.bias"][:, None]
 
-    position, view = encode(list(point), 10), encode(list(direction), 4)
+    position, view = encode(points, 10), encode(directions, 4)
     h = torch.relu(layer("layers.0", position))
     for i in (1, 2, 3, 4):
         h = torch.relu(layer(f"layers.{i}", h))
@@ -53,14 +42,14 @@ def network(weights: Weights, point: Tensor, direction: Tensor, matmul: bool = T
 
 def composite(weights: Weights, o: Tensor, d: Tensor, t: list[Tensor], far: Tensor, bound: float):
     """Colour (3,) of one ray over white by equation 3, and the samples' weights."""
+    points = torch.stack([torch.clamp((o + distance * d) / bound, -1, 1) for distance in t], 1)
+    raw = network(weights, points, d[:, None].expand_as(points))
     colour, light, found = torch.zeros(3, dtype=torch.float64), torch.tensor(1.0).double(), []
     for i, distance in enumerate(t):
         step = (t[i + 1] if i + 1 < len(t) else far) - distance
-        point = torch.clamp((o + distance * d) / bound, -1, 1)
-        raw = network(weights, point, d)
-        alpha = 1 - torch.exp(-torch.relu(raw[3]) * step)
+        alpha = 1 - torch.exp(-torch.relu(raw[3, i]) * step)
         found.append(light * alpha)
-        colour = colour + light * alpha * torch.sigmoid(raw[:3])
+        colour = colour + light * alpha * torch.sigmoid(raw[:3, i])
         light = light * (1 - alpha)
     return colour + (1 - sum(found)), found
 

@@ -49,9 +49,14 @@ def test_a_containers_quota_bounds_the_threads(
     assert device.usable_cpus() == cpus
 
 
-@pytest.mark.parametrize("precision", ["auto", "fp32", "fp16", "bf16"])
-def test_a_cpu_computes_in_fp32(precision: str) -> None:
-    assert autocast_dtype(precision, torch.device("cpu")) is None
+@pytest.mark.parametrize(
+    ("precision", "dtype"),
+    [("auto", None), ("fp32", None), ("fp16", torch.float16), ("bf16", torch.bfloat16)],
+)
+def test_a_cpu_computes_in_fp32_unless_it_is_told_otherwise(
+    precision: str, dtype: "torch.dtype | None"
+) -> None:
+    assert autocast_dtype(precision, torch.device("cpu")) == dtype
 
 
 def test_torch_compile_uses_vector_instructions() -> None:

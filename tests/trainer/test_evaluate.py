@@ -86,12 +86,10 @@ class FakeSource:
         return None if index else torch.arange(480).view(SHAPE) % 7 > 0
 
 
-class FakeRenderer:
+def too_dark(rays: Rays) -> Rendered:
     """Renders the truth, a little too dark."""
-
-    def render_all(self, rays: Rays) -> Rendered:
-        light = rays.rgb.mean(-1)
-        return Rendered(rays.rgb * 0.9, light, light * 2)
+    light = rays.rgb.mean(-1)
+    return Rendered(rays.rgb * 0.9, light, light * 2)
 
 
 Drawn = dict[int, "np.ndarray"]
@@ -100,7 +98,7 @@ Drawn = dict[int, "np.ndarray"]
 def evaluate_as(rank: int, world_size: int) -> tuple[Evaluation, Drawn]:
     drawn: Drawn = {}
     generation = Generation(number=1, rank=rank, world_size=world_size, source=0, writer=0)
-    found = evaluate(FakeRenderer(), FakeSource(), generation, drawn.__setitem__)  # type: ignore[arg-type]
+    found = evaluate(too_dark, FakeSource(), generation, drawn.__setitem__)  # type: ignore[arg-type]
     return found, drawn
 
 

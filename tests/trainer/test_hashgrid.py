@@ -69,10 +69,35 @@ def points() -> torch.Tensor:
     return torch.cat([inside, torch.zeros(1, 3), torch.ones(1, 3)])
 
 
+def rows(encoding: HashGrid) -> torch.Tensor:
+    return encoding.table.view(-1, FEATURES)
+
+
+def by_level(encoding: HashGrid, x: torch.Tensor) -> torch.Tensor:
+    """Features of points in [0, 1]^3, level by level: (M, L * F)."""
+    return encoding(2 * x - 1).view(-1, FEATURES, LEVELS).mT.flatten(1)
+
+
 def test_equals_the_slow_version() -> None:
     encoding, x = grid(), points()
-    expected = [slow_encode(encoding.table.tolist(), tuple(p)) for p in x.tolist()]
-    torch.testing.assert_close(encoding(x), torch.tensor(expected), rtol=1e-4, atol=1e-4)
+    expected = [slow_encode(rows(encoding).tolist(), tuple(p)) for p in x.tolist()]
+    torch.testing.assert_close(by_level(encoding, x), torch.tensor(expected), rtol=1e-4, atol=1e-4)
+
+
+def test_compiled_it_is_the_same() -> None:
+    plain, compiled, x = grid(), grid(), 2 * points() - 1
+    compiled.compile_kernels()
+    g = torch.randn(len(x), plain.out_features, generator=torch.Generator().manual_seed(5))
+    for encoding in (plain, compiled):
+        (encoding(x) * g).sum().backward()
+    torch.testing.assert_close(compiled(x), plain(x))
+    torch.testing.assert_close(compiled.table.grad, plain.table.grad)
+
+
+def test_points_outside_the_cube_and_nan_stay_within_the_table() -> None:
+    encoding = grid()
+    x = torch.tensor([[-9.0, 5.0, 1.5], [float("nan"), 0.0, 0.0], [float("inf"), 0.0, 1.0]])
+    assert encoding(x).shape == (3, LEVELS * FEATURES)
 
 
 def test_some_levels_are_dense_and_some_hashed() -> None:
@@ -99,8 +124,8 @@ def test_resolutions_are_a_geometric_series() -> None:
 
 def test_a_vertex_keeps_its_value() -> None:
     encoding = grid()
-    features = encoding(torch.tensor([[0.25, 0.5, 0.75]]))[0, :FEATURES]
-    torch.testing.assert_close(features, encoding.table[slow_row([1, 2, 3], 4, 512)])
+    features = by_level(encoding, torch.tensor([[0.25, 0.5, 0.75]]))[0, :FEATURES]
+    torch.testing.assert_close(features, rows(encoding)[slow_row([1, 2, 3], 4, 512)])
 
 
 def test_spherical_harmonics_are_orthonormal() -> None:

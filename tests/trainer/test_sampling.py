@@ -43,7 +43,7 @@ def test_candidates_lie_one_in_each_bin() -> None:
 
 
 def occupancy(rays: int, count: int, share: float, seed: int = 0) -> torch.Tensor:
-    return torch.rand(rays, count, generator=torch.Generator().manual_seed(seed)) < share
+    return torch.rand(rays, count, generator=torch.Generator().manual_seed(seed)).lt(share).float()
 
 
 def test_packing_without_pressure_keeps_every_sample_in_order() -> None:
@@ -57,7 +57,7 @@ def test_packing_without_pressure_keeps_every_sample_in_order() -> None:
 
 
 def test_a_batch_that_fits_exactly_is_not_thinned() -> None:
-    packed = pack(torch.ones(4, 8, dtype=torch.bool), 32, torch.rand(4))
+    packed = pack(torch.ones(4, 8), 32, torch.rand(4))
     assert float(packed.stride) == 1
     assert packed.candidate.tolist() == list(range(32))
 
@@ -83,14 +83,17 @@ def test_what_does_not_fit_leaves_whole_rays_out(share: float) -> None:
 
 
 def test_thinning_keeps_each_candidate_as_often() -> None:
-    occupied = torch.ones(20_000, 7, dtype=torch.bool)
+    occupied = torch.ones(
+        20_000,
+        7,
+    )
     phase = torch.rand(20_000, generator=torch.Generator().manual_seed(2))
     share = thin(occupied, torch.tensor(1.6), phase).float().mean(0)
     torch.testing.assert_close(share, torch.full((7,), 1 / 1.6), rtol=0, atol=0.015)
 
 
 def test_padding_has_no_length() -> None:
-    occupied = torch.tensor([[True, False], [False, True]])
+    occupied = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     packed = pack(occupied, 6, torch.tensor([0.5, 0.5]))
     o, d = torch.zeros(2, 3), torch.tensor([[1.0, 0, 0], [0, 1.0, 0]])
     t, step = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0.5, 0.25])

@@ -6,7 +6,7 @@ fades with each update; a cell counts as empty once a sample there would be all 
 Names: G cells along an edge; cells are numbered x + G * (y + G * z).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ DensityAt = Callable[[Tensor], Tensor]  # (N, 3) -> (N,)
 
 
 class OccupancyGrid(nn.Module):
-    """Density per cell (G^3,), and which cells count as occupied: at first, all.
+    """Density per cell (G^3,), and which cells count as occupied (1, else 0): at first, all.
 
     bound: half the edge of the cube, in world units.
     """
@@ -42,11 +42,11 @@ class OccupancyGrid(nn.Module):
         self.density: Tensor
         self.register_buffer("density", torch.zeros(count))
         self.occupied: Tensor
-        self.register_buffer("occupied", torch.ones(count, dtype=torch.bool), persistent=False)
+        self.register_buffer("occupied", torch.ones(count), persistent=False)
 
     def at(self, x: Tensor) -> Tensor:
-        """Whether points (..., 3) lie in occupied cells: (...)."""
-        return look_up(self.occupied, self.bound, x)
+        """1 where points (..., 3) lie in occupied cells, else 0: (...)."""
+        return look_up(self.occupied, self.bound, x.unbind(-1))
 
     @torch.no_grad()
     def update(self, step: int, seed: int, density_at: DensityAt) -> None:
@@ -78,11 +78,14 @@ class OccupancyGrid(nn.Module):
         return (corner + place) * (2 * self.bound / g) - self.bound
 
 
-def look_up(occupied: Tensor, bound: float, x: Tensor) -> Tensor:
-    """Entries of `occupied` (G^3,) at the cells of points (..., 3) in the cube: (...)."""
+def look_up(occupied: Tensor, bound: float, axes: Sequence[Tensor]) -> Tensor:
+    """Entries of `occupied` (G^3,) at the cells of points in the cube: (...).
+
+    axes: x, y and z of the points, each (...).
+    """
     g = round(len(occupied) ** (1 / 3))
-    cell = ((x + bound) * (g / (2 * bound))).int().clamp(0, g - 1)
-    return occupied[cell[..., 0] + g * (cell[..., 1] + g * cell[..., 2])]
+    i, j, k = (((x + bound) * (g / (2 * bound))).int().clamp(0, g - 1) for x in axes)
+    return occupied[i + g * (j + g * k)]
 
 
 def is_due(step: int) -> bool:

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from nerf_trainer.fields.directions import OUT_FEATURES, spherical_harmonics
 
 GEOMETRY_FEATURES = 16
-#: Added to the log density, so that space is nearly transparent at first.
-DENSITY_BIAS = -1.0
 #: exp() beyond this is opaque at any step length, and overflows soon after.
 MAX_LOG_DENSITY = 12.0
 
@@ -18,11 +16,12 @@ MAX_LOG_DENSITY = 12.0
 class CompactNetwork(nn.Module):
     """A density MLP, and a colour MLP that sees its features and the direction.
 
-    positions: features of the encoded position. width: of the hidden layers.
+    positions: features of the encoded position. width: of the hidden layers. log_density: at first.
     """
 
-    def __init__(self, positions: int, width: int) -> None:
+    def __init__(self, positions: int, width: int, log_density: float) -> None:
         super().__init__()
+        self._log_density = log_density
         self.geometry = perceptron(positions, width, GEOMETRY_FEATURES)
         self.colour = perceptron(GEOMETRY_FEATURES + OUT_FEATURES, width, 3)
 
@@ -30,24 +29,25 @@ class CompactNetwork(nn.Module):
         """sigma (M,) and rgb (M, 3) from encoded positions (M, P) and unit directions (M, 3)."""
         geometry = self.geometry(position)
         seen = torch.cat([geometry, spherical_harmonics(d).to(geometry.dtype)], -1)
-        return density(geometry[:, 0]), torch.sigmoid(self.colour(seen).float())
+        return density(geometry[:, 0] + self._log_density), torch.sigmoid(self.colour(seen).float())
 
 
 class DensityNetwork(nn.Module):
-    """A density alone, for proposals. positions: features of the encoded position."""
+    """The same for a density alone, which is all that a proposal needs."""
 
-    def __init__(self, positions: int, width: int) -> None:
+    def __init__(self, positions: int, width: int, log_density: float) -> None:
         super().__init__()
+        self._log_density = log_density
         self.geometry = perceptron(positions, width, 1)
 
     def forward(self, position: Tensor) -> Tensor:
         """sigma (M,) from encoded positions (M, P)."""
-        return density(self.geometry(position)[:, 0])
+        return density(self.geometry(position)[:, 0] + self._log_density)
 
 
 def density(raw: Tensor) -> Tensor:
-    """Density per world unit from a network's output: an exponential, never too large."""
-    return torch.exp((raw.float() + DENSITY_BIAS).clamp(max=MAX_LOG_DENSITY))
+    """Density from its logarithm, never too large."""
+    return torch.exp(raw.float().clamp(max=MAX_LOG_DENSITY))
 
 
 def perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:

@@ -3,17 +3,18 @@
 Müller, Evans, Schied, Keller: Instant Neural Graphics Primitives with a Multiresolution Hash
 Encoding, ACM TOG 41(4), 2022.
 
-Written for torch.compile: the eight corners of a cell are separate expressions, which fuse into
-one loop without arrays in between, and the backward pass computes them again instead of keeping
-them.
+Written for torch.compile. The points are the innermost dimension of every array, so that a CPU
+computes eight of them at once, and the eight corners of a cell are separate expressions, which fuse
+into one loop without arrays in between. The backward pass computes them again: it is compiled by
+itself, since a compiler that saw both would keep them all.
 
-Names: M points, L levels, F features an entry, T entries of a hashed level, x in [0, 1]^3.
+Names: M points, L levels, F features an entry, T entries of a hashed level, u in [0, 1]^3. The
+table is flat: the F features of row r are numbers r * F to r * F + F - 1.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +24,18 @@ from nerf_trainer.fields.detail import open_share
 #: The primes of the paper's spatial hash, modulo 2^32 as int32; the first is 1 for the cache.
 PRIMES = (1, 2654435761 - (1 << 32), 805459861)
 INITIAL_RANGE = 1e-4
+#: Rows are in range by construction; and no array is worth keeping, however often it is used.
+KERNEL_OPTIONS = {
+    "assert_indirect_indexing": False,
+    "realize_opcount_threshold": 1 << 20,
+    "realize_reads_threshold": 1 << 20,
+}
 
 
-@dataclass(frozen=True)
-class LevelGroup:
+class LevelGroup(NamedTuple):
     """Neighbouring levels that find their entries alike: all dense, or all hashed.
 
-    resolution: cells along an edge, (L, 1) int32. start: first row in the table, (L, 1) int64.
+    resolution: cells along an edge, (L, 1) int32. start: first row in the table, (L, 1) int32.
     mask: T - 1 where hashed, None where dense.
     """
 
@@ -39,7 +45,7 @@ class LevelGroup:
 
 
 class HashGrid(nn.Module):
-    """Encodes points (M, 3) in [-1, 1]^3 as features (M, L * F).
+    """Encodes points (M, 3) in [-1, 1]^3 as features (M, F * L): for each feature, all levels.
 
     A level whose (resolution + 1)^3 vertices fit in 2^log2_table_size entries is stored densely
     and without collisions; a finer one is hashed.
@@ -49,30 +55,38 @@ class HashGrid(nn.Module):
         self, levels: int, log2_table_size: int, features: int, base: int, finest: int
     ) -> None:
         super().__init__()
+        self.features = features
         self.resolutions = level_resolutions(levels, base, finest)
         self.table_size = 1 << log2_table_size
         sizes = [min((r + 1) ** 3, self.table_size) for r in self.resolutions]
         self.dense_levels = sum((r + 1) ** 3 <= self.table_size for r in self.resolutions)
         self.out_features = levels * features
-        self.table = nn.Parameter(torch.empty(sum(sizes), features))
+        self.table = nn.Parameter(torch.empty(sum(sizes) * features))
         nn.init.uniform_(self.table, -INITIAL_RANGE, INITIAL_RANGE)
         starts = [sum(sizes[:i]) for i in range(levels)]
-        resolution = torch.tensor(self.resolutions, dtype=torch.int32)[:, None]
         self.resolution: Tensor
-        self.register_buffer("resolution", resolution, persistent=False)
+        self.register_buffer("resolution", _column(self.resolutions), persistent=False)
         self.start: Tensor
-        self.register_buffer("start", torch.tensor(starts)[:, None], persistent=False)
+        self.register_buffer("start", _column(starts), persistent=False)
         self.open: Tensor
-        self.register_buffer("open", torch.ones(levels), persistent=False)
+        self.register_buffer("open", torch.ones(levels, 1), persistent=False)
+        self.interpolate: Callable[..., Tensor] = interpolate
+        self.scatter: Callable[..., None] = scatter
 
     def forward(self, v: Tensor) -> Tensor:
-        """Trilinear interpolation on each level: (M, 3) -> (M, L * F)."""
-        features = _Interpolate.apply(self.table, v / 2 + 0.5, self) * self.open[:, None, None]
-        return features.permute(1, 0, 2).reshape(len(v), self.out_features)
+        """Trilinear interpolation on each level: (M, 3) -> (M, F * L)."""
+        u = (v / 2 + 0.5).t().contiguous()
+        features = _Interpolate.apply(self.table, u, self) * self.open
+        return features.reshape(self.out_features, len(v)).t()
+
+    def compile_kernels(self) -> None:
+        """Compile both passes; each is one loop."""
+        self.interpolate = torch.compile(interpolate, dynamic=False, options=KERNEL_OPTIONS)
+        self.scatter = torch.compile(scatter, dynamic=False, options=KERNEL_OPTIONS)
 
     def set_detail(self, detail: float) -> None:
         """Open this share, in [0, 1], of the levels, coarse to fine."""
-        self.open.copy_(open_share(detail, len(self.open)))
+        self.open.copy_(open_share(detail, len(self.open))[:, None])
 
     def groups(self) -> list[LevelGroup]:
         """The levels, coarse to fine, in at most two groups."""
@@ -80,6 +94,10 @@ class HashGrid(nn.Module):
         dense = LevelGroup(self.resolution[:n], self.start[:n], None)
         hashed = LevelGroup(self.resolution[n:], self.start[n:], self.table_size - 1)
         return [group for group in (dense, hashed) if len(group.resolution)]
+
+
+def _column(numbers: list[int]) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.int32)[:, None]
 
 
 def level_resolutions(levels: int, base: int, finest: int) -> list[int]:
@@ -91,50 +109,67 @@ def level_resolutions(levels: int, base: int, finest: int) -> list[int]:
 
 
 class _Interpolate(torch.autograd.Function):
-    """Features (L, M, F) of points x (M, 3); differentiable by the table alone."""
+    """Features (F, L, M) of points u (3, M); differentiable by the table alone."""
 
     @staticmethod
-    def forward(ctx: Any, table: Tensor, x: Tensor, grid: HashGrid) -> Tensor:
-        ctx.save_for_backward(x)
-        # Not the groups themselves: torch.compile mixes up tensors in lists that a context keeps.
-        ctx.grid, ctx.shape = grid, table.shape
-        return torch.cat([_weighted_sum(table, x, group) for group in grid.groups()])
+    def forward(ctx: Any, table: Tensor, u: Tensor, grid: HashGrid) -> Tensor:
+        ctx.save_for_backward(table, u)
+        ctx.grid = grid
+        features: Tensor = grid.interpolate(table, u, grid.groups(), grid.features)
+        return features
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        (x,), grad = ctx.saved_tensors, grads[0]
-        table = grad.new_zeros(ctx.shape)
-        groups = ctx.grid.groups()
-        parts = grad.split([len(group.resolution) for group in groups])
-        for group, part in zip(groups, parts, strict=True):
-            for row, w in corners(x, group):
-                table = table.index_put((row,), part * w[..., None], accumulate=True)
-        return table, None, None
+        table, u = ctx.saved_tensors
+        grid = ctx.grid
+        gradient = torch.zeros_like(table)
+        grid.scatter(gradient, grads[0], u, grid.groups(), grid.features)
+        return gradient, None, None
 
 
-def _weighted_sum(table: Tensor, x: Tensor, group: LevelGroup) -> Tensor:
-    """The forward pass for the levels of one group: (L, M, F)."""
-    features = torch.zeros((), device=x.device)
-    for row, w in corners(x, group):
-        features = features + table[row] * w[..., None]
-    return features
+def interpolate(table: Tensor, u: Tensor, groups: list[LevelGroup], features: int) -> Tensor:
+    """Features (F, L, M) of points u (3, M)."""
+    return torch.cat([_weighted_sum(table, u, group, features) for group in groups], 1)
 
 
-def corners(x: Tensor, group: LevelGroup) -> Iterator[tuple[Tensor, Tensor]]:
-    """Row of the table and trilinear weight, both (L, M), of each corner of the points' cells."""
-    scaled = x.t()[:, None, :] * group.resolution  # (3, L, M)
-    cell = torch.minimum(scaled.floor(), (group.resolution - 1).float())
+def _weighted_sum(table: Tensor, u: Tensor, group: LevelGroup, features: int) -> Tensor:
+    """The same for the levels of one group."""
+    sums = [torch.zeros((), device=u.device) for _ in range(features)]
+    for row, w in corners(u, group):
+        for f in range(features):
+            sums[f] = sums[f] + table[row * features + f] * w
+    return torch.stack(sums)
+
+
+def scatter(
+    gradient: Tensor, grads: Tensor, u: Tensor, groups: list[LevelGroup], features: int
+) -> None:
+    """Add to the table's gradient, in place, what the features' gradients (F, L, M) give."""
+    parts = grads.split([len(group.resolution) for group in groups], 1)
+    for group, part in zip(groups, parts, strict=True):
+        for row, w in corners(u, group):
+            for f in range(features):
+                gradient.index_put_((row * features + f,), part[f] * w, accumulate=True)
+
+
+def corners(u: Tensor, group: LevelGroup) -> Iterator[tuple[Tensor, Tensor]]:
+    """Row of the table (int32) and trilinear weight, both (L, M), of the corners of points' cells.
+
+    The cells are clamped, so that no row lies outside the table, whatever u (3, M) holds.
+    """
+    scaled = u[:, None, :] * group.resolution  # (3, L, M)
+    cell = torch.minimum(scaled.int().clamp(min=0), group.resolution - 1)
     high = scaled - cell
     low = 1 - high
     factors = _factors(group)
-    near = [cell[axis].int() * factors[axis] for axis in range(3)]
+    near = [cell[axis] * factors[axis] for axis in range(3)]
     far = [near[axis] + factors[axis] for axis in range(3)]
     for corner in range(8):
         up = [corner >> axis & 1 for axis in range(3)]
         i, j, k = ((far if up[axis] else near)[axis] for axis in range(3))
-        u, v, w = ((high if up[axis] else low)[axis] for axis in range(3))
+        a, b, c = ((high if up[axis] else low)[axis] for axis in range(3))
         row = i + j + k if group.mask is None else (i ^ j ^ k) & group.mask
-        yield row.long() + group.start, u * v * w
+        yield row + group.start, a * b * c
 
 
 def _factors(group: LevelGroup) -> tuple[Any, Any, Any]:

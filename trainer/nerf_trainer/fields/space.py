@@ -4,27 +4,27 @@ import torch
 from torch import Tensor, nn
 
 
-class Cube(nn.Module):
-    """A bounded scene. bound: half the edge of the cube around the origin that holds it."""
+class Space(nn.Module):
+    """bound: half the size, in world units, of what matters most around the origin."""
 
     def __init__(self, bound: float) -> None:
         super().__init__()
         self.bound = bound
+
+
+class Cube(Space):
+    """A bounded scene: it lies in the cube whose edges are twice the bound."""
 
     def forward(self, x: Tensor) -> Tensor:
         """World positions (M, 3) -> (M, 3); what lies outside is moved to the surface."""
         return (x / self.bound).clamp(-1, 1)
 
 
-class Contraction(nn.Module):
+class Contraction(Space):
     """An unbounded scene: the ball of radius `bound` stays, the rest of space is drawn in.
 
     Barron et al.: Mip-NeRF 360, CVPR 2022, equation 10.
     """
-
-    def __init__(self, bound: float) -> None:
-        super().__init__()
-        self.bound = bound
 
     def forward(self, x: Tensor) -> Tensor:
         """World positions (M, 3) -> (M, 3)."""

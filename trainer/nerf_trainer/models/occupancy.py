@@ -70,7 +70,7 @@ class OccupancyModel(SceneModel):
 
     def occupancy(self) -> float:
         """Share of the grid's cells that are occupied."""
-        return float(self.grid.occupied.float().mean())
+        return float(self.grid.occupied.mean())
 
     def density_at(self, x: Tensor) -> Tensor:
         """Density (N,) at points (N, 3), evaluated M at a time."""
@@ -85,7 +85,7 @@ class OccupancyModel(SceneModel):
 
     def compile_parts(self) -> None:
         """The field serves all uses; sampling and compositing are compiled for training only."""
-        self.field.compile(dynamic=False)
+        self.field.compile_parts()
         self._sample = torch.compile(sample, dynamic=False)
         self._composite = torch.compile(composite, dynamic=False)
 
@@ -117,14 +117,14 @@ class OccupancyModel(SceneModel):
 def find(
     o: Tensor, d: Tensor, jitter: Tensor, grid: Tensor, bound: float, count: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Candidates of rays: distances (R, C), bin lengths (R,), and which are occupied (R, C).
+    """Candidates of rays: distances (R, C), bin lengths (R,), and 1 where occupied, else 0 (R, C).
 
     jitter: place in the bins (R,). grid: which cells of the cube are occupied, (G^3,).
     """
     near, far = intersect_cube(o, d, bound)
     t, step = candidates(near, far, count, jitter)
-    x = o[:, None] + d[:, None] * t[..., None]
-    return t, step, look_up(grid, bound, x) & (step > 0)[:, None]
+    axes = [o[:, axis, None] + d[:, axis, None] * t for axis in range(3)]
+    return t, step, look_up(grid, bound, axes) * (step > 0)[:, None]
 
 
 def sample(

@@ -17,7 +17,7 @@ from nerf_trainer.resampling import distortion, proposal_loss, sample_histogram,
 from nerf_trainer.volrend import Rendered, render_rows, row_weights
 
 #: The nearest and farthest sample, in units of the scene's bound.
-NEAR, FAR = 0.05, 1000.0
+NEAR, FAR = 0.2, 1000.0
 RESOLUTIONS = (128, 256)
 DISTORTION_WEIGHT = 0.002
 
