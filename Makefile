@@ -17,7 +17,8 @@ IMAGES := tools/images/images.py
 PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
 .PHONY: help setup demo test test-unit test-slow lint generate check-generated cluster cluster-down \
-        cluster-status images images-load images-push install uninstall
+        cluster-status images images-load images-push install uninstall \
+        bench-trainer
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -37,6 +38,9 @@ test-unit: setup ## The tests that need neither cluster nor torch.
 
 test-slow: setup ## The tests that take minutes each.
 	@tools/test/run slow
+
+bench-trainer: images ## Quality and speed of the trainer: SCENE=path, or the demo scene (10 min).
+	@$(PYTHON) bench/trainer.py $(if $(SCENE),--scene "$(SCENE)")
 
 lint: setup ## ruff, mypy and the import layers.
 	@tools/test/run lint
