@@ -260,9 +260,15 @@ class TrainerConfig(Model):
 def check_across_fields(model: ModelConfig, training: TrainingConfig) -> None:
     """The Python twin of `CROSS_FIELD_RULES`. Raises ValueError that names the fields."""
     if training.rays_per_batch % training.shards:
-        raise ValueError("training.raysPerBatch must be a multiple of training.shards")
+        raise ValueError(
+            f"training.raysPerBatch ({training.rays_per_batch}) must be a multiple of "
+            f"training.shards ({training.shards})"
+        )
     if model.base_resolution > model.finest_resolution:
-        raise ValueError("model.baseResolution must not be greater than model.finestResolution")
+        raise ValueError(
+            f"model.baseResolution ({model.base_resolution}) must not be greater than "
+            f"model.finestResolution ({model.finest_resolution})"
+        )
     if model.space == "unbounded" and model.resolved_sampling != "proposal":
         raise ValueError("model.space unbounded needs model.sampling proposal or auto")
     steps = [stage.from_step for stage in training.stages]
