@@ -35,8 +35,8 @@ def nerf_job(name: str, claim: str = PHOTOS, path: str = "demo", **sections: Any
         "dataset": {"claimName": claim, "path": path},
         "model": {"levels": 6, "log2TableSize": 13, "finestResolution": 96, "hiddenWidth": 16},
         "training": {
-            **{"steps": 200, "raysPerBatch": 256, "samplesPerRay": 32, "evalEvery": 100},
-            **{"device": "cpu", "threads": 1, "compile": False},
+            **{"steps": 200, "raysPerBatch": 256, "shards": 4, "samplesPerRay": 32},
+            **{"evalEvery": 100, "device": "cpu", "threads": 1, "compile": False},
         },
         "workers": {"replicas": 2, "resources": {"requests": {"cpu": "100m"}}},
         "checkpoint": {"intervalSeconds": 5, "volume": {"size": "256Mi"}},
