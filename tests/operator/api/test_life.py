@@ -41,6 +41,7 @@ def trainer() -> Iterator[dict[str, Any]]:
             self.send_response(200)
             self.end_headers()
             self.wfile.write(json.dumps(answer).encode())
+            answer["timesAsked"] = answer.get("timesAsked", 0) + 1
 
         def log_message(self, *args: Any) -> None:
             pass
@@ -73,17 +74,20 @@ def test_nothing_is_written_while_nothing_changes(
     lab: Namespace, operator: Operator, trainer: dict[str, Any]
 ) -> None:
     start(lab)
+    lab.await_condition("WorkersReady", "AllReady")
     wait_until("progress", lambda: lab.status().get("progress"), 10)
+    wait_until("events", lambda: {"WorkersCreated", "TrainingStarted"} <= set(lab.events()), 10)
+    seen = trainer["timesAsked"]
+    wait_until("calm: asked, and nothing to tell", lambda: trainer["timesAsked"] >= seen + 4, 20)
     before = lab.get("nerfjobs", "demo")
-    polls = operator.writes()
-    trainer["unchanged"] = None  # An answer that the models reject tells nothing new either.
+    writes = operator.writes()
     lab.patch("pods", BOTH[1], {"metadata": {"annotations": {"seen": "yes"}}})
     lab.patch("persistentvolumeclaims", "photos", {"metadata": {"annotations": {"seen": "yes"}}})
     lab.job("other", dataset={"claimName": "nowhere"})
     lab.await_condition("Stalled", "ClaimNotFound", name="other")
     assert lab.get("nerfjobs", "demo") == before
     # The other job's one status write and its one event are all that was written.
-    wait_until("the event", lambda: operator.writes() == polls + 2, 10)
+    wait_until("the event", lambda: operator.writes() == writes + 2, 10)
 
 
 def test_success(lab: Namespace) -> None:
