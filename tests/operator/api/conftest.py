@@ -21,7 +21,9 @@ def server() -> Iterator[ApiServer]:
 @pytest.fixture(scope="session")
 def account(server: ApiServer) -> Path:
     """The operator installed, but for its Deployment: its kubeconfig."""
-    return process.install(server)
+    kubeconfig = process.install(server)
+    server.start_controllers()
+    return kubeconfig
 
 
 @pytest.fixture(scope="session")

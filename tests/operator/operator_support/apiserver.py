@@ -71,7 +71,7 @@ class ApiServer:
     hyperkube: Path
     port: int
     etcd_port: int
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     #: Of a server that lives for seconds, on the loopback, and holds nothing.
     token: str = "test-administrator"
 
@@ -126,43 +126,47 @@ class ApiServer:
 
     def stop_server(self) -> None:
         """End the API server; etcd keeps what it stored."""
-        process = self.processes.pop()
+        process = self.processes.pop("kube-apiserver")
         process.kill()
         process.wait()
 
-    def _spawn(self, name: str, *flags: str) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, *flags: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             argv = [str(self.hyperkube), name, *flags]
-            process = subprocess.Popen(
+            self.processes[name] = subprocess.Popen(
                 argv, stdout=log, stderr=log, cwd=self.folder, preexec_fn=end_with_parent
             )
-        self.processes.append(process)
-        return process
 
     def _await(self, name: str, probe: Callable[[], bool], seconds: float) -> None:
-        process = self.processes[-1]
+        process = self.processes[name]
         with suppress(TimeoutError):
             wait_until(name, lambda: probe() or process.poll() is not None, seconds)
         if process.poll() is not None or not probe():
             raise ApiServerError((self.folder / f"{name}.log").read_text()[-2000:])
 
     def start(self) -> None:
-        """Start everything."""
+        """Start the API server, with an empty store."""
         _make_keys(self.folder)
         self.write_kubeconfig(self.kubeconfig, self.token)
         (self.folder / "tokens.csv").write_text(f"{self.token},admin,admin,system:masters\n")
         self._spawn("etcd", *_etcd_flags(self))
         self._await("etcd", lambda: _listens(self.etcd_port), 30)
-        controllers = ("--leader-elect=false", f"--controllers={CONTROLLERS}")
-        keys = (f"--service-account-private-key-file={self.folder}/sa.key", "--secure-port=0")
-        self._spawn(
-            "kube-controller-manager", f"--kubeconfig={self.kubeconfig}", *keys, *controllers
-        )
         self.start_server()
+
+    def start_controllers(self) -> None:
+        """Start the controllers. Garbage collection knows the kinds that there are by now.
+
+        It looks for new ones every 30 s only, and what belongs to them stays for longer than that.
+        """
+        self._spawn(
+            *("kube-controller-manager", f"--kubeconfig={self.kubeconfig}"),
+            *("--leader-elect=false", f"--controllers={CONTROLLERS}", "--secure-port=0"),
+            f"--service-account-private-key-file={self.folder}/sa.key",
+        )
 
     def stop(self) -> None:
         """End everything."""
-        for process in reversed(self.processes):
+        for process in reversed(self.processes.values()):
             process.kill()
             process.wait()
 
