@@ -19,7 +19,7 @@ LATER = {
         *("Stalled", "ImagePullFailed", ["localhost/no-such-image:1"]),
     ),
     "no-gpus": (
-        {"workers": {"gpusPerWorker": 8, "replicas": 1}},
+        {"workers": {"gpusPerWorker": 8, "replicas": 1}, "training": {"shards": 8}},
         *("Stalled", "Unschedulable", ["nvidia.com/gpu", "gpusPerWorker"]),
     ),
     "no-cuda": (
@@ -41,7 +41,7 @@ AT_ONCE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "path that climbs": ({"path": "../other"}, ["dataset.path"]),
     "wrong type": ({"training": {"steps": "many"}}, ["spec.training.steps", "integer"]),
     "unknown format": ({"dataset": {"format": "colmap"}}, ["spec.dataset.format"]),
-    "uneven shards": ({"training": {"raysPerBatch": 100}}, ["raysPerBatch", "shards"]),
+    "uneven shards": ({"training": {"raysPerBatch": 102}}, ["raysPerBatch", "shards"]),
 }
 
 
