@@ -40,7 +40,6 @@ CONFIG_DIR: Final = "/etc/nerf"
 CONFIG_FILE: Final = "config.json"
 DATASET_MOUNT: Final = "/data"
 CHECKPOINT_MOUNT: Final = "/checkpoint"
-CACHE_MOUNT: Final = "/cache"
 TRAINER_UID: Final = 10001
 
 ENV_JOB_NAME: Final = "NERF_JOB_NAME"
@@ -57,6 +56,8 @@ ENV_MIN_WORKERS: Final = "NERF_MIN_WORKERS"
 ENV_CHECKPOINT_WRITER: Final = "NERF_CHECKPOINT_WRITER"
 ENV_DATASET_ROOT: Final = "NERF_DATASET_ROOT"
 ENV_OUTPUT_ROOT: Final = "NERF_OUTPUT_ROOT"
+#: Folder with compiled kernels in the image.
+ENV_KERNELS: Final = "NERF_KERNELS"
 ENV_TERMINATION_LOG: Final = "NERF_TERMINATION_LOG"
 TERMINATION_LOG: Final = "/dev/termination-log"
 

@@ -187,14 +187,14 @@ class TrainingConfig(Model):
         "NeRF); candidates of the first proposal with `proposal`, then half, then a quarter.",
     )
     kept_samples_per_ray: int = Field(
-        default=16,
+        default=8,
         ge=2,
         le=4096,
         description="Samples a ray that are evaluated on average over a batch, after empty space "
         "was skipped. This fixes the size of a step; while more are occupied, they are thinned.",
     )
     shards: int = Field(
-        default=8,
+        default=4,
         ge=1,
         le=1024,
         description="Equal parts of a batch that are dealt out to the workers; the upper bound of "

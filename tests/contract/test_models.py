@@ -42,7 +42,7 @@ WRONG = {
     "min over replicas": ({"workers": {"min": 3}}, "min <= replicas"),
     "replicas over max": ({"workers": {"replicas": 3, "max": 2}}, "min <= replicas <= max"),
     "more processes than shards": ({"workers": {"replicas": 9}}, "training.shards"),
-    "uneven shards": ({"training": {"raysPerBatch": 100}}, "raysPerBatch"),
+    "uneven shards": ({"training": {"raysPerBatch": 102}}, "raysPerBatch"),
     "resolutions": ({"model": {"baseResolution": 64, "finestResolution": 32}}, "finestResolution"),
     "path that climbs": ({"dataset": {"claimName": "c", "path": "a/../.."}}, "dataset.path"),
     "absolute path": ({"dataset": {"claimName": "c", "path": "/etc"}}, "dataset"),

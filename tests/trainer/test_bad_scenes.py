@@ -155,7 +155,8 @@ def test_a_photo_of_another_size_is_told_before_any_is_decoded(
 ) -> None:
     blender_scene(tmp_path)
     Image.new("RGB", (5, 6)).save(tmp_path / "test/r_9.png")
-    monkeypatch.setattr("nerf_trainer.scenes.images.decode", lambda *_: pytest.fail("decoded"))
+    decoder = "nerf_trainer.scenes.images.decode_premultiplied"
+    monkeypatch.setattr(decoder, lambda *_: pytest.fail("decoded"))
     assert "r_9.png has 5x6 pixels" in refusal(tmp_path)
 
 

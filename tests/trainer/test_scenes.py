@@ -11,8 +11,8 @@ from scene_files import blender_scene, load, nerfstudio_document, nerfstudio_sce
 
 from nerf_contract.training import DatasetConfig
 from nerf_trainer.scenes import load_scene
-from nerf_trainer.scenes.images import flatten
-from nerf_trainer.scenes.shrink import box_filter, shrink
+from nerf_trainer.scenes.opening import averaged
+from nerf_trainer.scenes.shrink import shrink
 
 
 def test_blender_split_and_field_of_view(tmp_path: Path) -> None:
@@ -67,9 +67,9 @@ def test_downscale_shrinks_photos_and_intrinsics(tmp_path: Path) -> None:
     np.testing.assert_allclose(half.intrinsics, whole.intrinsics / 2)
 
 
-def test_box_filter_averages_blocks_and_cuts_the_rest() -> None:
-    image = np.arange(15, dtype=np.float32).reshape(3, 5, 1)
-    assert box_filter(image, 2)[..., 0].tolist() == [[3.0, 5.0]]
+def test_blocks_are_averaged_and_the_rest_is_cut() -> None:
+    image = np.arange(15, dtype=np.uint8).reshape(3, 5)
+    assert averaged(Image.fromarray(image), 2).tolist() == [[3, 5]]
 
 
 def test_waits_for_a_dataset_that_is_being_uploaded(tmp_path: Path) -> None:
@@ -148,13 +148,17 @@ def test_each_frame_may_have_a_lens_of_its_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(half.lenses.k, whole.lenses.k)
 
 
-def test_large_photos_are_flattened_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (31, 20, 4), dtype=np.uint8)
-    whole, banded = np.empty((2, 10, 6, 3), np.uint8)
-    flatten(pixels, 3, 1.0, whole)
-    monkeypatch.setattr("nerf_trainer.scenes.images.BAND_PIXELS", 200)
-    flatten(pixels, 3, 1.0, banded)
-    np.testing.assert_array_equal(whole, banded)
+@pytest.mark.parametrize(("background", "grey"), [("white", 255), ("black", 0)])
+def test_transparent_photos_are_flattened_before_they_shrink(
+    background: str, grey: int, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 12, 4), dtype=np.uint8)
+    blender_scene(tmp_path, width=12, photo=lambda matrix, width: pixels)
+    loaded = load(tmp_path, background, downscale=3).train.images[0]
+    colours, opacity = pixels[..., :3].astype(float), pixels[..., 3:] / 255
+    flat = colours * opacity + grey * (1 - opacity)
+    expected = flat.reshape(4, 3, 4, 3, 3).mean((1, 3))
+    np.testing.assert_allclose(loaded, expected, rtol=0, atol=1.2)
 
 
 def test_loading_makes_no_float_copies_of_all_photos(

@@ -8,8 +8,12 @@ from nerf_contract.training import TrainerConfig, TrainingConfig  # noqa: E402
 from nerf_trainer.fields.detail import open_share  # noqa: E402
 from nerf_trainer.fields.frequency import FrequencyEncoding  # noqa: E402
 from nerf_trainer.fields.hashgrid import HashGrid  # noqa: E402
-from nerf_trainer.schedule import Settings, first_learning_rate, settings_at  # noqa: E402
-from nerf_trainer.trainer import chunk_rays  # noqa: E402
+from nerf_trainer.schedule import (  # noqa: E402
+    Settings,
+    chunk_rays,
+    first_learning_rate,
+    settings_at,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -81,7 +85,7 @@ def test_shut_levels_are_zero(encoding, by_level) -> None:
     [(256, None, 0, 256), (256, 100, 0, 64), (256, None, 2, 64), (250, 100, 0, 50), (7, 4, 9, 1)],
 )
 def test_chunks_divide_a_shard(shard, allowed, halvings, expected) -> None:
-    training = TrainingConfig(rays_per_batch=8 * shard, rays_per_chunk=allowed)
+    training = TrainingConfig(rays_per_batch=8 * shard, shards=8, rays_per_chunk=allowed)
     assert chunk_rays(training, halvings) == expected
 
 

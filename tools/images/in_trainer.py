@@ -28,6 +28,8 @@ IMAGE = "localhost/nerf-trainer-test:cpu"
 PASSED_ON = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TERM", "COLUMNS", "NO_COLOR", "CI")
 PASSED_PREFIXES = ("NERF_", "TORCH_LOGS", "PYTEST_", "HYPOTHESIS_", "TORCHELASTIC_")
 TRAINER_USER = 10001
+#: Where the image keeps it.
+INDUCTOR_CACHE = "/tmp/inductor"
 IMAGE_PYTHONPATH = "/opt/nerf:/opt/python"
 
 
@@ -58,6 +60,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("-w", "--workdir", default="/src", help="default: /src, the checkout")
     parser.add_argument("--image", default=IMAGE)
     parser.add_argument("--root", action="store_true", help="run as root, not as user 10001")
+    parser.add_argument("--no-cache", action="store_true", help="compile as in a new pod")
     parser.add_argument("--host-network", action="store_true")
     parser.add_argument("command", nargs="+")
     return parser.parse_args()
@@ -69,9 +72,10 @@ def describe(
     user = 0 if arguments.root else TRAINER_USER
     binds = [
         sandbox.Bind(CHECKOUT, "/src", writable=False),
-        sandbox.Bind(inductor_cache(user), "/cache/inductor"),
         *map(parse_volume, arguments.volume),
     ]
+    if not arguments.no_cache:
+        binds.append(sandbox.Bind(inductor_cache(user), INDUCTOR_CACHE))
     mounted = {bind.target for bind in binds}
     return sandbox.Sandbox(
         layers=layers,
@@ -108,7 +112,6 @@ def environment(extra: list[str]) -> dict[str, str]:
         if name in PASSED_ON or name.startswith(PASSED_PREFIXES)
     }
     env["PYTHONPATH"] = f"/src/contract:/src/trainer:{IMAGE_PYTHONPATH}"
-    env["TORCHINDUCTOR_CACHE_DIR"] = "/cache/inductor"
     for item in extra:
         name, given, value = item.partition("=")
         env[name] = value if given else os.environ.get(name, "")

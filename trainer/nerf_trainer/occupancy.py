@@ -20,9 +20,9 @@ MIN_OPACITY = 0.01
 #: While the whole scene is thin, cells below this part of the mean density are empty.
 THIN_SHARE = 0.5
 EVERY_STEPS = 16
-WARM_UP_STEPS = 256
+WARM_UP_STEPS = 128
 #: After the warm-up, an update looks at one of this many parts of the cells.
-PARTS = 4
+PARTS = 8
 
 DensityAt = Callable[[Tensor], Tensor]  # (N, 3) -> (N,)
 
@@ -36,7 +36,9 @@ class OccupancyGrid(nn.Module):
     def __init__(self, resolution: int, bound: float) -> None:
         super().__init__()
         self.resolution = resolution
-        self.bound = bound
+        # A tensor, so that what is compiled does not depend on its value.
+        self.bound: Tensor
+        self.register_buffer("bound", torch.tensor(bound), persistent=False)
         self.threshold = MIN_OPACITY * DIAGONAL_PARTS / (2 * bound * 3**0.5)
         count = resolution**3
         self.density: Tensor
@@ -78,10 +80,10 @@ class OccupancyGrid(nn.Module):
         return (corner + place) * (2 * self.bound / g) - self.bound
 
 
-def look_up(occupied: Tensor, bound: float, axes: Sequence[Tensor]) -> Tensor:
+def look_up(occupied: Tensor, bound: Tensor, axes: Sequence[Tensor]) -> Tensor:
     """Entries of `occupied` (G^3,) at the cells of points in the cube: (...).
 
-    axes: x, y and z of the points, each (...).
+    bound: scalar. axes: x, y and z of the points, each (...).
     """
     g = round(len(occupied) ** (1 / 3))
     i, j, k = (((x + bound) * (g / (2 * bound))).int().clamp(0, g - 1) for x in axes)

@@ -52,7 +52,7 @@ class Samples(NamedTuple):
     end: Tensor
 
 
-def intersect_cube(o: Tensor, d: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+def intersect_cube(o: Tensor, d: Tensor, bound: Tensor | float) -> tuple[Tensor, Tensor]:
     """Distances (R,) at which rays enter and leave the cube [-bound, bound]^3.
 
     Both are equal where a ray misses it. A ray that starts inside enters at 0.

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nerf_contract.training import TrainerConfig, TrainingConfig
+from nerf_contract.training import TrainerConfig
+from nerf_trainer import compiler
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.gradients import GradientBuffer
 from nerf_trainer.models import Loss
@@ -16,6 +17,7 @@ from nerf_trainer.phases import PhaseClock
 from nerf_trainer.randomness import generator
 from nerf_trainer.rays import Rays, RaySource
 from nerf_trainer.scenes import Scene
+from nerf_trainer.schedule import chunk_rays
 from nerf_trainer.state import TrainState
 from nerf_trainer.volrend import Rendered
 
@@ -69,6 +71,7 @@ class Trainer:
         self._clock = PhaseClock(device)
         self._gradients = GradientBuffer(self.state.model.parameters(), tail=5)
         if self.training.compile:
+            compiler.set_up()
             self.state.model.compile_parts()
 
     def warm_up(self) -> None:
@@ -128,7 +131,8 @@ class Trainer:
                 for rays, noise in self._chunks(shard):
                     tail[:3] += self._accumulate(rays, noise)
         except torch.OutOfMemoryError as error:
-            log.warning("out of memory in chunks of %d rays: %s", self._chunk_rays, error)
+            # Not the error itself: a log record that someone keeps would hold all its tensors.
+            log.warning("out of memory in chunks of %d rays: %s", self._chunk_rays, str(error))
             tail[4] = 1
         tail[3] = float(changing)
         with self._clock.phase("all_reduce"):
@@ -175,16 +179,3 @@ class Trainer:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         log.warning("step %d is done again in chunks of %d rays", self.state.step, self._chunk_rays)
-
-
-def chunk_rays(training: TrainingConfig, halvings: int) -> int:
-    """Rays of a shard that are computed at once: the most that divide it evenly and are allowed.
-
-    halvings: so often has the allowed number been halved.
-    """
-    shard = training.rays_per_batch // training.shards
-    allowed = max(1, min(training.rays_per_chunk or shard, shard) >> halvings)
-    parts = math.ceil(shard / allowed)
-    while shard % parts:
-        parts += 1
-    return shard // parts

@@ -29,9 +29,11 @@ class Rendered:
 def render(samples: Samples, sigma: Tensor, rgb: Tensor, background: Tensor | float) -> Rendered:
     """Composite packed sigma (M,) and rgb (M, 3) along each ray."""
     w = weights(sigma * samples.delta, samples.ray, samples.first)
-    channels = torch.cat([rgb, torch.ones_like(w)[:, None], samples.t[:, None]], -1)
-    sums = sum_by_ray(w[:, None] * channels, samples.first, samples.end)
-    return over(sums[:, :3], sums[:, 3], sums[:, 4], background)
+    opacity, *colour, depth = (
+        sum_by_ray(w * channel, samples.first, samples.end)
+        for channel in (torch.ones_like(w), *rgb.unbind(-1), samples.t)
+    )
+    return over(torch.stack(colour, -1), opacity, depth, background)
 
 
 def over(rgb: Tensor, opacity: Tensor, depth: Tensor, background: Tensor | float) -> Rendered:
@@ -49,8 +51,8 @@ def weights(tau: Tensor, ray: Tensor, first: Tensor) -> Tensor:
 
 
 def sum_by_ray(values: Tensor, first: Tensor, end: Tensor) -> Tensor:
-    """Sum of values (M, K) over the packed samples of each ray: (R, K)."""
-    running = torch.cat([values.new_zeros(1, values.shape[1]).double(), values.double().cumsum(0)])
+    """Sum of values (M,) over the packed samples of each ray: (R,)."""
+    running = torch.cat([values.new_zeros(1).double(), values.double().cumsum(0)])
     return (running[end] - running[first]).float()
 
 

@@ -189,9 +189,6 @@ def _worker_env(job: Job, spec: NeRFJobSpec, index: int) -> list[Object]:
         _value(names.ENV_WORKER_INDEX, str(index)),
         _value(names.ENV_DATASET_ROOT, names.DATASET_MOUNT),
         _value(names.ENV_OUTPUT_ROOT, names.CHECKPOINT_MOUNT),
-        _value("HOME", names.CACHE_MOUNT),
-        _value("TORCHINDUCTOR_CACHE_DIR", f"{names.CACHE_MOUNT}/inductor"),
-        _value("TRITON_CACHE_DIR", f"{names.CACHE_MOUNT}/triton"),
     ]
     if index == 0:
         env.append(_value(names.ENV_CHECKPOINT_WRITER, "1"))
@@ -220,7 +217,6 @@ def _mounts(spec: NeRFJobSpec, index: int) -> list[Object]:
     mounts: list[Object] = [
         {"name": "dataset", "mountPath": names.DATASET_MOUNT, "readOnly": True},
         {"name": "config", "mountPath": names.CONFIG_DIR, "readOnly": True},
-        {"name": "cache", "mountPath": names.CACHE_MOUNT},
         {"name": "tmp", "mountPath": "/tmp"},
         {"name": "shm", "mountPath": "/dev/shm"},
     ]
@@ -234,7 +230,6 @@ def _volumes(job: Job, spec: NeRFJobSpec, request: PodRequest) -> list[Object]:
     volumes: list[Object] = [
         _claim_volume("dataset", spec.dataset.claim_name, request.read_only_claim),
         _config_volume(),
-        {"name": "cache", "emptyDir": {}},
         {"name": "tmp", "emptyDir": {}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": SHARED_MEMORY}},
     ]

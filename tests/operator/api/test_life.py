@@ -160,7 +160,7 @@ def test_an_image_that_cannot_be_pulled_spends_no_budget(lab: Namespace) -> None
 
 
 def test_gpus_that_no_node_has(lab: Namespace) -> None:
-    lab.job(workers={"replicas": 1, "gpusPerWorker": 8})
+    lab.job(workers={"replicas": 1, "gpusPerWorker": 8}, training={"shards": 8})
     pods = lab.await_pods(BOTH[0])
     assert pods[BOTH[0]]["spec"]["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "8"}
     words = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."

@@ -31,6 +31,7 @@ PODS = {
             "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "8Gi"}},
             "nodeSelector": {"pool": "gpu"},
         },
+        training={"shards": 8},
     ),
     "coordinator.json": rendered(None, workers={"replicas": 1, "min": 1, "max": 2}),
 }

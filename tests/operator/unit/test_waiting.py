@@ -36,7 +36,7 @@ CASES: dict[str, tuple[Pod, dict[str, Any], str, list[str]]] = {
     ),
     "no GPUs": (
         pod(unschedulable=NO_GPU),
-        {"workers": {"replicas": 2, "gpusPerWorker": 4}},
+        {"workers": {"replicas": 2, "gpusPerWorker": 4}, "training": {"shards": 8}},
         *(reasons.UNSCHEDULABLE, [NO_GPU, "4 nvidia.com/gpu", "spec.workers.gpusPerWorker"]),
     ),
     "no CPUs": (

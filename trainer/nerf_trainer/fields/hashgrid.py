@@ -119,12 +119,15 @@ class _Interpolate(torch.autograd.Function):
         return features
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, None]:
+        """Adds to `table.grad` in place: an array as large as the table for each chunk of rays,
+        cleared and then added, costs more than the scattering itself."""
         table, u = ctx.saved_tensors
         grid = ctx.grid
-        gradient = torch.zeros_like(table)
-        grid.scatter(gradient, grads[0], u, grid.groups(), grid.features)
-        return gradient, None, None
+        if table.grad is None:
+            table.grad = torch.zeros_like(table)
+        grid.scatter(table.grad, grads[0], u, grid.groups(), grid.features)
+        return None, None, None
 
 
 def interpolate(table: Tensor, u: Tensor, groups: list[LevelGroup], features: int) -> Tensor:

@@ -46,4 +46,6 @@ class RadianceField(nn.Module):
         """Compile the encoding and the network, each for itself, for inputs of one shape."""
         if isinstance(self.encoding, HashGrid):
             self.encoding.compile_kernels()
+        else:
+            self.encoding.compile(dynamic=False)
         self.network.compile(dynamic=False)

@@ -115,7 +115,7 @@ class OccupancyModel(SceneModel):
 
 
 def find(
-    o: Tensor, d: Tensor, jitter: Tensor, grid: Tensor, bound: float, count: int
+    o: Tensor, d: Tensor, jitter: Tensor, grid: Tensor, bound: Tensor, count: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Candidates of rays: distances (R, C), bin lengths (R,), and 1 where occupied, else 0 (R, C).
 
@@ -128,7 +128,7 @@ def find(
 
 
 def sample(
-    o: Tensor, d: Tensor, noise: Tensor, grid: Tensor, bound: float, count: int, budget: int
+    o: Tensor, d: Tensor, noise: Tensor, grid: Tensor, bound: Tensor, count: int, budget: int
 ) -> tuple[Samples, Tensor]:
     """M packed samples of rays, and the number of rays, from the first, that have theirs."""
     t, step, occupied = find(o, d, noise[0], grid, bound, count)

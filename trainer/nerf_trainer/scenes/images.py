@@ -7,16 +7,10 @@ from numpy.typing import NDArray
 
 from nerf_trainer.cameras import Lenses
 from nerf_trainer.scenes.masks import usable_pixels
-from nerf_trainer.scenes.opening import decode, image_size, in_parallel
-from nerf_trainer.scenes.shrink import box_filter, to_uint8
+from nerf_trainer.scenes.opening import decode_premultiplied, image_size, in_parallel
 from nerf_trainer.scenes.types import Background, Photo, Views, invalid
 
 Pixels = NDArray[np.uint8]
-
-#: Grey behind transparent pixels; a random colour is added to each ray when it is drawn.
-GREYS: dict[Background, float] = {"white": 1.0, "black": 0.0, "random": 0.0}
-#: Pixels that are made floats at once.
-BAND_PIXELS = 1_000_000
 
 
 def load_views(
@@ -79,10 +73,12 @@ def _read(
     alpha = np.empty(shape, np.uint8) if background == "random" else None
 
     def read(i: int) -> bool:
-        pixels = decode(photos[i].path, "RGBA")
-        flatten(pixels, factor, GREYS[background], images[i])
+        pixels = decode_premultiplied(photos[i].path, factor)
+        images[i] = pixels[..., :3]
+        if background == "white":
+            images[i] += 255 - pixels[..., 3:]
         if alpha is not None:
-            alpha[i] = to_uint8(box_filter(pixels[..., 3], factor))
+            alpha[i] = pixels[..., 3]
         return bool(pixels[..., 3].any())
 
     if not any(in_parallel(read, range(len(photos)), size[0] * size[1])):
@@ -91,18 +87,3 @@ def _read(
             "the scene in them, or without an alpha channel."
         )
     return images, None if alpha is None or (alpha == 255).all() else alpha
-
-
-def flatten(pixels: Pixels, factor: int, background: float, out: Pixels) -> None:
-    """Colours of (H, W, 4) times alpha, over a grey in [0, 1], then box-filtered into `out`.
-
-    Band by band, as floats of the whole photo would take a multiple of it.
-    """
-    if factor == 1 and (pixels[..., 3] == 255).all():
-        out[:] = pixels[..., :3]
-        return
-    rows = max(1, BAND_PIXELS // (pixels.shape[1] * factor))
-    for first in range(0, len(out), rows):
-        band = pixels[first * factor : (first + rows) * factor].astype(np.float32) / np.float32(255)
-        rgb = band[..., :3] * band[..., 3:] + np.float32(background) * (1 - band[..., 3:])
-        out[first : first + rows] = to_uint8(box_filter(rgb, factor) * 255)

@@ -32,6 +32,18 @@ def decode(path: Path, mode: str) -> NDArray[np.uint8]:
         return np.asarray(image.convert(mode))
 
 
+def decode_premultiplied(path: Path, factor: int) -> NDArray[np.uint8]:
+    """Colours times alpha, and alpha, averaged over blocks: (H // factor, W // factor, 4)."""
+    with _opened(path) as image:
+        return averaged(image.convert("RGBA").convert("RGBa"), factor)
+
+
+def averaged(image: Image.Image, factor: int) -> NDArray[np.uint8]:
+    """Rounded means of factor x factor pixels; a rest at the right and bottom is cut."""
+    whole = (image.width // factor * factor, image.height // factor * factor)
+    return np.asarray(image.reduce(factor, (0, 0, *whole)))
+
+
 def in_parallel(function: Callable[[T], U], items: Iterable[T], pixels: int = 1) -> list[U]:
     """The function of each item, by threads; pixels: of a file that is decoded for an item."""
     threads = min(8, os.cpu_count() or 1, max(1, POOL_PIXELS // pixels))

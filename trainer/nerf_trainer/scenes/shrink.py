@@ -7,21 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from nerf_trainer.scenes.opening import averaged
 from nerf_trainer.scenes.types import Views, invalid
-
-Pixels = NDArray[np.uint8] | NDArray[np.float32]
-
-
-def box_filter(image: Pixels, factor: int) -> NDArray[np.float32]:
-    """Mean of each block of (H, W) or (H, W, C)."""
-    height, width = image.shape[0] // factor, image.shape[1] // factor
-    total = np.zeros((height, width, *image.shape[2:]), np.float32)
-    for row in range(factor):
-        for column in range(factor):
-            total += image[row::factor, column::factor][:height, :width]
-    total /= factor**2
-    return total
 
 
 def whole_blocks(usable: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
@@ -29,12 +18,6 @@ def whole_blocks(usable: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
     height, width = usable.shape[0] // factor, usable.shape[1] // factor
     blocks = usable[: height * factor, : width * factor]
     return np.asarray(blocks.reshape(height, factor, width, factor).all((1, 3)))
-
-
-def to_uint8(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Rounded, from values between 0 and 255."""
-    rounded: NDArray[np.uint8] = np.round(image).astype(np.uint8)
-    return rounded
 
 
 def shrink(views: Views, factor: int) -> Views:
@@ -66,5 +49,4 @@ def shrink(views: Views, factor: int) -> Views:
 
 
 def _averaged(images: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """One view at a time, so that no float copy of all is made."""
-    return np.stack([to_uint8(box_filter(image, factor)) for image in images])
+    return np.stack([averaged(Image.fromarray(image), factor) for image in images])
