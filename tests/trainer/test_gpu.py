@@ -46,13 +46,15 @@ def test_what_is_known_is_told(
         return ratio
 
     monkeypatch.setattr(Utilization, "ratio", answer)
-    metrics = TrainerMetrics()
-    GpuWatch(torch.device("cuda", 0)).tell(metrics)
+    metrics, watch = TrainerMetrics(), GpuWatch(torch.device("cuda", 0))
+    watch.tell(metrics)
+    assert watch.peak_bytes() == 8
     assert values(metrics) == {"allocated": 5, "reserved": 10, "peak": 8, "total": 80} | more
     assert uuids == ["GPU-fake"]
 
 
 def test_a_cpu_has_none() -> None:
-    metrics = TrainerMetrics()
-    GpuWatch(torch.device("cpu")).tell(metrics)
+    metrics, watch = TrainerMetrics(), GpuWatch(torch.device("cpu"))
+    watch.tell(metrics)
+    assert watch.peak_bytes() is None
     assert values(metrics) == {}

@@ -29,3 +29,9 @@ class GpuWatch:
         ratio = self._utilization.ratio()
         if ratio is not None:
             metrics.set(m.GPU_UTILIZATION, ratio)
+
+    def peak_bytes(self) -> int | None:
+        """The most memory that tensors took on the device at once; None without a GPU."""
+        if self._device is None:
+            return None
+        return int(torch.cuda.max_memory_allocated(self._device))

@@ -39,7 +39,7 @@ class Report:
         figures: of the process that writes it, without what it did before a resumption or what
         other processes did: raysPerSecond and samplesPerSecond (of all ranks, over all its steps),
         trainingSeconds (its steps), firstStepSeconds (from its start to the end of its first
-        step), peakRssBytes, worldSize (now).
+        step), peakRssBytes, peakGpuBytes (of its tensors; null without a GPU), worldSize (now).
         """
         scores = {"psnr": evaluation.psnr, "ssim": evaluation.ssim}
         history = [entry for entry in self._history() if entry["step"] < step]

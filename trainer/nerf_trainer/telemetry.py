@@ -148,6 +148,7 @@ class Telemetry:
             "trainingSeconds": self._throughput.total_seconds,
             "firstStepSeconds": self._first_step_seconds,
             "peakRssBytes": peak_resident_bytes(),
+            "peakGpuBytes": self._gpu.peak_bytes() if self._gpu else None,
             "worldSize": self._board.progress.world_size,
         }
 
