@@ -43,11 +43,19 @@ def gemm_gflops(size: int = 512) -> float:
     return 2 * size**3 / (time.perf_counter() - begin) / 1e9
 
 
-def test_inductor_has_vector_instructions_that_compile_and_load() -> None:
-    from torch._inductor import config, cpu_vec_isa
+def test_the_vector_instructions_that_kernels_use_compile_and_load() -> None:
+    from torch._inductor.cpu_vec_isa import VecAVX2, VecISA
 
-    with config.patch({"cpp.vec_isa_ok": None}):
-        assert cpu_vec_isa.valid_vec_isa_list()
+    assert VecAVX2().check_build(VecISA._avx_code)
+
+
+def test_kernels_are_not_made_for_this_machine_alone() -> None:
+    from torch._inductor.cpp_builder import CppTorchOptions
+    from torch._inductor.cpu_vec_isa import VecAVX2
+
+    flags = " ".join(CppTorchOptions(vec_isa=VecAVX2()).get_cflags())
+    assert "fno-finite-math-only" in flags
+    assert "march=native" not in flags
 
 
 def test_compile_gives_vector_code_with_the_same_result() -> None:

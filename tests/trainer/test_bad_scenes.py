@@ -155,9 +155,18 @@ def test_a_photo_of_another_size_is_told_before_any_is_decoded(
 ) -> None:
     blender_scene(tmp_path)
     Image.new("RGB", (5, 6)).save(tmp_path / "test/r_9.png")
-    decoder = "nerf_trainer.scenes.images.decode_premultiplied"
+    decoder = "nerf_trainer.scenes.images.premultiplied"
     monkeypatch.setattr(decoder, lambda *_: pytest.fail("decoded"))
     assert "r_9.png has 5x6 pixels" in refusal(tmp_path)
+
+
+def test_a_photo_of_16_bits_is_not_cut_off_in_silence(tmp_path: Path) -> None:
+    blender_scene(tmp_path)
+    deep = np.full((32, 32), 40_000, np.uint16)
+    Image.fromarray(deep).save(tmp_path / "train/r_1.png")
+    message = refusal(tmp_path)
+    assert "r_1.png has more than 8 bits" in message
+    assert "Convert" in message
 
 
 def test_a_photo_with_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

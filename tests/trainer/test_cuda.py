@@ -7,12 +7,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from scene_files import blender_scene, room_scene  # noqa: E402
-from test_models import ALONE, MODELS, gain, train  # noqa: E402
+from small_trainings import ALONE, MODELS, create, gain, train  # noqa: E402
 
-from nerf_contract.training import DatasetConfig, TrainerConfig  # noqa: E402
 from nerf_trainer.fields.hashgrid import HashGrid  # noqa: E402
-from nerf_trainer.scenes import load_scene  # noqa: E402
-from nerf_trainer.trainer import Trainer  # noqa: E402
 
 pytestmark = [
     pytest.mark.torch,
@@ -25,20 +22,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ball = blender_scene(tmp_path_factory.mktemp("ball"), train=24)
     room = room_scene(tmp_path_factory.mktemp("room"), train=40)
     return {"occupancy": ball, "hierarchical": ball, "proposal": room}
-
-
-def create(folder: Path, name: str, device: str, **training: object) -> Trainer:
-    config = TrainerConfig.model_validate(
-        {
-            "model": MODELS[name],
-            "training": {
-                **{"steps": 150, "raysPerBatch": 1024, "samplesPerRay": 48, "shards": 4},
-                **{"device": device, "precision": "fp32", **training},
-            },
-        }
-    )
-    scene = load_scene(DatasetConfig(), folder, config.model.background)
-    return Trainer(config, scene, torch.device(device))
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -59,7 +42,7 @@ def test_the_hash_grid_is_that_of_the_cpu(compiled: bool) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_the_first_steps_are_those_of_the_cpu(scenes: dict[str, Path], name: str) -> None:
     losses = {
-        device: train(create(scenes[name], name, device, compile=False), 3)
+        device: train(create(scenes[name], name, device, precision="fp32"), 3)
         for device in ("cpu", "cuda")
     }
     assert losses["cuda"] == pytest.approx(losses["cpu"], rel=1e-3)
@@ -67,7 +50,7 @@ def test_the_first_steps_are_those_of_the_cpu(scenes: dict[str, Path], name: str
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_every_precision_learns(scenes: dict[str, Path], precision: str) -> None:
-    trainer = create(scenes["occupancy"], "occupancy", "cuda", precision=precision)
+    trainer = create(scenes["occupancy"], "occupancy", "cuda", precision=precision, compile=True)
     trainer.warm_up()
     train(trainer, 150)
     assert gain(trainer) > 3
@@ -76,12 +59,12 @@ def test_every_precision_learns(scenes: dict[str, Path], precision: str) -> None
 def test_a_gpu_that_is_full_takes_smaller_chunks(scenes: dict[str, Path]) -> None:
     """Most of the memory is taken, so that a chunk of the whole shard does not fit."""
     trainer = create(
-        scenes["hierarchical"], "hierarchical", "cuda", compile=False, raysPerBatch=1 << 17
+        scenes["hierarchical"], "hierarchical", "cuda", precision="fp32", raysPerBatch=1 << 17
     )
     torch.cuda.empty_cache()
-    free, total = torch.cuda.mem_get_info()
-    left = 1 << 30
-    torch.cuda.set_per_process_memory_fraction((total - free + left) / total)
+    _, total = torch.cuda.mem_get_info()
+    allowed = torch.cuda.memory_reserved() + (1 << 30)
+    torch.cuda.set_per_process_memory_fraction(allowed / total)
     try:
         trainer.step(ALONE, changing=False)
     finally:

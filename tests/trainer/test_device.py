@@ -57,9 +57,3 @@ def test_a_cpu_computes_in_fp32_unless_it_is_told_otherwise(
     precision: str, dtype: "torch.dtype | None"
 ) -> None:
     assert autocast_dtype(precision, torch.device("cpu")) == dtype
-
-
-def test_torch_compile_uses_vector_instructions() -> None:
-    from torch._inductor.cpu_vec_isa import valid_vec_isa_list
-
-    assert valid_vec_isa_list()

@@ -7,53 +7,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from scene_files import blender_scene, room_scene  # noqa: E402
+from small_trainings import ALONE, MODELS, create, gain, same, train  # noqa: E402
 
-from nerf_contract.training import DatasetConfig, TrainerConfig  # noqa: E402
-from nerf_trainer.elastic.interface import Generation  # noqa: E402
-from nerf_trainer.evaluate import psnr  # noqa: E402
-from nerf_trainer.scenes import load_scene  # noqa: E402
+from nerf_trainer import compiler  # noqa: E402
 from nerf_trainer.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.torch
-
-ALONE = Generation(number=1, rank=0, world_size=1, source=0, writer=0)
-SMALL_GRID = {"levels": 6, "log2TableSize": 13, "finestResolution": 64, "hiddenWidth": 32}
-MODELS = {
-    "occupancy": {**SMALL_GRID, "occupancyResolution": 16, "sceneBound": 1.0},
-    "hierarchical": {**SMALL_GRID, "sampling": "hierarchical", "sceneBound": 1.0},
-    "proposal": {**SMALL_GRID, "space": "unbounded", "sceneBound": 1.5},
-}
-
-
-def create(folder: Path, name: str, **training: object) -> Trainer:
-    torch.set_num_threads(1)
-    config = TrainerConfig.model_validate(
-        {
-            "model": {**MODELS[name], "background": training.pop("background", "white")},
-            "training": {
-                **{"steps": 150, "raysPerBatch": 256, "samplesPerRay": 48, "shards": 4},
-                **{"compile": False, "threads": 1, **training},
-            },
-        }
-    )
-    scene = load_scene(DatasetConfig(), folder, config.model.background)
-    return Trainer(config, scene, torch.device("cpu"))
-
-
-def train(trainer: Trainer, steps: int) -> list[float]:
-    return [trainer.step(ALONE, changing=False).loss for _ in range(steps)]
-
-
-def gain(trainer: Trainer) -> float:
-    """PSNR (dB) of a held-out view beyond that of its mean colour as a guess."""
-    rays = trainer.held_out_rays.view(0)
-    guess = psnr(rays.rgb.mean(0).expand_as(rays.rgb), rays.rgb)
-    return psnr(trainer.render(rays).rgb, rays.rgb) - guess
-
-
-def same(a: Trainer, b: Trainer) -> bool:
-    first, second = a.state.tensors(), b.state.tensors()
-    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +53,15 @@ def test_resuming_at_any_step_is_the_uninterrupted_run(ball: Path, room: Path, n
     second.state.load({k: v.clone() for k, v in first.state.tensors().items()})
     assert train(second, 7) == losses[13:]
     assert same(second, whole)
+
+
+def test_compiled_it_learns_the_same(ball: Path) -> None:
+    plain, compiled = create(ball, "occupancy"), create(ball, "occupancy")
+    torch.set_num_threads(2)
+    compiler.set_up()
+    compiled.state.model.compile_parts()
+    compiled.warm_up()
+    assert train(compiled, 20) == pytest.approx(train(plain, 20), rel=1e-3)
 
 
 def out_of_memory_once(trainer: Trainer, call: int) -> None:

@@ -11,8 +11,7 @@ from scene_files import blender_scene, load, nerfstudio_document, nerfstudio_sce
 
 from nerf_contract.training import DatasetConfig
 from nerf_trainer.scenes import load_scene
-from nerf_trainer.scenes.opening import averaged
-from nerf_trainer.scenes.shrink import shrink
+from nerf_trainer.scenes.shrink import averaged, shrink
 
 
 def test_blender_split_and_field_of_view(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """How torch.compile is used, and the kernels that travel in the image.
 
-    python3 -m nerf_trainer.compiler     compile the default settings' kernels, to be put there
+    python3 -m nerf_trainer.compiler     compile what the default settings need, to be put there
 
-On two cores a C++ compiler needs a minute and a half for the kernels of a training step, so each
-worker begins with those that were compiled when the image was built. Other settings than the
-defaults are compiled at the start, and kept in TORCHINDUCTOR_CACHE_DIR.
+A C++ compiler needs a minute and more for the kernels of a training step, so a worker in the image
+begins with those that were compiled when it was built, for one thread and for several. What other
+settings need is compiled at the start, and kept in TORCHINDUCTOR_CACHE_DIR.
 """
 
+import errno
+import logging
 import os
 import platform
 import shutil
@@ -21,9 +23,11 @@ from nerf_trainer.models import create_model
 from nerf_trainer.rays import Rays
 from nerf_trainer.schedule import chunk_rays
 
+log = logging.getLogger(__name__)
+
 CACHE_DIR = "TORCHINDUCTOR_CACHE_DIR"
 #: Bits of a vector register in kernels for x86-64, whatever the machine has: nodes of all kinds
-#: share the image's kernels, and compute the same.
+#: share the image's kernels.
 AVX2_BITS = 256
 
 
@@ -32,8 +36,9 @@ def set_up() -> None:
     import torch._functorch.config as functorch
     import torch._inductor.config as inductor
 
-    # Trying the vector instructions takes seconds in every process; tests/images has tried them.
-    inductor.cpp.vec_isa_ok = True
+    # Torch 2.6 does not read this variable by itself.
+    if os.environ.get("TORCHINDUCTOR_VEC_ISA_OK") == "1":
+        inductor.cpp.vec_isa_ok = True
     if platform.machine() == "x86_64":
         inductor.cpp.simdlen = AVX2_BITS
     # Kernels must not depend on the number of threads: the cache takes no notice of it.
@@ -45,33 +50,37 @@ def set_up() -> None:
 
 
 def unpack_kernels() -> None:
-    """Begin the cache with the image's kernels, unless there is one already.
+    """Begin the cache with the image's kernels; one that exists already is left alone.
 
-    They only work at the path where they were compiled. Processes may do this at the same time.
+    Kernels only work at the path where they were compiled, and lie at that path in the folder that
+    NERF_KERNELS names. Processes may do this at the same time.
     """
-    source, cache = os.environ.get(names.ENV_KERNELS), os.environ.get(CACHE_DIR)
-    if not source or not cache or Path(cache).exists():
+    root, cache = os.environ.get(names.ENV_KERNELS), os.environ.get(CACHE_DIR)
+    if not root or not cache or Path(cache).exists() or platform.machine() != "x86_64":
         return
-    parent = Path(cache).parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent) as folder:
-        mine = Path(shutil.copytree(source, Path(folder) / "kernels"))
-        try:
-            mine.rename(cache)
-        except OSError:  # Another process was faster.
-            return
+    source, parent = Path(f"{root}/{cache}"), Path(cache).parent
+    if not source.is_dir():
+        return
+    try:
+        with tempfile.TemporaryDirectory(dir=parent) as folder:
+            Path(shutil.copytree(source, Path(folder) / "kernels")).rename(cache)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # Another process was faster.
+            log.warning("the image's kernels are not used, all are compiled: %s", error)
 
 
 def compile_default() -> None:
-    """Compile what a training with default settings and one thread needs."""
-    torch.set_num_threads(1)
-    set_up()
+    """Compile what a training with default settings needs, for one thread and for several."""
     config = TrainerConfig()
     count = chunk_rays(config.training, 0)
-    model = create_model(config, count)
-    model.compile_parts()
     rays = Rays(torch.zeros(count, 3), torch.ones(count, 3), torch.zeros(count, 3))
-    model(rays, torch.zeros(model.noise_rows(), count)).value.backward()
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        set_up()
+        torch.compiler.reset()
+        model = create_model(config, count)
+        model.compile_parts()
+        model(rays, torch.zeros(model.noise_rows(), count)).value.backward()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What changes in the course of a training, as functions of the step alone."""
+"""What changes in the course of a training, as functions of the config and the step."""
 
 import itertools
 import math
@@ -64,11 +64,11 @@ def learning_rate(first: float, step: int, steps: int) -> float:
     """A linear warm-up, a constant rate, and a linear decay over the last part of the training.
 
     Hägele et al.: Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations,
-    NeurIPS 2024. On the Lego scene half a dB better than an exponential decay from the start.
+    NeurIPS 2024.
     """
     warm_up = min(1.0, (step + 1) / WARM_UP_STEPS)
     left = 1 - step / steps
-    return first * warm_up * min(1.0, LAST_SHARE + left / DECAY_PART)
+    return first * warm_up * min(1.0, LAST_SHARE + (1 - LAST_SHARE) * left / DECAY_PART)
 
 
 def chunk_rays(training: TrainingConfig, halvings: int) -> int:

@@ -29,9 +29,10 @@ class Rendered:
 def render(samples: Samples, sigma: Tensor, rgb: Tensor, background: Tensor | float) -> Rendered:
     """Composite packed sigma (M,) and rgb (M, 3) along each ray."""
     w = weights(sigma * samples.delta, samples.ray, samples.first)
-    opacity, *colour, depth = (
-        sum_by_ray(w * channel, samples.first, samples.end)
-        for channel in (torch.ones_like(w), *rgb.unbind(-1), samples.t)
+    # One by one: on a GPU torch.compile fails at a running sum of several channels.
+    opacity, depth, *colour = (
+        sum_by_ray(values, samples.first, samples.end)
+        for values in (w, w * samples.t, *(w * channel for channel in rgb.unbind(-1)))
     )
     return over(torch.stack(colour, -1), opacity, depth, background)
 

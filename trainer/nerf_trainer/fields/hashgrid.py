@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from nerf_trainer.fields.detail import open_share
 
@@ -46,6 +47,10 @@ class LevelGroup(NamedTuple):
 
 class HashGrid(nn.Module):
     """Encodes points (M, 3) in [-1, 1]^3 as features (M, F * L): for each feature, all levels.
+
+    backward() adds the gradient to `table.grad` by itself; hooks and torch.autograd.grad do not see
+    it. An array as large as the table for each chunk of rays, cleared and then added, would cost
+    more than the scattering.
 
     A level whose (resolution + 1)^3 vertices fit in 2^log2_table_size entries is stored densely
     and without collisions; a finer one is hashed.
@@ -113,17 +118,16 @@ class _Interpolate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, u: Tensor, grid: HashGrid) -> Tensor:
-        ctx.save_for_backward(table, u)
+        ctx.save_for_backward(u)
         ctx.grid = grid
         features: Tensor = grid.interpolate(table, u, grid.groups(), grid.features)
         return features
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, None]:
-        """Adds to `table.grad` in place: an array as large as the table for each chunk of rays,
-        cleared and then added, costs more than the scattering itself."""
-        table, u = ctx.saved_tensors
-        grid = ctx.grid
+        (u,) = ctx.saved_tensors
+        grid, table = ctx.grid, ctx.grid.table
         if table.grad is None:
             table.grad = torch.zeros_like(table)
         grid.scatter(table.grad, grads[0], u, grid.groups(), grid.features)

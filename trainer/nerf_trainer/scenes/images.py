@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from nerf_trainer.cameras import Lenses
 from nerf_trainer.scenes.masks import usable_pixels
-from nerf_trainer.scenes.opening import decode_premultiplied, image_size, in_parallel
+from nerf_trainer.scenes.opening import image_size, in_parallel, premultiplied
+from nerf_trainer.scenes.shrink import averaged
 from nerf_trainer.scenes.types import Background, Photo, Views, invalid
 
 Pixels = NDArray[np.uint8]
@@ -73,7 +74,7 @@ def _read(
     alpha = np.empty(shape, np.uint8) if background == "random" else None
 
     def read(i: int) -> bool:
-        pixels = decode_premultiplied(photos[i].path, factor)
+        pixels = averaged(premultiplied(photos[i].path), factor)
         images[i] = pixels[..., :3]
         if background == "white":
             images[i] += 255 - pixels[..., 3:]

@@ -16,7 +16,7 @@ from nerf_trainer.scenes.types import invalid
 T = TypeVar("T")
 U = TypeVar("U")
 
-#: Pixels of files that are decoded at once; each takes some 12 bytes meanwhile.
+#: Pixels of files that are decoded at once; each takes some 20 bytes meanwhile.
 POOL_PIXELS = 64_000_000
 
 
@@ -32,16 +32,10 @@ def decode(path: Path, mode: str) -> NDArray[np.uint8]:
         return np.asarray(image.convert(mode))
 
 
-def decode_premultiplied(path: Path, factor: int) -> NDArray[np.uint8]:
-    """Colours times alpha, and alpha, averaged over blocks: (H // factor, W // factor, 4)."""
+def premultiplied(path: Path) -> Image.Image:
+    """Colours times alpha, and alpha: in Pillow's mode RGBa."""
     with _opened(path) as image:
-        return averaged(image.convert("RGBA").convert("RGBa"), factor)
-
-
-def averaged(image: Image.Image, factor: int) -> NDArray[np.uint8]:
-    """Rounded means of factor x factor pixels; a rest at the right and bottom is cut."""
-    whole = (image.width // factor * factor, image.height // factor * factor)
-    return np.asarray(image.reduce(factor, (0, 0, *whole)))
+        return image.convert("RGBA").convert("RGBa")
 
 
 def in_parallel(function: Callable[[T], U], items: Iterable[T], pixels: int = 1) -> list[U]:
@@ -55,6 +49,11 @@ def in_parallel(function: Callable[[T], U], items: Iterable[T], pixels: int = 1)
 def _opened(path: Path) -> Iterator[Any]:
     try:
         with Image.open(path) as image:
+            if image.mode == "F" or image.mode.startswith("I"):
+                raise invalid(
+                    f"{path} has more than 8 bits a channel, which would be cut off. Convert it "
+                    "to a PNG or JPEG file of 8 bits."
+                )
             yield image
     except Image.DecompressionBombError as error:
         raise invalid(

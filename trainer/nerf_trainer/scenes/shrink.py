@@ -9,8 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nerf_trainer.scenes.opening import averaged
 from nerf_trainer.scenes.types import Views, invalid
+
+
+def averaged(image: Image.Image, factor: int) -> NDArray[np.uint8]:
+    """Rounded means of blocks: (H // factor, W // factor), or with channels behind."""
+    if factor == 1:
+        return np.asarray(image)
+    whole = (image.width // factor * factor, image.height // factor * factor)
+    return np.asarray(image.reduce(factor, (0, 0, *whole)))
 
 
 def whole_blocks(usable: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:

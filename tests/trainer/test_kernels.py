@@ -1,0 +1,62 @@
+"""The kernels that travel in the trainer image."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from scene_files import blender_scene
+
+from images.recipes import CHECKOUT, trainer
+
+pytestmark = pytest.mark.cluster
+
+#: Stands in for the compiler: it is there, but fails when it is asked to compile.
+NO_COMPILER = """\
+mkdir /tmp/bin
+cat > /tmp/bin/g++ <<'END'
+#!/bin/sh
+[ "$1" = --version ] && exec /usr/bin/g++ --version
+echo "the compiler was needed" >&2
+exit 1
+END
+chmod +x /tmp/bin/g++
+PATH=/tmp/bin:$PATH exec python3 -m nerf_trainer.train --config /data/config.json
+"""
+
+
+def train(folder: Path, threads: int, *options: str) -> subprocess.CompletedProcess[str]:
+    """Take a few steps with default settings in the image of the pods, as in a new one."""
+    blender_scene(folder)
+    folder.chmod(0o755)
+    training = {"steps": 20, "evalEvery": 10, "threads": threads, "device": "cpu"}
+    (folder / "config.json").write_text(json.dumps({"training": training}))
+    return subprocess.run(
+        [
+            *(str(CHECKOUT / "tools/images/in-trainer"), "--image", trainer("cpu").image),
+            *(
+                "--no-cache",
+                "-w",
+                "/workspace",
+                "-v",
+                f"{folder}:/data:ro",
+                "-e",
+                "NERF_DATASET_ROOT=/data",
+            ),
+            *("-e", "NERF_TERMINATION_LOG=/tmp/end", *options, "--", "bash", "-c", NO_COMPILER),
+        ],
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_training_with_default_settings_compiles_nothing(tmp_path: Path, threads: int) -> None:
+    done = train(tmp_path, threads)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"[-3000:]
+
+
+def test_without_them_it_would(tmp_path: Path) -> None:
+    done = train(tmp_path, 1, "-e", "NERF_KERNELS=")
+    assert done.returncode != 0
+    assert "the compiler was needed" in f"{done.stdout}{done.stderr}"
