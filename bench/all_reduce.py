@@ -10,13 +10,13 @@ The last line of the output is one JSON object, of rank 0.
 
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
 import torch.distributed as dist
+from machine import machine
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -78,8 +78,7 @@ def main() -> None:
             json.dumps(
                 medians
                 | {"parameters": parameters, "world_size": WORLD_SIZE}
-                | {"machine": platform.processor() or platform.machine()}
-                | {"cores": os.cpu_count(), "date": time.strftime("%Y-%m-%d")}
+                | {"machine": machine(), "date": time.strftime("%Y-%m-%d")}
             )
         )
     dist.barrier()

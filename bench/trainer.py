@@ -13,13 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from machine import machine
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 IN_TRAINER = CHECKOUT / "tools" / "images" / "in-trainer"
@@ -160,16 +161,6 @@ def scale_to(scene: Path, size: int) -> int:
 def seconds_a_step(figures: Document) -> float:
     """Mean wall time of a step."""
     return float(figures["trainingSeconds"]) / int(figures["step"])
-
-
-def machine() -> str:
-    """The processor and how many of its cores there are."""
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ MODELS = {
 
 def create(folder: Path, name: str, device: str = "cpu", **training: object) -> Trainer:
     """A trainer of the scene in `folder` with small settings, not compiled unless told."""
-    torch.set_num_threads(1)
     config = TrainerConfig.model_validate(
         {
             "model": {**MODELS[name], "background": training.pop("background", "white")},
@@ -31,6 +30,7 @@ def create(folder: Path, name: str, device: str = "cpu", **training: object) -> 
             },
         }
     )
+    torch.set_num_threads(config.training.threads)
     scene = load_scene(DatasetConfig(), folder, config.model.background)
     return Trainer(config, scene, torch.device(device))
 

@@ -9,7 +9,6 @@ torch = pytest.importorskip("torch")
 from scene_files import blender_scene, room_scene  # noqa: E402
 from small_trainings import ALONE, MODELS, create, gain, same, train  # noqa: E402
 
-from nerf_trainer import compiler  # noqa: E402
 from nerf_trainer.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -56,10 +55,8 @@ def test_resuming_at_any_step_is_the_uninterrupted_run(ball: Path, room: Path, n
 
 
 def test_compiled_it_learns_the_same(ball: Path) -> None:
-    plain, compiled = create(ball, "occupancy"), create(ball, "occupancy")
-    torch.set_num_threads(2)
-    compiler.set_up()
-    compiled.state.model.compile_parts()
+    plain = create(ball, "occupancy")
+    compiled = create(ball, "occupancy", compile=True, threads=2)
     compiled.warm_up()
     assert train(compiled, 20) == pytest.approx(train(plain, 20), rel=1e-3)
 

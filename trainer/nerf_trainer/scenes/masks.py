@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerf_trainer.cameras import Lens, Lenses, directions, image_plane
-from nerf_trainer.scenes.opening import decode, image_size, in_parallel
+from nerf_trainer.scenes.opening import grey, image_size, in_parallel
 from nerf_trainer.scenes.shrink import whole_blocks
 from nerf_trainer.scenes.types import Photo, invalid
 
@@ -52,7 +52,7 @@ def _masked(photo: Photo, size: tuple[int, int], factor: int) -> Mask | None:
             f"{photo.mask} has {found[0]}x{found[1]} pixels, but its photo {photo.path} has "
             f"{size[0]}x{size[1]}. A mask must have its photo's size."
         )
-    return whole_blocks(decode(photo.mask, "L") >= WHITE, factor)
+    return whole_blocks(grey(photo.mask) >= WHITE, factor)
 
 
 @lru_cache(maxsize=1)  # Most datasets have one camera.

@@ -26,10 +26,10 @@ def image_size(path: Path) -> tuple[int, int]:
         return int(image.width), int(image.height)
 
 
-def decode(path: Path, mode: str) -> NDArray[np.uint8]:
-    """The pixels in one of Pillow's modes of 8 bits: (H, W) for L, (H, W, 4) for RGBA."""
+def grey(path: Path) -> NDArray[np.uint8]:
+    """The pixels' brightness (H, W)."""
     with _opened(path) as image:
-        return np.asarray(image.convert(mode))
+        return np.asarray(image.convert("L"))
 
 
 def premultiplied(path: Path) -> Image.Image:
