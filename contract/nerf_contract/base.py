@@ -3,6 +3,9 @@
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+#: Kubernetes' own bound for an int32 field keeps CEL's cost estimates finite.
+MAX_INT = 2**31 - 1
+
 
 class Model(BaseModel):
     """A section of the API. Frozen, so that a snapshot of it can be shared."""

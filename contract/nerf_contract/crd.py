@@ -6,7 +6,7 @@ import yaml
 from pydantic import BaseModel
 
 from nerf_contract import names
-from nerf_contract.v1alpha1 import PATH_RULES, SPEC_RULES, NeRFJobSpec, NeRFJobStatus
+from nerf_contract.v1alpha1 import DATASET_RULES, SPEC_RULES, NeRFJobSpec, NeRFJobStatus
 
 Schema = dict[str, Any]
 
@@ -75,7 +75,7 @@ def spec_schema() -> Schema:
     """Schema of `.spec`, with defaults for every section and the CEL rules."""
     schema = structural(NeRFJobSpec)
     dataset = schema["properties"]["dataset"]
-    dataset["x-kubernetes-validations"] = _rules(PATH_RULES)
+    dataset["x-kubernetes-validations"] = _rules(DATASET_RULES)
     schema["x-kubernetes-validations"] = _rules(SPEC_RULES)
     return schema
 
@@ -87,8 +87,8 @@ def status_schema() -> Schema:
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
     }
-    schema["properties"]["conditions"].pop("default", None)
-    schema["properties"]["restarts"].pop("default", None)
+    for field in ("conditions", "outputs", "restarts"):
+        schema["properties"][field].pop("default", None)
     return schema
 
 
@@ -139,7 +139,7 @@ def _version() -> Schema:
         "schema": {
             "openAPIV3Schema": {
                 "type": "object",
-                "description": "A NeRF to train: photos with poses in, a scene out.",
+                "description": "A NeRF to train: photos in, a scene out.",
                 "required": ["spec"],
                 "properties": {
                     "apiVersion": {"type": "string"},

@@ -31,6 +31,11 @@ LABEL_DATASET_CLAIM: Final = f"{GROUP}/dataset-claim"
 APP_TRAINER: Final = "nerf-trainer"
 COMPONENT_WORKER: Final = "worker"
 COMPONENT_COORDINATOR: Final = "coordinator"
+COMPONENT_POSES: Final = "poses"
+COMPONENT_EXPORT: Final = "export"
+COMPONENT_VIEWER: Final = "viewer"
+#: A pod of `kubectl nerf` that holds a volume while files are copied.
+COMPONENT_COPY: Final = "copy"
 ANNOTATION_CONFIG: Final = f"{GROUP}/trainer-config"
 
 # --- Inside a worker pod -------------------------------------------------------------------------
@@ -61,11 +66,23 @@ ENV_KERNELS: Final = "NERF_KERNELS"
 ENV_TERMINATION_LOG: Final = "NERF_TERMINATION_LOG"
 TERMINATION_LOG: Final = "/dev/termination-log"
 
+ENV_VIEWER_TOKEN: Final = "NERF_VIEWER_TOKEN"
+#: Key of the token in the Secret `<job>-viewer`, and parameter of the viewer's address.
+VIEWER_TOKEN: Final = "token"
+
 RENDEZVOUS_BACKEND: Final = "nerf"
 COORDINATOR_PORT: Final = 29400
 #: Serves /metrics, /status and /healthz of one worker pod.
 TRAINER_HTTP_PORT: Final = 9400
 OPERATOR_HTTP_PORT: Final = 9500
+VIEWER_PORT: Final = 8080
+
+# --- In the dataset's folder ---------------------------------------------------------------------
+
+#: Poses that were found for plain photos: a folder each, named by the hash of its inputs.
+POSES_DIR: Final = ".nerf/poses"
+#: There while files are still being copied to the folder: what reads it waits.
+UPLOADING_MARKER: Final = ".nerf/uploading"
 
 # --- On the checkpoint volume, under <mount>/<job name>/ -----------------------------------------
 
@@ -73,3 +90,4 @@ CHECKPOINTS_DIR: Final = "checkpoints"
 RENDERS_DIR: Final = "renders"
 TENSORBOARD_DIR: Final = "tensorboard"
 METRICS_FILE: Final = "metrics.json"
+OUTPUTS_DIR: Final = "outputs"

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from nerf_contract.base import Model
 
@@ -41,12 +41,44 @@ class Progress(Report):
     checkpoint: CheckpointInfo | None = None
 
 
+class StageProgress(Report):
+    """`GET /status` of a pod that prepares the dataset or exports the scene.
+
+    activity: such as `matching`, or `video`. done: share of the whole stage, in [0, 1].
+    """
+
+    stage: Literal["poses", "export"]
+    activity: str
+    done: float
+    eta_seconds: float | None = None
+
+
+#: What `GET /status` of a pod may answer.
+Told = Progress | StageProgress
+
+
+class DatasetReport(Report):
+    """What the poses stage found. unposed: names, the first 20 at most.
+
+    poses: name of the folder under `.nerf/poses/`; None where the dataset brought its poses.
+    """
+
+    format: str
+    photos: int
+    posed: int
+    unposed: list[str] = Field(default_factory=list)
+    poses: str | None = None
+
+
 class TerminationMessage(Report):
     """The last word of a worker, in its termination log as JSON.
 
     reason: a key of `reasons.FAILURES`, or a reason of success.
+    dataset: by the poses stage. outputs: files that the export stage made, in `outputs/`.
     """
 
     reason: str
     message: str
     progress: Progress | None = None
+    dataset: DatasetReport | None = None
+    outputs: list[str] | None = None

@@ -18,13 +18,29 @@ WORKERS_READY: Final = "WorkersReady"
 RECONCILING: Final = "Reconciling"
 #: kstatus: nothing will move until a person does something.
 STALLED: Final = "Stalled"
-CONDITION_TYPES: Final = (SUCCEEDED, FAILED, RUNNING, WORKERS_READY, RECONCILING, STALLED)
+#: The photos are there, and the cameras of those that are used are known.
+POSES_READY: Final = "PosesReady"
+#: The training has reached its end: it is never repeated, whatever comes after.
+TRAINED: Final = "Trained"
+#: What `spec.outputs` asks for has been made.
+OUTPUTS_READY: Final = "OutputsReady"
+CONDITION_TYPES: Final = (
+    *(SUCCEEDED, FAILED, POSES_READY, RUNNING, WORKERS_READY, TRAINED, OUTPUTS_READY),
+    *(RECONCILING, STALLED),
+)
 
 # --- Reasons that the operator finds -------------------------------------------------------------
 
 TRAINING_COMPLETED: Final = "TrainingCompleted"
 TARGET_PSNR_REACHED: Final = "TargetPSNRReached"
 TRAINING: Final = "Training"
+PREPARING: Final = "Preparing"
+EXPORTING: Final = "Exporting"
+NOT_WANTED: Final = "NotWanted"
+#: Reasons of success that the stages before and after the training give.
+POSES_GIVEN: Final = "PosesGiven"
+POSES_FOUND: Final = "PosesFound"
+OUTPUTS_MADE: Final = "OutputsMade"
 NOT_FINISHED: Final = "NotFinished"
 NO_FAILURE: Final = "NoFailure"
 JOB_SUCCEEDED: Final = "JobSucceeded"
@@ -49,6 +65,11 @@ UP_TO_DATE: Final = "UpToDate"
 
 CONFIG_INVALID: Final = "ConfigInvalid"
 DATASET_INVALID: Final = "DatasetInvalid"
+ARCHIVE_UNREACHABLE: Final = "ArchiveUnreachable"
+ARCHIVE_INVALID: Final = "ArchiveInvalid"
+DATASET_VOLUME: Final = "DatasetVolumeUnusable"
+POSES_FAILED: Final = "PosesFailed"
+OUTPUTS_FAILED: Final = "OutputsFailed"
 CUDA_UNAVAILABLE: Final = "CudaUnavailable"
 CHECKPOINT_MISMATCH: Final = "CheckpointMismatch"
 CHECKPOINT_VOLUME: Final = "CheckpointVolumeUnusable"
@@ -75,6 +96,11 @@ FAILURES: Final = {
     failure.reason: failure
     for failure in (
         Failure(DATASET_INVALID, 65, False, "The dataset cannot be read as described."),
+        Failure(ARCHIVE_INVALID, 66, False, "The archive has another SHA-256, or does harm."),
+        Failure(ARCHIVE_UNREACHABLE, 68, True, "The archive could not be fetched."),
+        Failure(POSES_FAILED, 72, False, "The cameras of too few photos could be found."),
+        Failure(OUTPUTS_FAILED, 73, False, "Not all outputs could be made of the trained scene."),
+        Failure(DATASET_VOLUME, 77, True, "The dataset's volume cannot be written."),
         Failure(CUDA_UNAVAILABLE, 69, False, "CUDA was asked for, or GPUs given, and do not work."),
         Failure(NON_FINITE_LOSS, 70, False, "The loss was not finite for many steps in a row."),
         Failure(OUT_OF_MEMORY, 71, True, "The worker ran out of memory."),

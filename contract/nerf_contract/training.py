@@ -1,16 +1,13 @@
 """What to train and how: sections of `NeRFJob.spec` that are also the trainer's config file."""
 
 import itertools
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from nerf_contract.base import Model
-
-#: Kubernetes' own bound for an int32 field keeps CEL's cost estimates finite.
-MAX_INT = 2**31 - 1
-RelativePath = Annotated[str, Field(max_length=1024, pattern=r"^$|^[^/$\x00]([^$\x00]*)$")]
-
+from nerf_contract.base import MAX_INT, Model
+from nerf_contract.dataset import DatasetConfig, PosesConfig
+from nerf_contract.outputs import OutputsConfig
 
 #: CEL rules over `model` and `training`: (rule, message).
 CROSS_FIELD_RULES = (
@@ -33,37 +30,6 @@ CROSS_FIELD_RULES = (
         "training.stages must be in the order of their fromStep, each one greater",
     ),
 )
-
-
-class DatasetConfig(Model):
-    """Photos with known camera poses."""
-
-    path: RelativePath = Field(
-        default="", description="Folder of the dataset, relative to the root of its volume."
-    )
-    format: Literal["auto", "nerfstudio", "blender"] = Field(
-        default="auto",
-        description="`nerfstudio` is one transforms.json; `blender` is transforms_train.json and "
-        "its siblings; `auto` looks which of them is there. Both may have lens distortion "
-        "(`camera_model` OPENCV or OPENCV_FISHEYE, or a special case) and masks (`mask_path`; "
-        "white is used).",
-    )
-    downscale: int = Field(
-        default=1, ge=1, le=64, description="Shrink the photos by this factor with a box filter."
-    )
-    holdout_every: int = Field(
-        default=8,
-        ge=2,
-        le=MAX_INT,
-        description="Hold out every n-th photo for evaluation where the dataset has no split.",
-    )
-    wait_seconds: int = Field(
-        default=0,
-        ge=0,
-        le=86400,
-        description="Wait this long for the dataset's transforms file to appear, for a job that is "
-        "applied while its photos are still being uploaded. Write that file last.",
-    )
 
 
 class ModelConfig(Model):
@@ -243,13 +209,26 @@ class CheckpointConfig(Model):
     keep: int = Field(default=3, ge=1, le=1000, description="Newest checkpoints that are kept.")
 
 
+class PreparedDataset(DatasetConfig):
+    """The dataset as a worker sees it."""
+
+    poses: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{16}$",
+        description="Which of the poses that were found for plain photos to use: their folder "
+        "under `.nerf/poses/` in the dataset's folder.",
+    )
+
+
 class TrainerConfig(Model):
     """The trainer's config file (JSON): what `--config` names."""
 
-    dataset: DatasetConfig = DatasetConfig()
+    dataset: PreparedDataset = PreparedDataset()
+    poses: PosesConfig = PosesConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    outputs: OutputsConfig = OutputsConfig()
 
     @model_validator(mode="after")
     def _cross_field_rules(self) -> "TrainerConfig":

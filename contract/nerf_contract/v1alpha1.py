@@ -5,11 +5,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from nerf_contract.base import Model
+from nerf_contract.dataset import DatasetConfig, PosesConfig
+from nerf_contract.outputs import OutputsConfig
 from nerf_contract.training import (
     CROSS_FIELD_RULES,
     CheckpointConfig,
-    DatasetConfig,
     ModelConfig,
+    PreparedDataset,
     TrainerConfig,
     TrainingConfig,
     check_across_fields,
@@ -46,18 +48,14 @@ SPEC_RULES = (
     *CROSS_FIELD_RULES,
 )
 
-#: CEL rules of the dataset's path, which lies in a volume that others may share.
-PATH_RULES = (
+#: CEL rules of the dataset: its path lies in a volume that others may share.
+DATASET_RULES = (
     ("!self.path.split('/').exists(part, part == '..')", "dataset.path must not contain '..'"),
+    (
+        "has(self.claimName) || has(self.archive)",
+        "dataset needs a claimName (a volume with the photos), an archive, or both",
+    ),
 )
-
-
-class DatasetSpec(DatasetConfig):
-    """Where the photos are, and what they are."""
-
-    claim_name: Name = Field(
-        description="PersistentVolumeClaim, in the job's namespace, that holds the photos."
-    )
 
 
 class VolumeSpec(Model):
@@ -72,6 +70,27 @@ class VolumeSpec(Model):
     storage_class_name: Name | None = Field(
         default=None, description="Its storage class; the cluster's default one if absent."
     )
+
+
+class DatasetVolume(Model):
+    """The volume that the operator makes for an archive, where no claim is named."""
+
+    size: Quantity = Field(default="10Gi", description="Size of the claim.")
+    storage_class_name: Name | None = Field(
+        default=None, description="Its storage class; the cluster's default one if absent."
+    )
+
+
+class DatasetSpec(DatasetConfig):
+    """Where the photos are, and what they are."""
+
+    claim_name: Name | None = Field(
+        default=None,
+        description="PersistentVolumeClaim, in the job's namespace, that holds the photos, or that "
+        "the archive is unpacked to. For an archive without it the operator makes a ReadWriteOnce "
+        "claim that is deleted with the job.",
+    )
+    volume: DatasetVolume = DatasetVolume()
 
 
 class CheckpointSpec(CheckpointConfig):
@@ -152,6 +171,25 @@ class RunPolicy(Model):
     )
 
 
+class PosesSpec(PosesConfig):
+    """How the cameras of plain photos are found, and what that may use."""
+
+    resources: ResourceSpec = Field(
+        default=ResourceSpec(requests=ResourceList(cpu="500m", memory="1Gi")),
+        description="Requests and limits of the pod that finds them.",
+    )
+
+
+class ViewerSpec(Model):
+    """A web page that shows the scene while it trains and after: `kubectl nerf view`."""
+
+    enabled: bool = Field(default=False, description="Whether to serve it.")
+    resources: ResourceSpec = Field(
+        default=ResourceSpec(requests=ResourceList(cpu="100m", memory="512Mi")),
+        description="Requests and limits of its pod.",
+    )
+
+
 class NeRFJobSpec(Model):
     """What the user wants."""
 
@@ -162,10 +200,13 @@ class NeRFJobSpec(Model):
         description="Trainer image; the one that the operator was installed with if absent.",
     )
     dataset: DatasetSpec
+    poses: PosesSpec = PosesSpec()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     workers: WorkersSpec = WorkersSpec()
     checkpoint: CheckpointSpec = CheckpointSpec()
+    outputs: OutputsConfig = OutputsConfig()
+    viewer: ViewerSpec = ViewerSpec()
     run_policy: RunPolicy = RunPolicy()
 
     @model_validator(mode="after")
@@ -178,17 +219,25 @@ class NeRFJobSpec(Model):
         check_across_fields(self.model, self.training)
         if ".." in self.dataset.path.split("/"):
             raise ValueError("dataset.path must not contain '..'")
+        if self.dataset.claim_name is None and self.dataset.archive is None:
+            raise ValueError("dataset needs a claimName, an archive, or both")
         return self
 
-    def trainer_config(self) -> TrainerConfig:
-        """The sections that the trainer reads, without those that only the operator needs."""
-        dataset = self.dataset.model_dump(exclude={"claim_name"})
+    def trainer_config(self, poses: str | None = None) -> TrainerConfig:
+        """The sections that the trainer reads, without those that only the operator needs.
+
+        poses: which of the poses that were found for plain photos to use.
+        """
+        dataset = self.dataset.model_dump(exclude={"claim_name", "volume"})
+        found_by = self.poses.model_dump(exclude={"resources"})
         checkpoint = self.checkpoint.model_dump(exclude={"volume"})
         return TrainerConfig(
-            dataset=DatasetConfig(**dataset),
+            dataset=PreparedDataset(**dataset, poses=poses),
+            poses=PosesConfig(**found_by),
             model=self.model,
             training=self.training,
             checkpoint=CheckpointConfig(**checkpoint),
+            outputs=self.outputs,
         )
 
 
@@ -231,18 +280,48 @@ class CheckpointStatus(Model):
     time: str
 
 
+class DatasetStatus(Model):
+    """The dataset as it was found."""
+
+    format: str
+    photos: int
+    posed: int = Field(description="Photos whose camera is known: only those are used.")
+    unposed: list[str] = Field(default_factory=list, description="Names of others; 20 at most.")
+    poses: str | None = Field(
+        default=None, description="Folder, under `.nerf/poses/`, of poses that were found."
+    )
+
+
+class StageStatus(Model):
+    """What a stage before or after the training is at."""
+
+    name: Literal["poses", "export"]
+    activity: str = Field(description="Such as `matching`, or `video`.")
+    percent: int
+    eta: str | None = Field(default=None, description="Time left, such as `1m30s`.")
+
+
+Phase = Literal["Pending", "Preparing", "Running", "Exporting", "Succeeded", "Failed"]
+
+
 class NeRFJobStatus(Model):
     """What is."""
 
     observed_generation: int | None = None
-    phase: Literal["Pending", "Running", "Succeeded", "Failed"] | None = Field(
+    phase: Phase | None = Field(
         default=None, description="A printed summary of the conditions; decide by those."
     )
     conditions: list[Condition] = Field(default_factory=list)
     workers: WorkersStatus | None = None
     selector: str | None = Field(default=None, description="Label selector of the worker pods.")
+    dataset: DatasetStatus | None = None
+    stage: StageStatus | None = None
     progress: ProgressStatus | None = None
     checkpoint: CheckpointStatus | None = None
+    outputs: list[str] = Field(
+        default_factory=list,
+        description="Files in `outputs/` of the job's folder on the checkpoint volume.",
+    )
     restarts: int = Field(default=0, description="Failed worker pods that were replaced.")
     image: str | None = Field(
         default=None, description="Image, by digest, that every worker of the job runs."

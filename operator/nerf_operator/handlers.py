@@ -170,13 +170,13 @@ class Operator:
 
     def index_service(self, body: Body, **_: Any) -> None:
         """Keep a Service of a job."""
-        self.cache.services.put(_key(body), parse.service(body))
+        self.cache.services.put(_job_key(body), parse.service(body))
 
     def on_service(self, type: str | None, body: Body, **_: Any) -> None:
         """A Service came, changed or went."""
-        key = _key(body)
+        key, meta = _job_key(body), body["metadata"]
         if type == "DELETED":
-            self.cache.services.remove(key, key.name, body["metadata"]["uid"])
+            self.cache.services.remove(key, meta["name"], meta["uid"])
         self.reconciler.queue.add(key)
 
     def index_claim(self, body: Body, **_: Any) -> None:

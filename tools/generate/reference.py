@@ -120,8 +120,9 @@ def conditions() -> str:
         table(("Condition", "True when"), CONDITIONS.items()),
         "## Reasons that the operator finds",
         table(("Reason", "Meaning"), REASONS.items()),
-        "## Ways for a worker to end",
-        "The exit code is that of the trainer process.",
+        "## Ways for a pod to end",
+        "Of workers, and of the pods that find poses or make outputs. The exit code is that of the "
+        "trainer's process.",
         table(("Reason", "Exit code", "Tried again", "Meaning"), map(_failure, _failures())),
     )
 
@@ -138,8 +139,12 @@ def _failure(failure: reasons.Failure) -> tuple[str, ...]:
 CONDITIONS = {
     f"`{reasons.SUCCEEDED}`": "The training has reached its end; nothing will change any more.",
     f"`{reasons.FAILED}`": "The job has ended without success; nothing will change any more.",
+    f"`{reasons.POSES_READY}`": "The photos are there, and the poses of their cameras are known.",
     f"`{reasons.RUNNING}`": "At least `workers.min` workers are ready, and train.",
     f"`{reasons.WORKERS_READY}`": "All `workers.replicas` workers are ready.",
+    f"`{reasons.TRAINED}`": "The training has reached its end; it is never repeated.",
+    f"`{reasons.OUTPUTS_READY}`": "What `spec.outputs` asks for was made; without it the job "
+    "may be a success.",
     f"`{reasons.RECONCILING}`": "The operator still brings the pods to what the spec asks for.",
     f"`{reasons.STALLED}`": "Nothing will move until a person does what the message says.",
 }
@@ -148,6 +153,12 @@ REASONS = {
     f"`{reasons.TRAINING_COMPLETED}`": "All `training.steps` are done.",
     f"`{reasons.TARGET_PSNR_REACHED}`": "The held-out PSNR reached `training.targetPSNR`.",
     f"`{reasons.TRAINING}`": "Enough workers are ready.",
+    f"`{reasons.PREPARING}`": "The photos are fetched and read, and their poses found.",
+    f"`{reasons.POSES_GIVEN}`": "The dataset brings the poses along.",
+    f"`{reasons.POSES_FOUND}`": "The poses were found from the photos, now or for an earlier job.",
+    f"`{reasons.EXPORTING}`": "The outputs are being made.",
+    f"`{reasons.OUTPUTS_MADE}`": "All outputs are on the checkpoint volume.",
+    f"`{reasons.NOT_WANTED}`": "`spec.outputs` asks for nothing.",
     f"`{reasons.NOT_FINISHED}`": "The training has not finished.",
     f"`{reasons.NO_FAILURE}`": "Nothing has failed for good.",
     f"`{reasons.JOB_SUCCEEDED}`": "The job has succeeded.",
@@ -165,7 +176,6 @@ REASONS = {
     f"`{reasons.PODS_STARTING}`": "Pods pull the image, load the photos and warm up.",
     f"`{reasons.ALL_READY}`": "All workers are ready.",
     f"`{reasons.RESTARTING_WORKERS}`": "A worker has ended and is being replaced.",
-    f"`{reasons.BACKOFF_LIMIT_EXCEEDED}`": "Workers failed more often than "
-    "`runPolicy.backoffLimit`.",
+    f"`{reasons.BACKOFF_LIMIT_EXCEEDED}`": "Pods failed more often than `runPolicy.backoffLimit`.",
     f"`{reasons.UP_TO_DATE}`": "Nothing is to be done.",
 }

@@ -57,7 +57,7 @@ make_venv() {
   "$python" -m venv "$1"
   "$1/bin/python" -m pip install --quiet --disable-pip-version-check \
     --require-hashes --only-binary :all: --requirement "$lock" >&2
-  printf '%s\n' "$PWD/contract" "$PWD/operator" "$PWD/trainer" \
+  printf '%s\n' "$PWD/cli" "$PWD/contract" "$PWD/operator" "$PWD/trainer" \
     >"$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
   touch "$1/complete"
 }

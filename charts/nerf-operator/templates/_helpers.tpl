@@ -39,6 +39,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   resources: [services, persistentvolumeclaims]
   verbs: [list, watch, create, patch]
 - apiGroups: [""]
+  resources: [secrets]
+  verbs: [create]
+- apiGroups: [""]
   resources: [events]
   verbs: [create]
 {{- end -}}

@@ -21,6 +21,8 @@ PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
     ("", "pods"): frozenset({"list", "watch", "create", "delete"}),
     ("", "services"): frozenset({"list", "watch", "create", "patch"}),
     ("", "persistentvolumeclaims"): frozenset({"list", "watch", "create", "patch"}),
+    # The token of a viewer: drawn, and never read.
+    ("", "secrets"): frozenset({"create"}),
     ("", "events"): frozenset({"create"}),
 }
 
@@ -64,6 +66,15 @@ class Api:
             if error.code != 409:
                 raise
             return None
+
+    async def create_secret(self, namespace: str, secret: Object) -> None:
+        """A Secret, unless one of that name exists."""
+        path = f"/api/v1/namespaces/{namespace}/secrets"
+        try:
+            await self._call("POST", "create", path, secret, _JSON, _MANAGER)
+        except ApiError as error:
+            if error.code != 409:
+                raise
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> Object | None:
         """The pod while it ends, or None where it is gone or another one has its name."""

@@ -1,17 +1,22 @@
 """Doing what a plan says, and remembering the answers."""
 
 import asyncio
+import secrets
 from collections.abc import Coroutine, Iterable
 from datetime import datetime
 from typing import Any
 
+from nerf_contract import names
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.cluster import parse
 from nerf_operator.cluster.announce import Announcer
 from nerf_operator.cluster.api import Api, Object
 from nerf_operator.cluster.cache import Cache, Key
-from nerf_operator.core.actions import Action, Apply, Create, Delete
+from nerf_operator.core.actions import Action, Apply, Create, Delete, DrawToken
 from nerf_operator.core.observed import Job
+
+#: Random bytes of a viewer's token.
+TOKEN_BYTES = 32
 
 
 class Applier:
@@ -25,10 +30,21 @@ class Applier:
     async def prepare(self, job: Job, actions: Iterable[Action]) -> frozenset[str]:
         """Deletions and the children that pods need. Names of those that are not ours to have."""
         chosen = [action for action in actions if not isinstance(action, Create)]
-        names_ = await _all(
-            self._delete(job, a) if isinstance(a, Delete) else self._apply(job, a) for a in chosen
-        )
-        return frozenset(name for name in names_ if name is not None)
+        taken = await _all(self._prepare(job, action) for action in chosen)
+        return frozenset(name for name in taken if name is not None)
+
+    async def _prepare(self, job: Job, action: Apply | Delete | DrawToken) -> str | None:
+        if isinstance(action, Apply):
+            return await self._apply(job, action)
+        if isinstance(action, Delete):
+            await self._delete(job, action)
+        else:
+            await self._draw_token(job, action)
+        return None
+
+    async def _draw_token(self, job: Job, action: DrawToken) -> None:
+        token = {names.VIEWER_TOKEN: secrets.token_urlsafe(TOKEN_BYTES)}
+        await self._api.create_secret(job.namespace, action.secret | {"stringData": token})
 
     async def create_pods(self, job: Job, actions: Iterable[Action], now: datetime) -> None:
         """Create pods, and tell of those that were not there before."""
@@ -48,11 +64,10 @@ class Applier:
         made = await self._api.apply(job.namespace, action.child, action.force)
         if made is None:
             return name
-        key = Key(job.namespace, name)
         if made["kind"] == "Service":
-            self._cache.services.put(key, parse.service(made))
+            self._cache.services.put(Key(job.namespace, job.name), parse.service(made))
         else:
-            self._cache.claims.put(key, parse.claim(made))
+            self._cache.claims.put(Key(job.namespace, name), parse.claim(made))
         return None
 
     async def _create(self, job: Job, action: Create, now: datetime) -> None:

@@ -36,7 +36,7 @@ TOMBSTONES = 10_000
 
 
 class Table(Generic[R]):
-    """Objects of one kind, in groups: the pods of a job; anything else is a group of its own."""
+    """Objects of one kind, in groups: pods and Services of a job; others are each a group."""
 
     def __init__(self) -> None:
         self._groups: dict[Key, dict[str, R]] = {}

@@ -107,6 +107,7 @@ def pod(obj: Object) -> Pod:
         attempt=_number(labels.get(names.LABEL_ATTEMPT)) or 0,
         failures=_number(labels.get(names.LABEL_FAILURES)) or 0,
         created=datetime.fromisoformat(meta["creationTimestamp"]),
+        component=labels.get(names.LABEL_COMPONENT, ""),
         phase=status.get("phase", "Pending"),
         deleting="deletionTimestamp" in meta,
         ready=_is_true(conditions, "Ready"),

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from nerf_contract import names
-from nerf_contract.progress import Progress
+from nerf_contract.progress import Told
 from nerf_operator.cluster.cache import Key
 from nerf_operator.cluster.queue import KeyedQueue, describe
 
@@ -21,6 +21,7 @@ PROBES_PER_SECOND = 100
 CONSUMERS = 16
 #: A /status is a few hundred bytes; a pod that sends more is not ours.
 MAX_BYTES = 65536
+_TOLD: TypeAdapter[Told] = TypeAdapter(Told)
 
 
 @dataclass(eq=False)
@@ -42,7 +43,7 @@ class Prober:
         self._changed = changed
         self._port = port
         self._targets: dict[Key, Target] = {}
-        self._known: dict[Key, Progress] = {}
+        self._known: dict[Key, Told] = {}
         self._queue: KeyedQueue[Key] = KeyedQueue(self._probe)
         self._session: aiohttp.ClientSession | None = None
 
@@ -60,7 +61,7 @@ class Prober:
         self._targets.pop(key, None)
         self._known.pop(key, None)
 
-    def progress(self, key: Key) -> Progress | None:
+    def progress(self, key: Key) -> Told | None:
         """The last answer."""
         return self._known.get(key)
 
@@ -85,20 +86,20 @@ class Prober:
             self._changed(key)
         self._queue.add(key, max(target.pause, self._crowd_pause()))
 
-    async def _answer(self, key: Key, address: str) -> Progress | None:
+    async def _answer(self, key: Key, address: str) -> Told | None:
         try:
             return await self._ask(address)
         except (TimeoutError, aiohttp.ClientError, ValidationError, OSError) as error:
             log.debug("%s: no progress from %s: %s", key, address, describe(error))
             return None
 
-    async def _ask(self, address: str) -> Progress:
+    async def _ask(self, address: str) -> Told:
         assert self._session is not None
         host = f"[{address}]" if ":" in address else address
         url = f"http://{host}:{self._port}/status"
         async with self._session.get(url, allow_redirects=False) as answer:
             answer.raise_for_status()
-            return Progress.model_validate_json(await answer.content.read(MAX_BYTES))
+            return _TOLD.validate_json(await answer.content.read(MAX_BYTES))
 
     def _crowd_pause(self) -> float:
         return min(SLOWEST_SECONDS, len(self._targets) / PROBES_PER_SECOND)

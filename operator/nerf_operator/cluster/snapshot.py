@@ -2,26 +2,27 @@
 
 from datetime import datetime
 
-from nerf_contract.progress import Progress
+from nerf_contract.progress import Progress, StageProgress, Told
 from nerf_operator.cluster.cache import Cache, Key
-from nerf_operator.core import claims
+from nerf_operator.core import claims, render
 from nerf_operator.core.observed import Job, Observed
 
 #: Status writes a second, over all jobs, that only tell of progress.
 PROGRESS_WRITES_PER_SECOND = 15
 
 
-def observe(
-    cache: Cache, job: Job, progress: Progress | None, status_written: datetime | None
-) -> Observed:
+def observe(cache: Cache, job: Job, told: Told | None, status_written: datetime | None) -> Observed:
     """The snapshot of `job`. Pods of a deleted job of the same name are not among its own."""
     key = Key(job.namespace, job.name)
+    services = {service.name: service for service in cache.services.group(key)}
     named = (cache.claims.get(Key(job.namespace, name)) for name in claims.names_of(job))
     return Observed(
         pods=tuple(pod for pod in cache.pods.group(key) if pod.owner == job.uid),
-        service=cache.services.get(key),
+        service=services.get(job.name),
+        viewer_service=services.get(render.viewer_name(job.name)),
         claims={claim.name: claim for claim in named if claim is not None},
-        progress=progress,
+        progress=told if isinstance(told, Progress) else None,
+        stage_progress=told if isinstance(told, StageProgress) else None,
         status_written=status_written,
         status_interval=max(2.0, len(cache.jobs) / PROGRESS_WRITES_PER_SECOND),
     )

@@ -26,6 +26,13 @@ class Create:
 
 
 @dataclass(frozen=True)
+class DrawToken:
+    """Create a Secret with a random token, unless one of that name is there."""
+
+    secret: Object
+
+
+@dataclass(frozen=True)
 class Apply:
     """Server-side apply. force: take over fields that others have changed on our object."""
 
@@ -41,7 +48,7 @@ class Delete:
     uid: str
 
 
-Action = Create | Apply | Delete
+Action = Create | Apply | DrawToken | Delete
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from nerf_contract import names
 from nerf_contract.v1alpha1 import NeRFJobSpec
-from nerf_operator.core import claims, pod, render, replacement
+from nerf_operator.core import claims, render, replacement, training_pods
 from nerf_operator.core.actions import Action, Apply, Create, Delete, Event
 from nerf_operator.core.observed import Job, Observed, Pod
+from nerf_operator.core.pod import PodRequest
 from nerf_operator.core.replacement import Slot
 
 
@@ -36,7 +38,7 @@ def places(spec: NeRFJobSpec, observed: Observed, now: datetime) -> Places:
     writer = replacement.decide(observed.workers(0), now)
     others = range(1, spec.workers.replicas)
     workers = {0: writer} | {i: _place(observed, i, writer, now) for i in others}
-    coordinators = observed.coordinators()
+    coordinators = observed.of(names.COMPONENT_COORDINATOR)
     elastic = spec.workers.elastic
     return Places(workers, replacement.decide(coordinators, now) if elastic else None)
 
@@ -57,8 +59,8 @@ def _left_behind(writer: Slot, done: Pod) -> bool:
 
 
 def volumes(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
-    """The Service and the claim, where they are missing or were changed."""
-    return [*_service(job, observed), *_claim(job, spec, observed)]
+    """The Service and the claims, where they are missing or were changed."""
+    return [*_service(job, observed), *_claims(job, spec, observed)]
 
 
 def _service(job: Job, observed: Observed) -> list[Action]:
@@ -71,36 +73,45 @@ def _service(job: Job, observed: Observed) -> list[Action]:
     return []
 
 
-def _claim(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
-    name = render.checkpoint_claim_name(job.name)
-    if not claims.wants_own(spec) or name in observed.claims:
-        return []
-    return [Apply(render.checkpoint_claim(job), force=False)]
+def _claims(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
+    wanted = []
+    if spec.dataset.claim_name is None:
+        wanted.append(render.dataset_claim(job))
+    if claims.wants_own(spec):
+        wanted.append(render.checkpoint_claim(job))
+    missing = [claim for claim in wanted if claim["metadata"]["name"] not in observed.claims]
+    return [Apply(claim, force=False) for claim in missing]
 
 
 def creations(
-    job: Job, spec: NeRFJobSpec, observed: Observed, places: Places, image: str
+    job: Job,
+    spec: NeRFJobSpec,
+    observed: Observed,
+    places: Places,
+    image: str,
+    poses: str | None,
 ) -> list[Create]:
     """Pods to create now, the coordinator's and the lowest index first."""
     made = []
     if places.coordinator is not None and places.coordinator.start is not None:
-        request = pod.PodRequest(image, None, places.coordinator.start)
-        made.append(Create(pod.coordinator(job, request)))
+        request = PodRequest(image, places.coordinator.start, names.COMPONENT_COORDINATOR)
+        made.append(Create(training_pods.coordinator(job, request)))
     for index, slot in places.workers.items():
         if slot.start is not None:
-            request = pod.PodRequest(
-                image,
-                index,
-                slot.start,
-                slot.failures,
-                claims.together(spec, observed),
-                claims.read_only(spec, observed),
+            request = PodRequest(
+                image=image,
+                attempt=slot.start,
+                index=index,
+                failures=slot.failures,
+                together=claims.together(job, spec, observed),
+                read_only_claim=claims.read_only(job, spec, observed),
+                poses=poses,
             )
-            made.append(Create(pod.worker(job, request), _replaced(request, slot)))
+            made.append(Create(training_pods.worker(job, request), _replaced(request, slot)))
     return made
 
 
-def _replaced(request: pod.PodRequest, slot: Slot) -> Event | None:
+def _replaced(request: PodRequest, slot: Slot) -> Event | None:
     if slot.why is None:
         return None
     text = f"Worker {request.index} gets attempt {request.attempt}: {slot.why}."
@@ -113,17 +124,15 @@ def removals(spec: NeRFJobSpec, observed: Observed) -> list[Delete]:
     for index in {p.index for p in observed.pods if p.index is not None}:
         pods = observed.workers(index)
         unwanted = index >= spec.workers.replicas
-        found += [p for p in pods if not p.deleting] if unwanted else _extra(pods)
-    coordinators = observed.coordinators()
+        found += [p for p in pods if not p.deleting] if unwanted else extra(pods)
+    coordinators = observed.of(names.COMPONENT_COORDINATOR)
     found += (
-        _extra(coordinators)
-        if spec.workers.elastic
-        else [p for p in coordinators if not p.deleting]
+        extra(coordinators) if spec.workers.elastic else [p for p in coordinators if not p.deleting]
     )
     return delete(found)
 
 
-def _extra(pods: tuple[Pod, ...]) -> list[Pod]:
+def extra(pods: tuple[Pod, ...]) -> list[Pod]:
     """Old failed pods, and all but the newest where two of one place should ever be alive."""
     return [*replacement.surplus(pods), *[p for p in pods if p.alive][:-1]]
 

@@ -2,7 +2,7 @@
 
 from nerf_contract import reasons
 from nerf_contract.v1alpha1 import NeRFJobSpec
-from nerf_operator.core import pod, render
+from nerf_operator.core import render
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.waiting import Waiting
 
@@ -11,13 +11,29 @@ def names_of(job: Job) -> tuple[str, ...]:
     """The claims that a job uses."""
     if job.spec is None:
         return ()
-    return (job.spec.dataset.claim_name, pod.checkpoint_claim(job, job.spec))
+    return (dataset_claim(job, job.spec), checkpoint_claim(job, job.spec))
+
+
+def dataset_claim(job: Job, spec: NeRFJobSpec) -> str:
+    """Name of the claim that holds the photos."""
+    return spec.dataset.claim_name or render.dataset_claim_name(job.name)
+
+
+def checkpoint_claim(job: Job, spec: NeRFJobSpec) -> str:
+    """Name of the claim that the checkpoints go to."""
+    return spec.checkpoint.volume.claim_name or render.checkpoint_claim_name(job.name)
+
+
+def shared(job: Job, spec: NeRFJobSpec) -> bool:
+    """Whether photos and checkpoints lie on one volume."""
+    return dataset_claim(job, spec) == checkpoint_claim(job, spec)
 
 
 def problem(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
     """What keeps pods from being made: a claim that is not there. It heals when it appears."""
-    if spec.dataset.claim_name not in observed.claims:
-        return _missing(job, "spec.dataset.claimName", spec.dataset.claim_name, "with the photos")
+    photos = spec.dataset.claim_name
+    if photos is not None and photos not in observed.claims:
+        return _missing(job, "spec.dataset.claimName", photos, "with the photos")
     given = spec.checkpoint.volume.claim_name
     if given is not None and given not in observed.claims:
         return _missing(job, "spec.checkpoint.volume.claimName", given, "for the checkpoints")
@@ -52,13 +68,19 @@ def wants_own(spec: NeRFJobSpec) -> bool:
     return spec.checkpoint.volume.claim_name is None
 
 
-def together(spec: NeRFJobSpec, observed: Observed) -> bool:
-    """Whether the dataset's claim forces all workers onto one node."""
-    claim = observed.claims.get(spec.dataset.claim_name)
-    return claim is not None and claim.one_node_only
+def together(job: Job, spec: NeRFJobSpec, observed: Observed) -> bool:
+    """Whether the dataset's claim forces all pods onto one node. One that is being made will."""
+    claim = observed.claims.get(dataset_claim(job, spec))
+    return spec.dataset.claim_name is None if claim is None else claim.one_node_only
 
 
-def read_only(spec: NeRFJobSpec, observed: Observed) -> bool:
+def one_node_checkpoints(job: Job, spec: NeRFJobSpec, observed: Observed) -> bool:
+    """Whether pods on two nodes cannot mount the checkpoints at the same time."""
+    claim = observed.claims.get(checkpoint_claim(job, spec))
+    return claim is None or claim.one_node_only
+
+
+def read_only(job: Job, spec: NeRFJobSpec, observed: Observed) -> bool:
     """Whether the dataset's claim may only be mounted read-only."""
-    claim = observed.claims.get(spec.dataset.claim_name)
+    claim = observed.claims.get(dataset_claim(job, spec))
     return claim is not None and claim.access_modes == ("ReadOnlyMany",)

@@ -1,4 +1,4 @@
-"""The six conditions of a job, from what is known of it."""
+"""The conditions of a job, from what is known of it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +13,22 @@ Truth = Literal["True", "False", "Unknown"]
 
 
 @dataclass(frozen=True)
+class Fact:
+    """A condition without its times."""
+
+    status: Truth
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """What the conditions are made from.
 
     fewest: ready workers with which training goes on.
     starting: reason and sentence for workers that are not ready.
     halted: nothing is done before a person has removed the obstacle, whoever is ready.
+    poses, trained, outputs: of the stages; None leaves them as they were.
     """
 
     wanted: int
@@ -28,6 +38,9 @@ class Facts:
     obstacle: Waiting | None = None
     outcome: Outcome | None = None
     halted: bool = False
+    poses: Fact | None = None
+    trained: Fact | None = None
+    outputs: Fact | None = None
 
     @property
     def complete(self) -> bool:
@@ -40,13 +53,6 @@ class Facts:
         return self.obstacle is not None and (self.halted or self.ready < self.fewest)
 
 
-@dataclass(frozen=True)
-class _Fact:
-    status: Truth
-    reason: str
-    message: str
-
-
 def rfc3339(moment: datetime) -> str:
     """A moment as Kubernetes writes it: UTC, whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -54,11 +60,12 @@ def rfc3339(moment: datetime) -> str:
 
 def build(facts: Facts, old: NeRFJobStatus, generation: int, now: datetime) -> list[Condition]:
     """All conditions; `lastTransitionTime` changes only with the status."""
-    return [_condition(type_, fact, old, generation, now) for type_, fact in _facts(facts).items()]
+    found = _facts(facts) | _stages(facts, old)
+    return [_condition(t, found[t], old, generation, now) for t in reasons.CONDITION_TYPES]
 
 
 def _condition(
-    type_: str, fact: _Fact, old: NeRFJobStatus, generation: int, now: datetime
+    type_: str, fact: Fact, old: NeRFJobStatus, generation: int, now: datetime
 ) -> Condition:
     before = old.condition(type_)
     same = before is not None and before.status == fact.status
@@ -72,12 +79,12 @@ def _condition(
     )
 
 
-def _facts(facts: Facts) -> dict[str, _Fact]:
+def _facts(facts: Facts) -> dict[str, Fact]:
     if facts.outcome is not None:
         return _ended(facts.outcome)
     return {
-        reasons.SUCCEEDED: _Fact("False", reasons.NOT_FINISHED, "The training has not finished."),
-        reasons.FAILED: _Fact("False", reasons.NO_FAILURE, "Nothing has failed for good."),
+        reasons.SUCCEEDED: Fact("False", reasons.NOT_FINISHED, "The training has not finished."),
+        reasons.FAILED: Fact("False", reasons.NO_FAILURE, "Nothing has failed for good."),
         reasons.RUNNING: _running(facts),
         reasons.WORKERS_READY: _workers_ready(facts),
         reasons.RECONCILING: _reconciling(facts),
@@ -85,11 +92,27 @@ def _facts(facts: Facts) -> dict[str, _Fact]:
     }
 
 
-def _ended(outcome: Outcome) -> dict[str, _Fact]:
-    end = _Fact("True", outcome.reason, outcome.message)
+def _stages(facts: Facts, old: NeRFJobStatus) -> dict[str, Fact]:
+    told = {
+        reasons.POSES_READY: facts.poses,
+        reasons.TRAINED: facts.trained,
+        reasons.OUTPUTS_READY: facts.outputs,
+    }
+    return {type_: fact or _as_before(type_, old) for type_, fact in told.items()}
+
+
+def _as_before(type_: str, old: NeRFJobStatus) -> Fact:
+    known = old.condition(type_)
+    if known is None:
+        return Fact("Unknown", reasons.NOT_FINISHED, "Not known yet.")
+    return Fact(known.status, known.reason, known.message)
+
+
+def _ended(outcome: Outcome) -> dict[str, Fact]:
+    end = Fact("True", outcome.reason, outcome.message)
     reason = reasons.JOB_SUCCEEDED if outcome.succeeded else reasons.JOB_FAILED
-    over = _Fact("False", reason, "The job has ended.")
-    stalled = _Fact("True", reason, f"{outcome.reason}: {outcome.message}")
+    over = Fact("False", reason, "The job has ended.")
+    stalled = Fact("True", reason, f"{outcome.reason}: {outcome.message}")
     return {
         reasons.SUCCEEDED: end if outcome.succeeded else over,
         reasons.FAILED: over if outcome.succeeded else end,
@@ -100,31 +123,31 @@ def _ended(outcome: Outcome) -> dict[str, _Fact]:
     }
 
 
-def _running(facts: Facts) -> _Fact:
+def _running(facts: Facts) -> Fact:
     if facts.ready >= facts.fewest:
         message = f"{facts.ready} of {facts.wanted} workers are training."
-        return _Fact("True", reasons.TRAINING, message)
+        return Fact("True", reasons.TRAINING, message)
     why = facts.obstacle or facts.starting
-    return _Fact("False", why.reason, why.message)
+    return Fact("False", why.reason, why.message)
 
 
-def _workers_ready(facts: Facts) -> _Fact:
+def _workers_ready(facts: Facts) -> Fact:
     if facts.complete:
-        return _Fact("True", reasons.ALL_READY, f"All {facts.wanted} workers are ready.")
+        return Fact("True", reasons.ALL_READY, f"All {facts.wanted} workers are ready.")
     why = facts.obstacle or facts.starting
     counted = f"{facts.ready} of {facts.wanted} workers are ready."
-    return _Fact("False", why.reason, f"{counted} {why.message}")
+    return Fact("False", why.reason, f"{counted} {why.message}")
 
 
-def _reconciling(facts: Facts) -> _Fact:
+def _reconciling(facts: Facts) -> Fact:
     if facts.stalled:
-        return _Fact("False", reasons.STALLED, "Waiting for a person; see the condition Stalled.")
+        return Fact("False", reasons.STALLED, "Waiting for a person; see the condition Stalled.")
     if facts.complete:
-        return _Fact("False", reasons.UP_TO_DATE, "Everything is as the spec asks for.")
-    return _Fact("True", facts.starting.reason, facts.starting.message)
+        return Fact("False", reasons.UP_TO_DATE, "Everything is as the spec asks for.")
+    return Fact("True", facts.starting.reason, facts.starting.message)
 
 
-def _stalled(facts: Facts) -> _Fact:
+def _stalled(facts: Facts) -> Fact:
     if facts.obstacle is not None and facts.stalled:
-        return _Fact("True", facts.obstacle.reason, facts.obstacle.message)
-    return _Fact("False", reasons.UP_TO_DATE, "Nothing waits for a person.")
+        return Fact("True", facts.obstacle.reason, facts.obstacle.message)
+    return Fact("False", reasons.UP_TO_DATE, "Nothing waits for a person.")

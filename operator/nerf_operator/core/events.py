@@ -7,7 +7,8 @@ from nerf_operator.core.actions import Event
 
 def derive(old: NeRFJobStatus, new: NeRFJobStatus) -> tuple[Event, ...]:
     """Events of the step from the old status to the new one; none where nothing happened."""
-    found = [_created(old, new), _resized(old, new), _running(old, new), _stalled(old, new)]
+    found = [_created(old, new), _resized(old, new), _poses(old, new), _running(old, new)]
+    found += [_trained(old, new), _outputs(old, new), _stalled(old, new)]
     return tuple(event for event in [*found, _ended(old, new)] if event is not None)
 
 
@@ -41,13 +42,38 @@ def _resized(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
     return Event("Resized", f"{old.workers.wanted} -> {new.workers.wanted} workers wanted.")
 
 
+def _poses(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    """Poses that the spec says are there need no word."""
+    ready = _turned(old, new, reasons.POSES_READY)
+    return Event(ready.reason, ready.message) if ready is not None and new.dataset else None
+
+
+def _trained(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    """Where nothing follows the training, `Succeeded` says it."""
+    trained = _turned(old, new, reasons.TRAINED)
+    over = _is_true(new, reasons.SUCCEEDED)
+    return Event("Trained", trained.message) if trained is not None and not over else None
+
+
+def _outputs(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    made = _turned(old, new, reasons.OUTPUTS_READY)
+    if made is not None:
+        return Event(made.reason, made.message)
+    told, ended = new.condition(reasons.OUTPUTS_READY), _turned(old, new, reasons.SUCCEEDED)
+    failed = told is not None and told.status == "False" and told.reason != reasons.NOT_WANTED
+    if ended is None or told is None or not failed:
+        return None
+    return Event(told.reason, told.message, warning=True)
+
+
 def _running(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
     started = _turned(old, new, reasons.RUNNING)
     if started is not None:
         resumed = old.progress is not None and old.progress.step > 0
         return Event("TrainingResumed" if resumed else "TrainingStarted", started.message)
     after = new.condition(reasons.RUNNING)
-    over = _is_true(new, reasons.SUCCEEDED) or _is_true(new, reasons.FAILED) or _at_the_end(old)
+    ends = (reasons.SUCCEEDED, reasons.FAILED, reasons.TRAINED)
+    over = any(_is_true(new, type_) for type_ in ends) or _at_the_end(old)
     stopped = after is not None and after.status != "True" and _is_true(old, reasons.RUNNING)
     if after is not None and stopped and not over:
         return Event("TrainingInterrupted", after.message, warning=True)

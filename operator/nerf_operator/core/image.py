@@ -30,7 +30,7 @@ def choose(job: Job, observed: Observed, default: str) -> Image:
 
 
 def _resolved(observed: Observed) -> str | None:
-    """What the oldest worker pod with a running container got for its image."""
-    pods = [pod for pod in observed.pods if pod.index is not None and pod.image_id]
-    first = min(pods, key=lambda pod: (pod.created, pod.index), default=None)
+    """What the oldest pod with a running container got for its image."""
+    pods = [pod for pod in observed.pods if pod.image_id]
+    first = min(pods, key=lambda pod: (pod.created, pod.name), default=None)
     return first.image_id.removeprefix(_RUNTIME_PREFIX) if first else None

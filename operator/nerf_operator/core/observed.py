@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from nerf_contract.progress import Progress
+from nerf_contract import names
+from nerf_contract.progress import Progress, StageProgress
 from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
 
 
@@ -20,9 +21,10 @@ class Termination:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A worker pod, or a coordinator pod (`index` is None then).
+    """A pod of a job. component: worker, coordinator, poses, export or viewer.
 
-    failures: how often this index had failed before this pod was made.
+    index: of a worker, else None.
+    failures: how often its place had failed before this pod was made.
     disrupted: the cluster ended it (eviction, preemption, a lost node), not its own program.
     unschedulable: the scheduler's words, while it finds no node.
     sandboxed: whether its volumes and network are there; None where the kubelet does not tell.
@@ -36,6 +38,7 @@ class Pod:
     attempt: int
     failures: int
     created: datetime
+    component: str = names.COMPONENT_WORKER
     phase: str = "Pending"
     deleting: bool = False
     ready: bool = False
@@ -115,6 +118,7 @@ class Observed:
     """All that a pass knows of the cluster.
 
     claims: by name; every claim of the namespace that the job names.
+    viewer_service: the Service of the viewer. stage_progress: of the poses or export stage.
     status_written: when the status was last written by this process, if it was.
     status_interval: fewest seconds between two status writes that only tell of progress.
     taken: names of children that exist and belong to someone else.
@@ -123,8 +127,10 @@ class Observed:
 
     pods: tuple[Pod, ...] = ()
     service: Service | None = None
+    viewer_service: Service | None = None
     claims: Mapping[str, Claim] = field(default_factory=dict)
     progress: Progress | None = None
+    stage_progress: StageProgress | None = None
     status_written: datetime | None = None
     status_interval: float = 2.0
     taken: frozenset[str] = frozenset()
@@ -135,7 +141,7 @@ class Observed:
         found = (pod for pod in self.pods if pod.index == index)
         return tuple(sorted(found, key=lambda pod: pod.attempt))
 
-    def coordinators(self) -> tuple[Pod, ...]:
-        """Coordinator pods, oldest attempt first."""
-        found = (pod for pod in self.pods if pod.index is None)
+    def of(self, component: str) -> tuple[Pod, ...]:
+        """Pods of a component other than the workers, oldest attempt first."""
+        found = (pod for pod in self.pods if pod.component == component)
         return tuple(sorted(found, key=lambda pod: pod.attempt))

@@ -14,7 +14,7 @@ _SUCCESSES = frozenset({reasons.TRAINING_COMPLETED, reasons.TARGET_PSNR_REACHED}
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a job."""
+    """The end of a job, or of its training."""
 
     succeeded: bool
     reason: str
@@ -31,9 +31,9 @@ def recorded(status: NeRFJobStatus) -> Outcome | None:
     return None
 
 
-def decide(spec: NeRFJobSpec, observed: Observed) -> Outcome | None:
-    """The end that the pods tell of, or None while the job goes on."""
-    return _success(observed) or _fatal(spec, observed) or _exhausted(spec, observed)
+def failed_training(spec: NeRFJobSpec, observed: Observed) -> Outcome | None:
+    """The bad end that the workers tell of, or None while there is hope."""
+    return _fatal(spec, observed) or _exhausted(spec, observed)
 
 
 def finished(pod: Pod) -> bool:
@@ -44,7 +44,8 @@ def finished(pod: Pod) -> bool:
     return word.reason in _SUCCESSES if word else not pod.deleting
 
 
-def _success(observed: Observed) -> Outcome | None:
+def training(observed: Observed) -> Outcome | None:
+    """The good end that the writer tells of, or None."""
     for writer in observed.workers(0):
         if finished(writer):
             word = told(writer)

@@ -1,7 +1,7 @@
 """The decision of one pass: what is observed in, what to do out. Pure."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobSpec
@@ -9,23 +9,25 @@ from nerf_operator.core import (
     children,
     claims,
     events,
+    farewell,
     image,
     outcome,
-    replacement,
+    stage,
+    stages,
     status,
-    waiting,
+    training,
+    viewer,
 )
 from nerf_operator.core.actions import NOTHING, Action, Create, Plan
-from nerf_operator.core.children import Places
 from nerf_operator.core.conditions import Facts
-from nerf_operator.core.observed import Job, Observed, Pod
+from nerf_operator.core.image import Image
+from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.outcome import Outcome
-from nerf_operator.core.replacement import Slot
+from nerf_operator.core.stages import Stages
 from nerf_operator.core.status import Tally
+from nerf_operator.core.step import soonest
 from nerf_operator.core.waiting import Waiting
 
-#: After the writer has finished, the others get this long to end by themselves.
-FAREWELL = timedelta(seconds=20)
 #: A name that something else holds may become free, a quota may be raised.
 RETRY_SECONDS = 5.0
 
@@ -41,60 +43,53 @@ def plan(job: Job, observed: Observed, now: datetime, defaults: Defaults) -> Pla
     """What to do for `job` at `now`. Acting on it twice does no harm."""
     if job.deleting:
         return NOTHING
+    chosen = image.choose(job, observed, defaults.image)
     ended = outcome.recorded(job.status)
     if ended is not None:
-        return _after_the_end(job, observed, now, ended)
+        return _after_the_end(job, observed, now, chosen, ended)
     if job.spec is None:
         return _invalid(job, observed, now)
-    ended = outcome.decide(job.spec, observed)
+    at = stages.read(job, job.spec, observed)
+    ended = stages.end(job.spec, observed, at)
     if ended is not None:
-        return _the_end(job, job.spec, observed, now, defaults, ended)
-    return _go_on(job, job.spec, observed, now, defaults)
+        return _the_end(job, job.spec, observed, now, chosen, at, ended)
+    return _go_on(job, job.spec, observed, now, chosen, at)
 
 
 def _go_on(
-    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, defaults: Defaults
+    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
 ) -> Plan:
-    chosen = image.choose(job, observed, defaults.image)
-    places = children.places(spec, observed, now)
     blocked = _refused(observed) or _taken(job, observed) or claims.problem(job, spec, observed)
-    actions: list[Action] = list(children.removals(spec, observed))
+    decide = training.decide if at.current == "training" else stage.decide
+    step = decide(job, spec, observed, now, chosen, at)
+    actions: list[Action] = list(step.removals)
     if blocked is None:
         actions += children.volumes(job, spec, observed)
-        actions += children.creations(job, spec, observed, places, chosen.run)
-    current = places.current()
-    leaving = [pod for pod in current if _just_finished(pod, now)]
+        actions += step.creations
+    workers = sum(1 for action in actions if isinstance(action, Create) and _is_worker(action))
+    shown = viewer.decide(job, spec, observed, now, chosen, at)
+    actions += shown.actions if blocked is None else ()
     facts = Facts(
         wanted=spec.workers.replicas,
         fewest=spec.workers.fewest,
-        ready=sum(1 for pod in current if pod.ready and pod.alive) + len(leaving),
-        starting=_starting(places),
-        obstacle=blocked or waiting.explain(spec, observed, current, now),
+        ready=step.ready,
+        starting=step.starting,
+        obstacle=blocked or step.obstacle,
+        poses=at.poses,
+        trained=at.trained,
+        outputs=at.outputs,
     )
-    alive = [pod for pod in current if pod.alive]
-    created = sum(1 for a in actions if isinstance(a, Create) and _is_worker(a))
-    tally = Tally(len(alive) + created, outcome.failures(spec, observed), chosen.shown)
+    tally = _tally(job, spec, observed, chosen, at, replicas=step.alive + workers)
     new = status.build(job, observed, facts, tally, now)
-    timers = [places.wait_seconds(), waiting.recheck_seconds(alive, now)]
-    timers += [_farewell_left(pod, now) for pod in leaving]
+    timers = [*step.timers, shown.wait]
     if blocked is not None and (observed.taken or observed.refused):
         timers.append(RETRY_SECONDS)
-    return _finish(
-        job, observed, now, Plan(tuple(actions), new, (), _soonest(timers), _probe(alive))
-    )
+    draft = Plan(tuple(actions), new, (), soonest(timers), step.probe)
+    return _finish(job, observed, now, draft)
 
 
 def _is_worker(action: Create) -> bool:
     return names.LABEL_INDEX in action.pod["metadata"]["labels"]
-
-
-def _just_finished(pod: Pod, now: datetime) -> bool:
-    """Workers end one after the other; that the first has ended interrupts nothing."""
-    return outcome.finished(pod) and _farewell_left(pod, now) > 0
-
-
-def _farewell_left(pod: Pod, now: datetime) -> float:
-    return (replacement.ended_at(pod) + FAREWELL - now).total_seconds()
 
 
 def _refused(observed: Observed) -> Waiting | None:
@@ -111,9 +106,8 @@ def _refused(observed: Observed) -> Waiting | None:
 
 def _taken(job: Job, observed: Observed) -> Waiting | None:
     """A child's name that belongs to someone else, or to a deleted job of the same name."""
-    foreign = set(observed.taken)
-    if observed.service is not None and observed.service.owner != job.uid:
-        foreign.add(observed.service.name)
+    services = (observed.service, observed.viewer_service)
+    foreign = {s.name for s in services if s is not None and s.owner != job.uid} | observed.taken
     if not foreign:
         return None
     return Waiting(
@@ -123,29 +117,24 @@ def _taken(job: Job, observed: Observed) -> Waiting | None:
     )
 
 
-def _starting(places: Places) -> Waiting:
-    """Why workers are not ready yet, when nothing is wrong."""
-    slots = places.workers
-    behind = {index: slot for index, slot in slots.items() if not _is_ready(slot)}
-    again = [(index, slot.why) for index, slot in behind.items() if slot.why]
-    if again:
-        text = "; ".join(f"worker {index} starts again: {why}" for index, why in again[:3])
-        return Waiting(reasons.RESTARTING_WORKERS, f"{text[:1].upper()}{text[1:]}.")
-    if any(slot.current is not None and slot.current.node for slot in behind.values()):
-        return Waiting(
-            reasons.PODS_STARTING, "Workers pull their image, load the photos and warm up."
-        )
-    return Waiting(reasons.PODS_PENDING, "Worker pods wait for their nodes.")
-
-
-def _is_ready(slot: Slot) -> bool:
-    return slot.current is not None and (slot.current.ready or slot.current.phase == "Succeeded")
-
-
-def _probe(alive: list[Pod]) -> str | None:
-    """Address of the lowest worker that answers."""
-    ready = [pod for pod in alive if pod.ready and pod.ip and pod.index is not None]
-    return min(ready, key=lambda pod: pod.index or 0).ip if ready else None
+def _tally(
+    job: Job,
+    spec: NeRFJobSpec,
+    observed: Observed,
+    chosen: Image,
+    at: Stages,
+    replicas: int = 0,
+) -> Tally:
+    failed = outcome.failures(spec, observed)
+    return Tally(
+        replicas=replicas,
+        restarts=failed if at.training is None else outcome.replaced(spec, observed),
+        image=chosen.shown,
+        dataset=at.dataset or job.status.dataset,
+        stage=stage.summarize(observed, at),
+        outputs=at.made or job.status.outputs,
+        progress=at.training.progress if at.training else observed.progress,
+    )
 
 
 def _the_end(
@@ -153,30 +142,47 @@ def _the_end(
     spec: NeRFJobSpec,
     observed: Observed,
     now: datetime,
-    defaults: Defaults,
+    chosen: Image,
+    at: Stages,
     ended: Outcome,
 ) -> Plan:
     """The pass in which a job ends; what is left of it is removed by later ones."""
-    shown = image.choose(job, observed, defaults.image).shown
-    facts = Facts(spec.workers.replicas, spec.workers.fewest, 0, _NO_WAIT, outcome=ended)
-    tally = Tally(0, outcome.replaced(spec, observed), shown)
+    facts = Facts(
+        wanted=spec.workers.replicas,
+        fewest=spec.workers.fewest,
+        ready=0,
+        starting=_NO_WAIT,
+        outcome=ended,
+        poses=at.poses,
+        trained=at.trained,
+        outputs=at.outputs,
+    )
+    tally = replace(
+        _tally(job, spec, observed, chosen, at),
+        restarts=outcome.replaced(spec, observed),
+        stage=None,
+        progress=ended.progress,
+    )
     new = status.build(job, observed, facts, tally, now)
-    cleanup = _after_the_end(job, observed, now, ended)
+    cleanup = _after_the_end(job, observed, now, chosen, ended)
     return _finish(job, observed, now, replace(cleanup, status=new))
 
 
 _NO_WAIT = Waiting(reasons.UP_TO_DATE, "")
 
 
-def _after_the_end(job: Job, observed: Observed, now: datetime, ended: Outcome) -> Plan:
+def _after_the_end(
+    job: Job, observed: Observed, now: datetime, chosen: Image, ended: Outcome
+) -> Plan:
     """Remove what still runs: at once after a failure, else once it had time to finish."""
-    running = [pod for pod in observed.pods if pod.alive]
-    writer = [pod for pod in observed.workers(0) if pod.phase == "Succeeded"]
-    if ended.succeeded and writer and any(pod.index is not None for pod in running):
-        left = _farewell_left(writer[-1], now)
-        if left > 0:
-            return Plan(requeue_after=left)
-    return Plan(actions=tuple(children.delete(running)))
+    left = farewell.left(observed, now) if ended.succeeded else None
+    running = [] if left is not None else farewell.unneeded(observed)
+    if not ended.succeeded or job.spec is None:
+        return Plan(tuple(children.delete([*running, *viewer.alive(observed)])))
+    at = stages.read(job, job.spec, observed)
+    shown = viewer.decide(job, job.spec, observed, now, chosen, at)
+    actions = (*children.delete(running), *shown.actions)
+    return Plan(actions, requeue_after=soonest([left, shown.wait]))
 
 
 def _invalid(job: Job, observed: Observed, now: datetime) -> Plan:
@@ -186,7 +192,11 @@ def _invalid(job: Job, observed: Observed, now: datetime) -> Plan:
     ready = sum(1 for pod in observed.pods if pod.ready and pod.index is not None)
     facts = Facts(wanted, max(1, wanted), ready, obstacle, obstacle, halted=True)
     alive = sum(1 for pod in observed.pods if pod.alive and pod.index is not None)
-    tally = Tally(alive, job.status.restarts, job.status.image)
+    old = job.status
+    tally = Tally(
+        *(alive, old.restarts, old.image, old.dataset, old.stage, old.outputs),
+        progress=observed.progress,
+    )
     new = status.build(job, observed, facts, tally, now)
     return _finish(job, observed, now, Plan(status=new))
 
@@ -198,9 +208,5 @@ def _finish(job: Job, observed: Observed, now: datetime, draft: Plan) -> Plan:
         return replace(draft, status=None)
     left = status.postponed(job.status, new, observed, now)
     if left is not None:
-        return replace(draft, status=None, requeue_after=_soonest([draft.requeue_after, left]))
+        return replace(draft, status=None, requeue_after=soonest([draft.requeue_after, left]))
     return replace(draft, events=events.derive(job.status, new))
-
-
-def _soonest(timers: list[float | None]) -> float | None:
-    return min((timer for timer in timers if timer is not None), default=None)

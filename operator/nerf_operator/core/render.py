@@ -59,25 +59,85 @@ def service(job: Job) -> Object:
     }
 
 
+def viewer_name(job_name: str) -> str:
+    """Name of the viewer's Service and of the Secret with its token."""
+    return f"{job_name}-viewer"
+
+
+def viewer_service(job: Job) -> Object:
+    """The Service that leads to the viewer, inside the cluster only."""
+    port = {"name": "http", "port": names.VIEWER_PORT, "protocol": "TCP"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(job, viewer_name(job.name)),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": viewer_selector(job),
+            "ports": [port | {"targetPort": names.VIEWER_PORT}],
+        },
+    }
+
+
+def viewer_selector(job: Job) -> dict[str, str]:
+    """Labels of the viewer's pod."""
+    return {names.LABEL_JOB: job.name, names.LABEL_COMPONENT: names.COMPONENT_VIEWER}
+
+
+def writer_selector(job: Job) -> dict[str, str]:
+    """Labels of the worker that writes the checkpoints."""
+    component = names.COMPONENT_WORKER
+    return {names.LABEL_JOB: job.name, names.LABEL_COMPONENT: component, names.LABEL_INDEX: "0"}
+
+
+def viewer_secret(job: Job) -> Object:
+    """The Secret for the viewer's token, which is drawn when it is created."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": metadata(job, viewer_name(job.name)),
+    }
+
+
 def checkpoint_claim_name(job_name: str) -> str:
     """Name of the claim that is made for a job without one."""
     return f"{job_name}-checkpoint"
 
 
+def dataset_claim_name(job_name: str) -> str:
+    """Name of the claim that is made for an archive."""
+    return f"{job_name}-dataset"
+
+
 def checkpoint_claim(job: Job) -> Object:
-    """The ReadWriteOnce claim for checkpoints: only worker 0 mounts it."""
+    """The claim for checkpoints: only one worker mounts it."""
     assert job.spec is not None
     volume = job.spec.checkpoint.volume
+    name = checkpoint_claim_name(job.name)
+    return _claim(job, name, volume.size, volume.storage_class_name)
+
+
+def dataset_claim(job: Job) -> Object:
+    """The claim that an archive is unpacked to."""
+    assert job.spec is not None
+    volume = job.spec.dataset.volume
+    name = dataset_claim_name(job.name)
+    return _claim(job, name, volume.size, volume.storage_class_name)
+
+
+def _claim(job: Job, name: str, size: str, storage_class: str | None) -> Object:
+    """A ReadWriteOnce claim, which every cluster can serve."""
     spec: Object = {
         "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": volume.size}},
+        "resources": {"requests": {"storage": size}},
     }
-    if volume.storage_class_name is not None:
-        spec["storageClassName"] = volume.storage_class_name
+    if storage_class is not None:
+        spec["storageClassName"] = storage_class
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": metadata(job, checkpoint_claim_name(job.name)),
+        "metadata": metadata(job, name),
         "spec": spec,
     }
 

@@ -1,32 +1,43 @@
 """The status of a job, and whether it is worth a write."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
 
 from nerf_contract import reasons
-from nerf_contract.v1alpha1 import Condition, NeRFJobStatus, WorkersStatus
+from nerf_contract.progress import Progress
+from nerf_contract.v1alpha1 import (
+    Condition,
+    DatasetStatus,
+    NeRFJobStatus,
+    Phase,
+    StageStatus,
+    WorkersStatus,
+)
 from nerf_operator.core import conditions, progress, render
 from nerf_operator.core.conditions import Facts
 from nerf_operator.core.observed import Job, Observed
 
-Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
-
 
 @dataclass(frozen=True)
 class Tally:
-    """Figures beside the conditions. replicas: worker pods that run or will run."""
+    """What stands beside the conditions. replicas: worker pods that run or will run.
+
+    progress: of the training, where it told anything new.
+    """
 
     replicas: int
     restarts: int
     image: str | None
+    dataset: DatasetStatus | None = None
+    stage: StageStatus | None = None
+    outputs: list[str] = field(default_factory=list)
+    progress: Progress | None = None
 
 
 def build(job: Job, observed: Observed, facts: Facts, tally: Tally, now: datetime) -> NeRFJobStatus:
     """The whole new status."""
     old = job.status
-    source = facts.outcome.progress if facts.outcome else observed.progress
-    reported, checkpoint = progress.merge(old, source)
+    reported, checkpoint = progress.merge(old, tally.progress)
     found = conditions.build(facts, old, job.generation, now)
     return NeRFJobStatus(
         observed_generation=job.generation,
@@ -39,8 +50,11 @@ def build(job: Job, observed: Observed, facts: Facts, tally: Tally, now: datetim
             summary=f"{facts.ready}/{facts.wanted}",
         ),
         selector=render.worker_selector(job.name),
+        dataset=tally.dataset,
+        stage=tally.stage,
         progress=reported,
         checkpoint=checkpoint,
+        outputs=tally.outputs,
         restarts=max(old.restarts, tally.restarts),
         image=tally.image,
         start_time=old.start_time or conditions.rfc3339(now),
@@ -58,7 +72,12 @@ def _phase(found: list[Condition]) -> Phase:
         return "Succeeded"
     if reasons.FAILED in true:
         return "Failed"
-    return "Running" if reasons.RUNNING in true else "Pending"
+    if reasons.RUNNING in true:
+        return "Running"
+    if reasons.TRAINED in true:
+        return "Exporting"
+    running = next(condition for condition in found if condition.type == reasons.RUNNING)
+    return "Preparing" if running.reason == reasons.PREPARING else "Pending"
 
 
 def postponed(

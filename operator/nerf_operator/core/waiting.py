@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from nerf_contract import reasons
+from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobSpec
-from nerf_operator.core.observed import Claim, Observed, Pod
+from nerf_operator.core import claims
+from nerf_operator.core.observed import Claim, Job, Observed, Pod
 
 #: Starting a pod may take this long before its volumes are suspected.
 PATIENCE = timedelta(seconds=20)
@@ -29,16 +30,27 @@ class Waiting:
     message: str
 
 
-Rule = Callable[[NeRFJobSpec, Observed, Pod, datetime], Waiting | None]
+@dataclass(frozen=True)
+class _Case:
+    """A pod of a job, and what is known around it."""
+
+    job: Job
+    spec: NeRFJobSpec
+    observed: Observed
+    pod: Pod
+    now: datetime
+
+
+Rule = Callable[[_Case], Waiting | None]
 
 
 def explain(
-    spec: NeRFJobSpec, observed: Observed, pods: Sequence[Pod], now: datetime
+    job: Job, spec: NeRFJobSpec, observed: Observed, pods: Sequence[Pod], now: datetime
 ) -> Waiting | None:
     """The gravest obstacle of the pods that are meant to run, if there is one."""
     for rule in _RULES:
         for pod in pods:
-            found = rule(spec, observed, pod, now)
+            found = rule(_Case(job, spec, observed, pod, now))
             if found is not None:
                 return found
     return None
@@ -56,7 +68,8 @@ def since(pod: Pod) -> datetime:
     return pod.scheduled_at or pod.created
 
 
-def _image(spec: NeRFJobSpec, observed: Observed, pod: Pod, now: datetime) -> Waiting | None:
+def _image(case: _Case) -> Waiting | None:
+    pod = case.pod
     if pod.waiting_reason not in _PULL_ERRORS:
         return None
     return Waiting(
@@ -86,7 +99,8 @@ _PULL_CAUSES = (
 )
 
 
-def _config(spec: NeRFJobSpec, observed: Observed, pod: Pod, now: datetime) -> Waiting | None:
+def _config(case: _Case) -> Waiting | None:
+    pod = case.pod
     if pod.waiting_reason not in _CONFIG_ERRORS:
         return None
     return Waiting(
@@ -95,14 +109,15 @@ def _config(spec: NeRFJobSpec, observed: Observed, pod: Pod, now: datetime) -> W
     )
 
 
-def _unbound(spec: NeRFJobSpec, observed: Observed, pod: Pod, now: datetime) -> Waiting | None:
+def _unbound(case: _Case) -> Waiting | None:
     """Not scheduled since a claim is not bound, be it at once or on first use."""
-    if pod.scheduled_at is not None or now - pod.created < PATIENCE:
+    pod = case.pod
+    if pod.scheduled_at is not None or case.now - pod.created < PATIENCE:
         return None
     words = pod.unschedulable
     if words is not None and "unbound immediate" not in words:
         return None
-    pending = [claim for claim in observed.claims.values() if claim.phase != "Bound"]
+    pending = [claim for claim in case.observed.claims.values() if claim.phase != "Bound"]
     return Waiting(reasons.CLAIM_PENDING, _unbound_message(pending[0])) if pending else None
 
 
@@ -116,17 +131,17 @@ def _unbound_message(claim: Claim) -> str:
     )
 
 
-def _unschedulable(
-    spec: NeRFJobSpec, observed: Observed, pod: Pod, now: datetime
-) -> Waiting | None:
+def _unschedulable(case: _Case) -> Waiting | None:
+    pod = case.pod
     if pod.unschedulable is None:
         return None
     message = f"No node takes {pod.name}. The scheduler says: {pod.unschedulable}"
-    return Waiting(reasons.UNSCHEDULABLE, " ".join([message, *_ways_out(spec, observed, pod)]))
+    return Waiting(reasons.UNSCHEDULABLE, " ".join([message, *_ways_out(case)]))
 
 
-def _ways_out(spec: NeRFJobSpec, observed: Observed, pod: Pod) -> list[str]:
-    gpus, words = spec.workers.gpus_per_worker, pod.unschedulable or ""
+def _ways_out(case: _Case) -> list[str]:
+    spec, pod, words = case.spec, case.pod, case.pod.unschedulable or ""
+    gpus = 0 if pod.component == names.COMPONENT_POSES else spec.workers.gpus_per_worker
     ways = []
     if gpus:
         ways.append(
@@ -134,15 +149,24 @@ def _ways_out(spec: NeRFJobSpec, observed: Observed, pod: Pod) -> list[str]:
             "spec.workers.replicas, or add nodes with GPUs."
         )
     elif "Insufficient" in words:
-        ways.append("Lower spec.workers.resources.requests or spec.workers.replicas, or add nodes.")
+        ways.append(_TOO_LARGE.get(pod.component, _TOO_LARGE[names.COMPONENT_WORKER]))
     if spec.workers.node_selector and ("selector" in words or "affinity" in words):
         ways.append("Check spec.workers.nodeSelector against `kubectl get nodes --show-labels`.")
-    return [*ways, *_one_node(spec, observed)]
+    return [*ways, *_one_node(case)]
 
 
-def _one_node(spec: NeRFJobSpec, observed: Observed) -> list[str]:
-    claim = observed.claims.get(spec.dataset.claim_name)
-    if claim is None or not claim.one_node_only or spec.workers.replicas == 1:
+_TOO_LARGE = {
+    names.COMPONENT_WORKER: "Lower spec.workers.resources.requests or spec.workers.replicas, or "
+    "add nodes.",
+    names.COMPONENT_POSES: "Lower spec.poses.resources.requests, or add nodes.",
+    names.COMPONENT_EXPORT: "Lower spec.workers.resources.requests, or add nodes.",
+}
+
+
+def _one_node(case: _Case) -> list[str]:
+    claim = case.observed.claims.get(claims.dataset_claim(case.job, case.spec))
+    alone = case.spec.workers.replicas == 1 or case.pod.component != names.COMPONENT_WORKER
+    if claim is None or not claim.one_node_only or alone:
         return []
     modes = ", ".join(claim.access_modes)
     return [
@@ -151,16 +175,17 @@ def _one_node(spec: NeRFJobSpec, observed: Observed) -> list[str]:
     ]
 
 
-def _volumes(spec: NeRFJobSpec, observed: Observed, pod: Pod, now: datetime) -> Waiting | None:
-    if pod.sandboxed is not False or pod.phase != "Pending" or now - since(pod) < PATIENCE:
+def _volumes(case: _Case) -> Waiting | None:
+    pod = case.pod
+    if pod.sandboxed is not False or pod.phase != "Pending" or case.now - since(pod) < PATIENCE:
         return None
-    claims = ", ".join(
+    mounted = ", ".join(
         f"{claim.name!r} ({', '.join(claim.access_modes)})"
-        for claim in sorted(observed.claims.values(), key=lambda claim: claim.name)
+        for claim in sorted(case.observed.claims.values(), key=lambda claim: claim.name)
     )
     return Waiting(
         reasons.VOLUME_NOT_MOUNTED,
-        f"The volumes of {pod.name} are not mounted on node {pod.node!r}; its claims: {claims}. A "
+        f"The volumes of {pod.name} are not mounted on node {pod.node!r}; its claims: {mounted}. A "
         "ReadWriteOnce volume can be mounted on one node only, and another pod may hold it "
         "elsewhere: wait until that pod is gone, or use a ReadWriteMany claim. "
         f"`kubectl describe pod {pod.name}` tells more.",

@@ -14,7 +14,8 @@ def test_a_job_gets_its_children_and_all_conditions(lab: Namespace) -> None:
     job = lab.job()
     pods = lab.await_pods(*BOTH)
     assert {c["type"] for c in lab.status()["conditions"]} == {
-        *("Succeeded", "Failed", "Running", "WorkersReady", "Reconciling", "Stalled")
+        *("Succeeded", "Failed", "PosesReady", "Running", "WorkersReady", "Trained"),
+        *("OutputsReady", "Reconciling", "Stalled"),
     }
     children = [*pods.values(), lab.get("services", "demo")]
     children.append(lab.get("persistentvolumeclaims", "demo-checkpoint"))

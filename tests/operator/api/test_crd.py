@@ -40,7 +40,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "path upwards": ({"dataset": {"claimName": "p", "path": "a/../b"}}, ["dataset.path", "'..'"]),
     "absolute path": ({"dataset": {"claimName": "p", "path": "/etc"}}, ["spec.dataset.path"]),
     "shell in a path": ({"dataset": {"claimName": "p", "path": "$(X)"}}, ["spec.dataset.path"]),
-    "no claim": ({"dataset": {"path": "x"}}, ["spec.dataset.claimName", "Required"]),
+    "no claim": ({"dataset": {"path": "x"}}, ["spec.dataset", "claimName"]),
     "word for a number": ({"training": {"steps": "many"}}, ["spec.training.steps", "integer"]),
     "format": ({"dataset": {"claimName": "p", "format": "mp4"}}, ["spec.dataset.format"]),
     "more workers than shards": ({"workers": {"replicas": 9}}, ["training.shards"]),

@@ -1,11 +1,10 @@
 """What the tests of the operator build their tables from."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nerf_contract import names, reasons
-from nerf_contract.progress import Progress
+from nerf_contract.progress import DatasetReport, Progress, TerminationMessage
 from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
 from nerf_operator.core.observed import Claim, Job, Observed, Pod, Service, Termination
 from nerf_operator.core.plan import Defaults
@@ -14,6 +13,7 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 UID = "11111111-2222-3333-4444-555555555555"
 IMAGE = "localhost/nerf-trainer:cpu"
 PINNED = "localhost/nerf-trainer@sha256:" + "a" * 64
+POSES = "0123456789abcdef"
 DEFAULTS = Defaults(IMAGE)
 
 
@@ -23,8 +23,9 @@ def at(seconds: float) -> datetime:
 
 
 def spec(**sections: Any) -> NeRFJobSpec:
-    """A spec for two workers; keyword arguments replace sections (camelCase inside)."""
-    data: dict[str, Any] = {"dataset": {"claimName": "photos"}, "workers": {"replicas": 2}}
+    """A spec for two workers and photos with poses; keyword arguments replace sections."""
+    dataset = {"claimName": "photos", "format": "nerfstudio"}
+    data: dict[str, Any] = {"dataset": dataset, "workers": {"replicas": 2}}
     return NeRFJobSpec.model_validate(data | sections)
 
 
@@ -44,8 +45,12 @@ def job(status: NeRFJobStatus | None = None, deleting: bool = False, **sections:
 
 
 def pod(index: int | None = 0, attempt: int = 0, **fields: Any) -> Pod:
-    """A pod of the job, pending and unscheduled unless told otherwise."""
-    who = "coordinator" if index is None else f"worker-{index}"
+    """A pod of the job, pending and unscheduled unless told otherwise.
+
+    index: of a worker; None for any other component, which is the coordinator unless told.
+    """
+    component = fields.get("component", "coordinator" if index is None else "worker")
+    who = component if index is None else f"{component}-{index}"
     defaults: dict[str, Any] = {
         "name": f"demo-{who}-{attempt}",
         "uid": f"{who}-{attempt}",
@@ -55,6 +60,7 @@ def pod(index: int | None = 0, attempt: int = 0, **fields: Any) -> Pod:
         "attempt": attempt,
         "failures": 0,
         "created": NOW,
+        "component": component,
         "image": IMAGE,
     }
     return Pod(**defaults | fields)
@@ -87,17 +93,22 @@ def ended(
     return pod(index, attempt, **{"phase": "Failed", "termination": end} | fields)
 
 
-def word(reason: str, message: str = "why", progress: Progress | None = None) -> str:
-    """A termination message of the trainer."""
-    told = {"reason": reason, "message": message}
-    if progress is not None:
-        told["progress"] = progress.model_dump(by_alias=True)
-    return json.dumps(told)
+def word(reason: str, message: str = "why", **more: Any) -> str:
+    """A termination message; more: its other fields."""
+    return TerminationMessage(reason=reason, message=message, **more).model_dump_json(by_alias=True)
+
+
+def found_dataset(**fields: Any) -> DatasetReport:
+    """What the poses stage found."""
+    defaults: dict[str, Any] = {"format": "photos", "photos": 20, "posed": 19, "poses": POSES}
+    return DatasetReport(**defaults | fields)
 
 
 def succeeded(index: int = 0, attempt: int = 0, **fields: Any) -> Pod:
     """A pod whose training has finished."""
-    message = word(reasons.TRAINING_COMPLETED, "200 steps.", progress(step=200, phase="done"))
+    message = word(
+        reasons.TRAINING_COMPLETED, "200 steps.", progress=progress(step=200, phase="done")
+    )
     return ended(index, attempt, exit_code=0, message=message, **{"phase": "Succeeded"} | fields)
 
 

@@ -18,6 +18,7 @@ PATHS = {
     "services": "/api/v1",
     "persistentvolumeclaims": "/api/v1",
     "events": "/api/v1",
+    "secrets": "/api/v1",
     "limitranges": "/api/v1",
 }
 
@@ -161,8 +162,9 @@ def _container(state: Object) -> Object:
 
 
 def nerf_job(name: str = "demo", **sections: Any) -> Object:
-    """A NeRFJob of two workers."""
-    spec = {"dataset": {"claimName": "photos"}, "workers": {"replicas": 2}} | sections
+    """A NeRFJob of two workers, for photos with poses."""
+    dataset = {"claimName": "photos", "format": "nerfstudio"}
+    spec = {"dataset": dataset, "workers": {"replicas": 2}} | sections
     return {
         "apiVersion": "nerfops.dev/v1alpha1",
         "kind": "NeRFJob",

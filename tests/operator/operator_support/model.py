@@ -5,30 +5,51 @@ from datetime import datetime, timedelta
 
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobStatus
-from nerf_operator.core.actions import Apply, Create, Delete, Plan
+from nerf_operator.core.actions import Action, Apply, Create, Delete, Object, Plan
 from nerf_operator.core.observed import Claim, Job, Observed, Pod, Service, Termination
 from nerf_operator.core.plan import plan
-from operator_support.builders import DEFAULTS, NOW, claim, job, service, word
+from operator_support.builders import (
+    DEFAULTS,
+    NOW,
+    claim,
+    found_dataset,
+    job,
+    service,
+    word,
+)
+
+STAGED = {
+    "dataset": {"claimName": "photos", "format": "photos"},
+    "outputs": {"mesh": {}},
+    "viewer": {"enabled": True},
+}
+_TRAINED = word(reasons.TRAINING_COMPLETED)
+LAST_WORDS = {
+    names.COMPONENT_POSES: word(reasons.POSES_FOUND, dataset=found_dataset()),
+    names.COMPONENT_EXPORT: word(reasons.OUTPUTS_MADE, outputs=["mesh.ply"]),
+}
 
 
 @dataclass
 class Model:
-    """One job, its children, and a clock."""
+    """One job, its children, and a clock. staged: photos without poses, outputs and a viewer."""
 
     replicas: int = 2
     elastic: bool = False
     backoff_limit: int = 1000
+    staged: bool = False
     now: datetime = NOW
     status: NeRFJobStatus = field(default_factory=NeRFJobStatus)
     pods: dict[str, Pod] = field(default_factory=dict)
-    service: Service | None = None
+    services: dict[str, Service] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=lambda: {"photos": claim()})
     created: int = 0
     writes: int = 0
 
     def copy(self) -> "Model":
         """One that goes its own way; what is in the tables is frozen."""
-        return replace(self, pods=dict(self.pods), claims=dict(self.claims))
+        tables = {"pods": dict(self.pods), "claims": dict(self.claims)}
+        return replace(self, services=dict(self.services), **tables)
 
     def job(self) -> Job:
         """The NeRFJob."""
@@ -36,11 +57,17 @@ class Model:
         if self.elastic:
             workers |= {"min": 1, "max": 4}
         policy = {"backoffLimit": self.backoff_limit}
-        return job(status=self.status, workers=workers, runPolicy=policy)
+        sections = STAGED if self.staged else {}
+        return job(status=self.status, workers=workers, runPolicy=policy, **sections)
 
     def observed(self) -> Observed:
         """What the operator sees."""
-        return Observed(tuple(self.pods.values()), self.service, dict(self.claims))
+        return Observed(
+            pods=tuple(self.pods.values()),
+            service=self.services.get("demo"),
+            viewer_service=self.services.get("demo-viewer"),
+            claims=dict(self.claims),
+        )
 
     def decide(self) -> Plan:
         """What the operator would do now."""
@@ -56,16 +83,20 @@ class Model:
             self.writes += 1
         return decided
 
-    def _act(self, action: Create | Apply | Delete) -> None:
+    def _act(self, action: Action) -> None:
         if isinstance(action, Create):
             self._create(action)
         elif isinstance(action, Delete):
             if action.name in self.pods and self.pods[action.name].uid == action.uid:
                 self.delete(action.name)
-        elif action.child["kind"] == "Service":
-            self.service = service(selector=action.child["spec"]["selector"])
+        elif isinstance(action, Apply):
+            self._apply(action.child)
+
+    def _apply(self, child: Object) -> None:
+        name = child["metadata"]["name"]
+        if child["kind"] == "Service":
+            self.services[name] = service(name=name, selector=child["spec"]["selector"])
         else:
-            name = action.child["metadata"]["name"]
             self.claims[name] = claim(name, "ReadWriteOnce")
 
     def _create(self, action: Create) -> None:
@@ -83,6 +114,7 @@ class Model:
             attempt=int(meta["labels"][names.LABEL_ATTEMPT]),
             failures=int(meta["labels"][names.LABEL_FAILURES]),
             created=self.now,
+            component=meta["labels"][names.LABEL_COMPONENT],
         )
 
     # --- What happens to pods --------------------------------------------------------------------
@@ -108,8 +140,10 @@ class Model:
         self._end(name, "Failed", 1, "boom")
 
     def finish(self, name: str) -> None:
-        """Its training has finished."""
-        self._end(name, "Succeeded", 0, word(reasons.TRAINING_COMPLETED))
+        """It has done its work."""
+        pod = self.pods.get(name)
+        if pod is not None:
+            self._end(name, "Succeeded", 0, LAST_WORDS.get(pod.component, _TRAINED))
 
     def evict(self, name: str) -> None:
         """The node throws it out."""
@@ -126,8 +160,8 @@ class Model:
         self.pods.pop(name, None)
 
     def lose_service(self) -> None:
-        """Someone deletes the Service."""
-        self.service = None
+        """Someone deletes the Services."""
+        self.services = {}
 
     def wait(self, seconds: float) -> None:
         """Time passes."""

@@ -1,11 +1,14 @@
 """When a job is over, and how it ended."""
 
+from typing import Any
+
 import pytest
-from operator_support.builders import ended, observed, pod, running, spec, succeeded, word
+from operator_support.builders import ended, job, observed, pod, running, spec, succeeded, word
 
 from nerf_contract import reasons
-from nerf_operator.core import outcome
+from nerf_operator.core import stages
 from nerf_operator.core.observed import Pod
+from nerf_operator.core.outcome import Outcome
 
 #: name -> (pods, succeeded, reason, words of the message)
 CASES: dict[str, tuple[list[Pod], bool, str, str]] = {
@@ -36,10 +39,15 @@ CASES: dict[str, tuple[list[Pod], bool, str, str]] = {
 }
 
 
+def decide(pods: list[Pod], **sections: Any) -> Outcome | None:
+    seen, wanted = observed(*pods), spec(**sections)
+    return stages.end(wanted, seen, stages.read(job(**sections), wanted, seen))
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_over(name: str) -> None:
     pods, good, reason, words = CASES[name]
-    found = outcome.decide(spec(), observed(*pods))
+    found = decide(pods)
     assert found is not None
     assert (found.succeeded, found.reason) == (good, reason)
     assert words in found.message
@@ -63,12 +71,10 @@ GOES_ON: dict[str, list[Pod]] = {
 
 @pytest.mark.parametrize("name", GOES_ON)
 def test_goes_on(name: str) -> None:
-    assert outcome.decide(spec(), observed(*GOES_ON[name])) is None
+    assert decide(GOES_ON[name]) is None
 
 
 def test_the_last_failure_is_named() -> None:
-    found = outcome.decide(
-        spec(runPolicy={"backoffLimit": 0}), observed(ended(1, message="no such device"))
-    )
+    found = decide([ended(1, message="no such device")], runPolicy={"backoffLimit": 0})
     assert found is not None
     assert "demo-worker-1-0: WorkerCrashed: exit code 1: no such device" in found.message

@@ -24,8 +24,9 @@ from operator_support.builders import (
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.core.actions import NOTHING, Apply, Create, Delete, Plan
+from nerf_operator.core.farewell import FAREWELL
 from nerf_operator.core.observed import Job, Observed
-from nerf_operator.core.plan import FAREWELL, plan
+from nerf_operator.core.plan import plan
 
 
 def decide(subject: Job, seen: Observed, seconds: float = 0) -> Plan:

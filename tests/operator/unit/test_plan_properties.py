@@ -17,7 +17,8 @@ def is_true(status: NeRFJobStatus, type_: str) -> bool:
 
 
 def assert_one_living_pod_a_place(model: Model) -> None:
-    living = Counter(pod.index for pod in model.pods.values() if pod.alive)
+    places = [(pod.component, pod.index) for pod in model.pods.values() if pod.alive]
+    living = Counter(places)
     assert all(count == 1 for count in living.values()), living
 
 
@@ -28,14 +29,32 @@ def assert_consistent(status: NeRFJobStatus) -> None:
     assert over == (status.completion_time is not None)
 
 
+def assert_nothing_is_repeated(model: Model, before: NeRFJobStatus, created: set[str]) -> None:
+    """No pass makes a pod of a stage that the status before it says is done, or not due."""
+    components = {model.pods[name].component for name in created}
+    if is_true(before, reasons.POSES_READY):
+        assert "poses" not in components
+    if is_true(before, reasons.TRAINED):
+        assert not {"worker", "coordinator"} & components
+    elif model.staged:
+        assert "export" not in components
+    if is_true(before, reasons.SUCCEEDED):
+        assert components <= {"viewer"}
+
+
 class Cluster(RuleBasedStateMachine):
     """Random faults, with passes of the operator in between: none, one or several."""
 
     model: Model
 
-    @initialize(replicas=st.integers(1, 4), elastic=st.booleans(), limit=st.integers(0, 6))
-    def begin(self, replicas: int, elastic: bool, limit: int) -> None:
-        self.model = Model(replicas=replicas, elastic=elastic, backoff_limit=limit)
+    @initialize(
+        replicas=st.integers(1, 4),
+        elastic=st.booleans(),
+        limit=st.integers(0, 6),
+        staged=st.booleans(),
+    )
+    def begin(self, replicas: int, elastic: bool, limit: int, staged: bool) -> None:
+        self.model = Model(replicas, elastic, backoff_limit=limit, staged=staged)
 
     def pick(self, number: int) -> str:
         names = sorted(self.model.pods)
@@ -43,7 +62,9 @@ class Cluster(RuleBasedStateMachine):
 
     @rule()
     def operator(self) -> None:
+        before, there = self.model.status, set(self.model.pods)
         self.model.step()
+        assert_nothing_is_repeated(self.model, before, set(self.model.pods) - there)
 
     @rule(
         number=st.integers(0, 9),
@@ -96,25 +117,37 @@ FAULTS = st.lists(
 )
 
 
-@given(faults=FAULTS, replicas=st.integers(1, 4), elastic=st.booleans())
+@given(faults=FAULTS, replicas=st.integers(1, 4), elastic=st.booleans(), staged=st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_once_the_faults_end_the_job_trains_and_succeeds(
-    faults: list[tuple[int, str]], replicas: int, elastic: bool
+    faults: list[tuple[int, str]], replicas: int, elastic: bool, staged: bool
 ) -> None:
-    model = Model(replicas=replicas, elastic=elastic)
+    model = Model(replicas=replicas, elastic=elastic, staged=staged)
     for number, what in faults:
         model.step()
         names = sorted(model.pods)
         getattr(model, what)(names[number % len(names)])
     _calm(model)
+    _finish_stage(model, "poses")
     assert is_true(model.status, reasons.WORKERS_READY), model.status
     assert model.status.workers is not None
     assert model.status.workers.summary == f"{replicas}/{replicas}"
     [writer] = [pod.name for pod in model.pods.values() if pod.index == 0 and pod.alive]
     model.finish(writer)
     _calm(model)
+    _finish_stage(model, "export")
     assert is_true(model.status, reasons.SUCCEEDED)
-    assert not [pod for pod in model.pods.values() if pod.alive]
+    left = [pod.component for pod in model.pods.values() if pod.alive]
+    assert left == (["viewer"] if staged else [])
+
+
+def _finish_stage(model: Model, component: str) -> None:
+    """Let the pod of a stage end well; a job without stages has none."""
+    pods = [p.name for p in model.pods.values() if p.component == component and p.alive]
+    assert len(pods) == model.staged
+    for name in pods:
+        model.finish(name)
+    _calm(model)
 
 
 def _calm(model: Model) -> None:

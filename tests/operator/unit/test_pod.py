@@ -10,15 +10,17 @@ from operator_support.builders import IMAGE, job
 
 from nerf_contract import names
 from nerf_contract.training import TrainerConfig
-from nerf_operator.core.pod import PodRequest, claim_label, coordinator, worker
+from nerf_operator.core.pod import PodRequest, claim_label
+from nerf_operator.core.training_pods import coordinator, worker
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def rendered(index: int | None, **sections: Any) -> dict[str, Any]:
-    request = PodRequest(IMAGE, index, attempt=0)
-    made = coordinator if index is None else worker
-    return made(job(**sections), request)
+    if index is None:
+        request = PodRequest(IMAGE, attempt=0, component=names.COMPONENT_COORDINATOR)
+        return coordinator(job(**sections), request)
+    return worker(job(**sections), PodRequest(IMAGE, attempt=0, index=index))
 
 
 #: file -> the pod in it
@@ -117,13 +119,13 @@ def test_pods_are_restricted(name: str) -> None:
 
 
 def test_a_read_only_claim_is_mounted_read_only() -> None:
-    made = worker(job(), PodRequest(IMAGE, 1, 0, read_only_claim=True))
+    made = worker(job(), PodRequest(IMAGE, 0, index=1, read_only_claim=True))
     [volume] = [v for v in made["spec"]["volumes"] if v["name"] == "dataset"]
     assert volume["persistentVolumeClaim"] == {"claimName": "photos", "readOnly": True}
 
 
 def test_holders_of_a_one_node_volume_are_placed_together() -> None:
-    pod = worker(job(), PodRequest(IMAGE, 1, attempt=0, together=True))
+    pod = worker(job(), PodRequest(IMAGE, 0, index=1, together=True))
     term = pod["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     wanted = term[0]["labelSelector"]["matchLabels"]
     assert wanted == {"nerfops.dev/dataset-claim": "photos"}

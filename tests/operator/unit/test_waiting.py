@@ -58,7 +58,7 @@ CASES: dict[str, tuple[Pod, dict[str, Any], str, list[str]]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_obstacle(name: str) -> None:
     stopped, sections, reason, words = CASES[name]
-    found = waiting.explain(spec(**sections), observed(), [running(1), stopped], NOW)
+    found = waiting.explain(job(), spec(**sections), observed(), [running(1), stopped], NOW)
     assert found is not None
     assert found.reason == reason
     for text in words:
@@ -77,7 +77,7 @@ PATIENT: dict[str, Pod] = {
 
 @pytest.mark.parametrize("name", PATIENT)
 def test_no_obstacle(name: str) -> None:
-    assert waiting.explain(spec(), observed(), [PATIENT[name]], NOW) is None
+    assert waiting.explain(job(), spec(), observed(), [PATIENT[name]], NOW) is None
 
 
 def test_pull_messages_do_not_alternate_with_the_kubelet() -> None:
@@ -88,7 +88,7 @@ def test_pull_messages_do_not_alternate_with_the_kubelet() -> None:
             f'Back-off pulling image "{IMAGE}": ErrImagePull: {IMAGE}: not found',
         ),
     )
-    found = {waiting.explain(spec(), observed(), [pulling(*text)], NOW) for text in texts}
+    found = {waiting.explain(job(), spec(), observed(), [pulling(*text)], NOW) for text in texts}
     assert len(found) == 1
 
 
@@ -98,14 +98,14 @@ def test_pull_messages_do_not_alternate_with_the_kubelet() -> None:
 def test_a_claim_that_gets_no_volume(words: str | None) -> None:
     stopped = pod(created=at(-21), unschedulable=words)
     pending = {"photos": claim(phase="Pending")}
-    found = waiting.explain(spec(), observed(claims=pending), [stopped], NOW)
+    found = waiting.explain(job(), spec(), observed(claims=pending), [stopped], NOW)
     assert found is not None and found.reason == reasons.CLAIM_PENDING
     assert "'photos' (storage class 'shared') is still Pending" in found.message
 
 
 def test_one_node_for_all_is_explained() -> None:
     once = observed(claims={"photos": claim("photos", "ReadWriteOnce")})
-    found = waiting.explain(spec(), once, [pod(unschedulable="no room")], NOW)
+    found = waiting.explain(job(), spec(), once, [pod(unschedulable="no room")], NOW)
     assert found is not None
     assert "'photos' is ReadWriteOnce, so all workers must share one node" in found.message
 
@@ -141,8 +141,8 @@ def test_missing_claims_name_the_field() -> None:
 )
 def test_access_modes(modes: list[str], together: bool, read_only: bool) -> None:
     there = claims_of(claim("photos", *modes))
-    assert claims.together(spec(), there) is together
-    assert claims.read_only(spec(), there) is read_only
+    assert claims.together(job(), spec(), there) is together
+    assert claims.read_only(job(), spec(), there) is read_only
 
 
 def test_patience_ends_at_a_known_moment() -> None:

@@ -1,0 +1,112 @@
+"""A pass while a job finds poses, or exports its scene: one pod, replaced until it has finished."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from nerf_contract import names, reasons
+from nerf_contract.v1alpha1 import NeRFJobSpec, StageStatus
+from nerf_operator.core import (
+    children,
+    claims,
+    farewell,
+    progress,
+    replacement,
+    stage_pods,
+    waiting,
+)
+from nerf_operator.core.actions import Create, Delete, Event, Object
+from nerf_operator.core.image import Image
+from nerf_operator.core.observed import Job, Observed
+from nerf_operator.core.pod import PodRequest
+from nerf_operator.core.replacement import Slot
+from nerf_operator.core.stages import Stages
+from nerf_operator.core.step import Step
+from nerf_operator.core.waiting import Waiting
+
+
+@dataclass(frozen=True)
+class _Kind:
+    component: str
+    make: Callable[[Job, PodRequest], Object]
+    starting: Waiting
+
+
+_KINDS = {
+    "poses": _Kind(
+        names.COMPONENT_POSES,
+        stage_pods.poses,
+        Waiting(reasons.PREPARING, "The photos are read and the poses of their cameras found."),
+    ),
+    "export": _Kind(
+        names.COMPONENT_EXPORT,
+        stage_pods.export,
+        Waiting(reasons.EXPORTING, "The training has finished; its outputs are being made."),
+    ),
+}
+
+
+def decide(
+    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
+) -> Step:
+    """Whether to make the pod of the stage, and what it is at."""
+    kind = _KINDS[at.current]
+    slot = replacement.decide(observed.of(kind.component), now)
+    alive = [slot.current] if slot.current is not None and slot.current.alive else []
+    ready = [pod for pod in alive if pod.ready and pod.ip]
+    left = farewell.left(observed, now)
+    return Step(
+        removals=(*_removals(observed, kind.component), *_farewells(observed, left)),
+        creations=tuple(_creations(job, spec, observed, chosen, at, slot)),
+        starting=kind.starting,
+        obstacle=waiting.explain(job, spec, observed, alive, now),
+        timers=(slot.wait, waiting.recheck_seconds(alive, now), left),
+        probe=ready[0].ip if ready else None,
+    )
+
+
+def _removals(observed: Observed, component: str) -> list[Delete]:
+    return children.delete(children.extra(observed.of(component)))
+
+
+def _farewells(observed: Observed, left: float | None) -> list[Delete]:
+    """Workers that have not ended, though the training has and they were given time."""
+    pods = [] if left is not None else farewell.of_training(observed)
+    return children.delete(pod for pod in pods if pod.component != names.COMPONENT_POSES)
+
+
+def _creations(
+    job: Job, spec: NeRFJobSpec, observed: Observed, chosen: Image, at: Stages, slot: Slot
+) -> list[Create]:
+    if slot.start is None:
+        return []
+    kind = _KINDS[at.current]
+    request = PodRequest(
+        image=chosen.run,
+        attempt=slot.start,
+        component=kind.component,
+        failures=slot.failures,
+        together=claims.together(job, spec, observed),
+        read_only_claim=claims.read_only(job, spec, observed),
+        poses=at.dataset.poses if at.dataset else None,
+    )
+    return [Create(kind.make(job, request), _again(at, slot))]
+
+
+def _again(at: Stages, slot: Slot) -> Event | None:
+    if slot.why is None:
+        return None
+    return Event("StageRestarted", f"The {at.current} stage starts again: {slot.why}.", True)
+
+
+def summarize(observed: Observed, at: Stages) -> StageStatus | None:
+    """What the stage tells of itself; None while the job trains, or before it has told."""
+    told = observed.stage_progress
+    if told is None or told.stage != at.current:
+        return None
+    return StageStatus(
+        name=told.stage,
+        activity=told.activity,
+        percent=max(0, min(100, int(100 * told.done))),
+        eta=None if told.eta_seconds is None else progress.duration(told.eta_seconds),
+    )

@@ -1,0 +1,89 @@
+"""The pods of the stages before and after the training, and the viewer's."""
+
+from nerf_contract import names
+from nerf_contract.v1alpha1 import NeRFJobSpec, ResourceSpec
+from nerf_operator.core import pod, render
+from nerf_operator.core.actions import Object
+from nerf_operator.core.observed import Job
+from nerf_operator.core.pod import Mounts, PodRequest
+
+
+def poses(job: Job, request: PodRequest) -> Object:
+    """The pod that fetches the photos and finds their cameras, on CPUs."""
+    assert job.spec is not None
+    mounts = Mounts(dataset_writable=not request.read_only_claim)
+    body = pod.with_data(job, job.spec, request)
+    container = _stage(job, request, "nerf_trainer.prepare")
+    container["resources"] = _resources(job.spec.poses.resources)
+    return _filled(body, job, job.spec, request, container, mounts)
+
+
+def export(job: Job, request: PodRequest) -> Object:
+    """The pod that makes the outputs, on a node like the workers'."""
+    assert job.spec is not None
+    body = pod.with_data(job, job.spec, request)
+    container = _stage(job, request, "nerf_trainer.export")
+    container["resources"] = pod.gpu_resources(job.spec)
+    if job.spec.workers.gpus_per_worker:
+        body["spec"]["tolerations"].append(pod.GPU_TOLERATION)
+    if job.spec.viewer.enabled:
+        pod.prefer_node_of(render.viewer_selector(job), body)
+    return _filled(body, job, job.spec, request, container, Mounts(checkpoint_writable=True))
+
+
+def viewer(job: Job, request: PodRequest, beside_writer: bool) -> Object:
+    """The pod that shows the scene: it can change nothing. The cluster restarts it.
+
+    beside_writer: the checkpoint volume can only be mounted where the writer runs.
+    """
+    assert job.spec is not None
+    body = pod.with_data(job, job.spec, request)
+    body["spec"]["restartPolicy"] = "Always"
+    if beside_writer:
+        pod.require_node_of(render.writer_selector(job), body)
+    container = pod.container(request, _command("nerf_trainer.viewer"), _viewer_env(job))
+    container |= {
+        "ports": [{"name": "http", "containerPort": names.VIEWER_PORT}],
+        "readinessProbe": pod.readiness("/healthz", names.VIEWER_PORT),
+        "resources": _resources(job.spec.viewer.resources),
+    }
+    return _filled(body, job, job.spec, request, container, Mounts(checkpoint_writable=False))
+
+
+def _command(module: str) -> list[str]:
+    return ["python3", "-m", module, *pod.CONFIG_FLAG]
+
+
+def _stage(job: Job, request: PodRequest, module: str) -> Object:
+    env = [*pod.identity_env(job), *pod.data_env()]
+    return pod.container(request, _command(module), env) | {
+        "ports": [{"name": "http", "containerPort": names.TRAINER_HTTP_PORT}],
+        "readinessProbe": pod.readiness("/healthz", names.TRAINER_HTTP_PORT),
+    }
+
+
+def _viewer_env(job: Job) -> list[Object]:
+    key = {"name": render.viewer_name(job.name), "key": names.VIEWER_TOKEN}
+    token = {"name": names.ENV_VIEWER_TOKEN, "valueFrom": {"secretKeyRef": key}}
+    return [*pod.identity_env(job), *pod.data_env(), token]
+
+
+def _resources(spec: ResourceSpec) -> Object:
+    given = spec.model_dump(by_alias=True, exclude_none=True)
+    return {kind: amounts for kind, amounts in given.items() if amounts}
+
+
+def _filled(
+    body: Object,
+    job: Job,
+    spec: NeRFJobSpec,
+    request: PodRequest,
+    container: Object,
+    mounts: Mounts,
+) -> Object:
+    container["volumeMounts"] = pod.volume_mounts(job, spec, mounts)
+    body["spec"] |= {
+        "containers": [container],
+        "volumes": pod.volumes(job, spec, request, mounts),
+    }
+    return body

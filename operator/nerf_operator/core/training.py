@@ -1,0 +1,61 @@
+"""A pass while a job trains: the places of its workers."""
+
+from datetime import datetime
+
+from nerf_contract import reasons
+from nerf_contract.v1alpha1 import NeRFJobSpec
+from nerf_operator.core import children, farewell, waiting
+from nerf_operator.core.children import Places
+from nerf_operator.core.image import Image
+from nerf_operator.core.observed import Job, Observed, Pod
+from nerf_operator.core.replacement import Slot
+from nerf_operator.core.stages import Stages
+from nerf_operator.core.step import Step
+from nerf_operator.core.waiting import Waiting
+
+
+def decide(
+    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
+) -> Step:
+    """Which workers to make and remove, and whether those that are there train."""
+    places = children.places(spec, observed, now)
+    current = places.current()
+    leaving = [pod for pod in current if farewell.just_finished(pod, now)]
+    alive = [pod for pod in current if pod.alive]
+    timers = [places.wait_seconds(), waiting.recheck_seconds(alive, now)]
+    poses = at.dataset.poses if at.dataset else None
+    return Step(
+        removals=tuple(children.removals(spec, observed)),
+        creations=tuple(children.creations(job, spec, observed, places, chosen.run, poses)),
+        starting=_starting(places),
+        obstacle=waiting.explain(job, spec, observed, current, now),
+        timers=(*timers, *(farewell.pod_left(pod, now) for pod in leaving)),
+        probe=_probe(alive),
+        ready=sum(1 for pod in alive if pod.ready) + len(leaving),
+        alive=len(alive),
+    )
+
+
+def _starting(places: Places) -> Waiting:
+    """Why workers are not ready yet, when nothing is wrong."""
+    slots = places.workers
+    behind = {index: slot for index, slot in slots.items() if not _is_ready(slot)}
+    again = [(index, slot.why) for index, slot in behind.items() if slot.why]
+    if again:
+        text = "; ".join(f"worker {index} starts again: {why}" for index, why in again[:3])
+        return Waiting(reasons.RESTARTING_WORKERS, f"{text[:1].upper()}{text[1:]}.")
+    if any(slot.current is not None and slot.current.node for slot in behind.values()):
+        return Waiting(
+            reasons.PODS_STARTING, "Workers pull their image, load the photos and warm up."
+        )
+    return Waiting(reasons.PODS_PENDING, "Worker pods wait for their nodes.")
+
+
+def _is_ready(slot: Slot) -> bool:
+    return slot.current is not None and (slot.current.ready or slot.current.phase == "Succeeded")
+
+
+def _probe(alive: list[Pod]) -> str | None:
+    """Address of the lowest worker that answers."""
+    ready = [pod for pod in alive if pod.ready and pod.ip and pod.index is not None]
+    return min(ready, key=lambda pod: pod.index or 0).ip if ready else None
