@@ -40,7 +40,7 @@ AT_ONCE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown field": ({"training": {"stepz": 5}}, ["unknown field", "stepz"]),
     "path that climbs": ({"path": "../other"}, ["dataset.path"]),
     "wrong type": ({"training": {"steps": "many"}}, ["spec.training.steps", "integer"]),
-    "unknown format": ({"dataset": {"format": "colmap"}}, ["spec.dataset.format"]),
+    "unknown format": ({"dataset": {"format": "mp4"}}, ["spec.dataset.format"]),
     "uneven shards": ({"training": {"raysPerBatch": 102}}, ["raysPerBatch", "shards"]),
 }
 

@@ -62,12 +62,19 @@ make_venv() {
   touch "$1/complete"
 }
 
+# The checkout's `kubectl nerf`; kubectl finds its plugins by their names on the PATH.
+install_plugin() {
+  printf '#!%s/bin/python\nfrom nerf_cli.app import main\n\nmain()\n' "$1" >"$1/bin/kubectl-nerf"
+  chmod +x "$1/bin/kubectl-nerf"
+}
+
 check_python
 venv=$(venv_path)
 if [[ ${1:-} != --print-venv ]]; then
   install_packages
   mkdir -p "$cache"
   [[ -e $venv/complete ]] || make_venv "$venv"
+  install_plugin "$venv"
 elif [[ ! -e $venv/complete ]]; then
   say "the virtual environment is missing: run tools/setup/setup.sh"
   exit 1

@@ -32,7 +32,7 @@ def photos(storage_class: str, mode: str, name: str = PHOTOS) -> list[Object]:
 def nerf_job(name: str, claim: str = PHOTOS, path: str = "demo", **sections: Any) -> Object:
     """A tiny job: 2 workers, no compilation; keyword arguments update its sections."""
     spec: Object = {
-        "dataset": {"claimName": claim, "path": path},
+        "dataset": {"claimName": claim, "path": path, "format": "nerfstudio"},
         "model": {"levels": 6, "log2TableSize": 13, "finestResolution": 96, "hiddenWidth": 16},
         "training": {
             **{"steps": 200, "raysPerBatch": 256, "shards": 4, "samplesPerRay": 32},

@@ -10,6 +10,7 @@ from operator_support.builders import IMAGE, job
 
 from nerf_contract import names
 from nerf_contract.training import TrainerConfig
+from nerf_operator.core import stage_pods
 from nerf_operator.core.pod import PodRequest, claim_label
 from nerf_operator.core.training_pods import coordinator, worker
 
@@ -21,6 +22,10 @@ def rendered(index: int | None, **sections: Any) -> dict[str, Any]:
         request = PodRequest(IMAGE, attempt=0, component=names.COMPONENT_COORDINATOR)
         return coordinator(job(**sections), request)
     return worker(job(**sections), PodRequest(IMAGE, attempt=0, index=index))
+
+
+def staged(component: str, **fields: Any) -> PodRequest:
+    return PodRequest(IMAGE, attempt=0, component=component, **fields)
 
 
 #: file -> the pod in it
@@ -36,6 +41,14 @@ PODS = {
         training={"shards": 8},
     ),
     "coordinator.json": rendered(None, workers={"replicas": 1, "min": 1, "max": 2}),
+    "poses.json": stage_pods.poses(job(), staged(names.COMPONENT_POSES)),
+    "export-gpu.json": stage_pods.export(
+        job(workers={"replicas": 1, "gpusPerWorker": 1}, viewer={"enabled": True}),
+        staged(names.COMPONENT_EXPORT),
+    ),
+    "viewer.json": stage_pods.viewer(
+        job(), staged(names.COMPONENT_VIEWER, together=True), beside_writer=True
+    ),
 }
 
 
