@@ -1,0 +1,81 @@
+"""Fetching a file whose SHA-256 is known. A download that was cut off goes on where it was."""
+
+import hashlib
+import http.client
+from collections.abc import Callable
+from pathlib import Path
+
+from nerf_contract.dataset import ArchiveConfig
+from nerf_trainer.archive.web import Web, invalid, unreachable
+
+CHUNK = 1 << 20
+Tell = Callable[[str, float], None]  # (activity, share of it in [0, 1]) -> None
+
+
+def download(config: ArchiveConfig, file: Path, web: Web, tell: Tell) -> None:
+    """Have the archive in `file`. Raises TrainerFailure, and OSError of the volume."""
+    if not (file.exists() and sha256(file) == config.sha256):
+        _fetch(config, file, web, tell)
+        found = sha256(file)
+        if found != config.sha256:
+            file.unlink()
+            raise invalid(
+                f"the file at the url has the SHA-256 {found}, not {config.sha256}. Correct "
+                "dataset.archive.sha256 if the file is the right one"
+            )
+
+
+def _fetch(config: ArchiveConfig, file: Path, web: Web, tell: Tell) -> None:
+    start = file.stat().st_size if file.exists() else 0
+    with web.get(config.url, {"Range": f"bytes={start}-"} if start else {}) as answer:
+        if start and answer.status == 416:
+            return  # Nothing is left to send, or the file there is another one.
+        if answer.status != 206:
+            start = 0
+        total = start + int(answer.headers.get("Content-Length") or 0)
+        limit = config.max_gigabytes * 10**9
+        if total > limit:
+            raise _too_large(config)
+        with file.open("r+b" if start else "wb") as out:
+            out.seek(start)
+            _copy(answer, out.write, start, total, limit, config, tell)
+
+
+def _copy(
+    answer: http.client.HTTPResponse,
+    write: Callable[[bytes], int],
+    start: int,
+    total: int,
+    limit: int,
+    config: ArchiveConfig,
+    tell: Tell,
+) -> None:
+    done = start
+    while chunk := _read(answer):
+        done += len(chunk)
+        if done > limit:
+            raise _too_large(config)
+        write(chunk)
+        tell("fetching", min(1.0, done / total) if total > start else 0.0)
+    if total > start and done < total:
+        raise unreachable(f"the connection ended after {done} of {total} bytes")
+
+
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    try:
+        return answer.read(CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise unreachable(f"the connection broke ({error or type(error).__name__})") from error
+
+
+def _too_large(config: ArchiveConfig) -> Exception:
+    return invalid(
+        f"the file has more than {config.max_gigabytes} GB. Raise dataset.archive.maxGigabytes if "
+        "it is the right one"
+    )
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()

@@ -1,0 +1,139 @@
+"""HTTPS from public addresses only: what a job fetches must not reach into the cluster's network.
+
+A host is looked up once, and the connection goes to the address that was checked, so that a name
+which is answered differently the next time gains nothing.
+"""
+
+import http.client
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from nerf_contract.reasons import ARCHIVE_INVALID, ARCHIVE_UNREACHABLE
+from nerf_trainer.failures import TrainerFailure
+
+TIMEOUT_SECONDS = 30
+MAX_REDIRECTS = 5
+#: Answers that another try will not change.
+FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """All addresses of a host. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the Internet: not to this machine, cluster or link."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
+    teredo = getattr(ip, "teredo", None)
+    hidden = [part for part in (inner, *(teredo or ())) if part is not None]
+    return all(part.is_global and not part.is_multicast for part in (ip, *hidden))
+
+
+def connect(address: str, port: int) -> socket.socket:
+    """A TCP connection."""
+    return socket.create_connection((address, port), timeout=TIMEOUT_SECONDS)
+
+
+@dataclass(frozen=True)
+class Web:
+    """How the web is reached. Only tests use another one."""
+
+    resolve: Callable[[str, int], list[str]] = resolve
+    allowed: Callable[[str], bool] = is_public
+    connect: Callable[[str, int], socket.socket] = connect
+    trust: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+
+    def get(self, url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+        """Follow redirects to an answer of 200, 206 or 416.
+
+        Raises TrainerFailure: ArchiveInvalid where another try will not help, else
+        ArchiveUnreachable.
+        """
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = self._ask(_checked(url), headers)
+            if answer.status not in REDIRECTS:
+                return _usable(url, answer)
+            url = urljoin(url, answer.headers.get("Location", ""))
+            answer.close()
+        raise invalid(f"more than {MAX_REDIRECTS} redirects follow one another")
+
+    def _ask(self, url: SplitResult, headers: dict[str, str]) -> http.client.HTTPResponse:
+        host, port = url.hostname or "", url.port or 443
+        path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        try:
+            connection = _Connection(host, port, self._address(host, port), self)
+            connection.request("GET", path, headers={"User-Agent": "nerf-operator"} | headers)
+            return connection.getresponse()
+        except ssl.SSLCertVerificationError as error:
+            raise invalid(
+                f"the certificate of {host} is not trusted ({error.verify_message})"
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise unreachable(
+                f"{host} does not answer ({error or type(error).__name__})"
+            ) from error
+
+    def _address(self, host: str, port: int) -> str:
+        """The first address of a host, all of whose addresses are allowed."""
+        try:
+            found = self.resolve(host, port)
+        except OSError as error:
+            raise unreachable(f"the name {host} is not known ({error.strerror})") from error
+        private = [address for address in found if not self.allowed(address)]
+        if private:
+            raise invalid(
+                f"{host} is {private[0]}, which is not a public address. Put the photos on a "
+                "PersistentVolumeClaim, and name it as dataset.claimName"
+            )
+        return found[0]
+
+
+class _Connection(http.client.HTTPSConnection):
+    """A connection to one address, whose certificate must be that of the host's name."""
+
+    def __init__(self, host: str, port: int, address: str, web: Web) -> None:
+        super().__init__(host, port, timeout=TIMEOUT_SECONDS)
+        self._address = address
+        self._web = web
+
+    def connect(self) -> None:
+        """Connect to the address that was checked."""
+        plain = self._web.connect(self._address, self.port)
+        self.sock = self._web.trust.wrap_socket(plain, server_hostname=self.host)
+
+
+def _checked(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        raise invalid(f"{url[:200]} is not an address") from None
+    if parts.scheme != "https" or not parts.hostname or parts.username or not port_is_valid:
+        raise invalid(f"it leads to {url[:200]}, and only https is fetched")
+    return parts
+
+
+def _usable(url: str, answer: http.client.HTTPResponse) -> http.client.HTTPResponse:
+    if answer.status in (200, 206, 416):
+        return answer
+    answer.close()
+    told = f"{urlsplit(url).hostname} answers {answer.status} {answer.reason}"
+    raise invalid(told) if answer.status in FINAL else unreachable(told)
+
+
+def invalid(why: str) -> TrainerFailure:
+    """The archive can never be used."""
+    return TrainerFailure(ARCHIVE_INVALID, f"dataset.archive: {why}.")
+
+
+def unreachable(why: str) -> TrainerFailure:
+    """The archive could not be fetched now."""
+    return TrainerFailure(ARCHIVE_UNREACHABLE, f"dataset.archive: {why}. It is tried again.")
