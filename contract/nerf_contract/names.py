@@ -81,6 +81,8 @@ VIEWER_PORT: Final = 8080
 
 #: Poses that were found for plain photos: a folder each, named by the hash of its inputs.
 POSES_DIR: Final = ".nerf/poses"
+#: There while `kubectl nerf` copies photos into the folder.
+UPLOADING_MARKER: Final = ".nerf/uploading"
 #: There while files are still being copied to the folder: what reads it waits.
 UPLOADING_MARKER: Final = ".nerf/uploading"
 

@@ -16,7 +16,7 @@ class VideoOutput(Model):
         "of it, for photos from one side; `cameras` flies through the training cameras.",
     )
     seconds: float = Field(default=6, gt=0, le=600, description="Length of the video.")
-    frames_per_second: int = Field(default=24, ge=1, le=120, description="Frames in a second.")
+    frames_per_second: int = Field(default=12, ge=1, le=120, description="Frames in a second.")
     width: int = Field(
         default=480,
         ge=16,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nerf_contract.reasons import DATASET_INVALID
-from nerf_contract.training import DatasetConfig
+from nerf_contract.training import PreparedDataset
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.scenes import Background, Scene, load_scene
 
@@ -150,8 +150,8 @@ def rewrite(folder: Path, change: Callable[[Document], object]) -> None:
 
 
 def load(folder: Path, background: Background = "white", **fields: Any) -> Scene:
-    """Load a dataset; fields: of its DatasetConfig."""
-    return load_scene(DatasetConfig(**fields), folder, background)
+    """Load a dataset; fields: of its PreparedDataset."""
+    return load_scene(PreparedDataset(**fields), folder, background)
 
 
 def refusal(folder: Path, **fields: Any) -> str:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from nerf_contract.training import DatasetConfig, TrainerConfig
+from nerf_contract.training import PreparedDataset, TrainerConfig
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.evaluate import psnr
-from nerf_trainer.scenes import load_scene
+from nerf_trainer.scenes import Scene, load_scene
 from nerf_trainer.trainer import Trainer
 
 ALONE = Generation(number=1, rank=0, world_size=1, source=0, writer=0)
@@ -21,6 +21,12 @@ MODELS = {
 
 def create(folder: Path, name: str, device: str = "cpu", **training: object) -> Trainer:
     """A trainer of the scene in `folder` with small settings, not compiled unless told."""
+    background = training.get("background", "white")
+    return create_for(load_scene(PreparedDataset(), folder, background), name, device, **training)
+
+
+def create_for(scene: Scene, name: str, device: str = "cpu", **training: object) -> Trainer:
+    """The same, of a scene that was read."""
     config = TrainerConfig.model_validate(
         {
             "model": {**MODELS[name], "background": training.pop("background", "white")},
@@ -31,7 +37,6 @@ def create(folder: Path, name: str, device: str = "cpu", **training: object) -> 
         }
     )
     torch.set_num_threads(config.training.threads)
-    scene = load_scene(DatasetConfig(), folder, config.model.background)
     return Trainer(config, scene, torch.device(device))
 
 

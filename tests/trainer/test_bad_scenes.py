@@ -201,8 +201,8 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_transforms(tmp_path: Path) -> None:
-    (tmp_path / "photo.jpg").touch()
-    assert "holds no transforms.json or transforms_train.json" in refusal(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    assert "holds no transforms.json or transforms_train.json or" in refusal(tmp_path)
 
 
 def test_a_folder_of_the_other_format(tmp_path: Path) -> None:

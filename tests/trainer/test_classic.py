@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 import slow_nerf  # noqa: E402
 from scene_files import blender_scene  # noqa: E402
 
-from nerf_contract.training import DatasetConfig, TrainerConfig  # noqa: E402
+from nerf_contract.training import PreparedDataset, TrainerConfig  # noqa: E402
 from nerf_trainer.elastic.interface import Generation  # noqa: E402
 from nerf_trainer.fields.classic import ClassicNetwork  # noqa: E402
 from nerf_trainer.fields.frequency import FrequencyEncoding  # noqa: E402
@@ -66,7 +66,7 @@ def test_the_raw_output_is_that_of_the_slow_network() -> None:
 def test_training_follows_the_slow_reference_over_200_steps(tmp_path) -> None:
     config = TrainerConfig.model_validate(CONFIG)
     torch.set_num_threads(1)
-    scene = load_scene(DatasetConfig(), blender_scene(tmp_path), config.model.background)
+    scene = load_scene(PreparedDataset(), blender_scene(tmp_path), config.model.background)
     trainer = Trainer(config, scene, torch.device("cpu"))
     coarse, fine = ({}, {})
     for name, parameter in trainer.state.model.named_parameters():

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scene_files import blender_scene, load, nerfstudio_document, nerfstudio_scene, rewrite
 
-from nerf_contract.training import DatasetConfig
+from nerf_contract.training import PreparedDataset
 from nerf_trainer.scenes import load_scene
 from nerf_trainer.scenes.shrink import averaged, shrink
 
@@ -79,7 +79,7 @@ def test_waits_for_a_dataset_that_is_being_uploaded(tmp_path: Path) -> None:
         if len(sleeps) == 2:
             nerfstudio_scene(tmp_path)
 
-    scene = load_scene(DatasetConfig(wait_seconds=60), tmp_path, "white", sleep=upload)
+    scene = load_scene(PreparedDataset(wait_seconds=60), tmp_path, "white", sleep=upload)
     assert len(scene.train) == 3
     assert len(sleeps) == 2
 

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from scene_files import blender_scene  # noqa: E402
 
-from nerf_contract.training import DatasetConfig, TrainerConfig  # noqa: E402
+from nerf_contract.training import PreparedDataset, TrainerConfig  # noqa: E402
 from nerf_trainer.checkpoint import CheckpointStore  # noqa: E402
 from nerf_trainer.elastic.interface import Generation  # noqa: E402
 from nerf_trainer.evaluate import evaluate, psnr  # noqa: E402
@@ -46,7 +46,7 @@ def small_trainer(folder: Path, **training: object) -> Trainer:
         SMALL | {"training": {**SMALL["training"], **training}}  # type: ignore[dict-item]
     )
     torch.set_num_threads(1)
-    return Trainer(config, load_scene(DatasetConfig(), folder, "white"), CPU)
+    return Trainer(config, load_scene(PreparedDataset(), folder, "white"), CPU)
 
 
 def train(trainer: Trainer, steps: int) -> list[float]:

@@ -16,9 +16,11 @@ log = logging.getLogger(__name__)
 
 #: Fields that may change between two runs that share checkpoints.
 _FREE = {
-    "dataset": {"wait_seconds"},
+    "dataset": {"wait_seconds": True, "archive": {"url", "max_gigabytes"}},
+    "poses": True,
     "training": {"steps", "eval_every", "target_psnr", "threads", "device", "compile"},
     "checkpoint": True,
+    "outputs": True,
 }
 
 

@@ -3,26 +3,122 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from nerf_contract.training import DatasetConfig
-from nerf_trainer.scenes import blender, nerfstudio
-from nerf_trainer.scenes.images import common_size, load_views
-from nerf_trainer.scenes.types import Background, Scene, Views, invalid
+import numpy as np
 
-__all__ = ["Background", "Scene", "Views", "load_scene"]
+from nerf_contract import names
+from nerf_contract.training import PreparedDataset
+from nerf_trainer.scenes import blender, colmap, nerfstudio, photos
+from nerf_trainer.scenes.images import common_size, factor, intrinsics_of, load_views
+from nerf_trainer.scenes.listing import has_photos
+from nerf_trainer.scenes.types import Background, Cameras, Photo, Scene, Views, invalid
+
+__all__ = [
+    "Background",
+    "Cameras",
+    "Scene",
+    "Views",
+    "find_format",
+    "load_cameras",
+    "load_scene",
+    "wait_for_dataset",
+]
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+Split = tuple[list[Photo], list[Photo]]  # to train on, held out
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A format. there: whether a folder has it. needs: what it would have to hold."""
+
+    read: Callable[[Path, PreparedDataset], Split]
+    there: Callable[[Path], bool]
+    needs: str
+
+
+#: By name, in the order in which they are looked for.
 READERS = {
-    "nerfstudio": (nerfstudio.TRANSFORMS, nerfstudio.read_split),
-    "blender": (blender.TRAIN, blender.read_split),
+    "nerfstudio": Reader(
+        nerfstudio.read_split,
+        lambda folder: (folder / nerfstudio.TRANSFORMS).exists(),
+        nerfstudio.TRANSFORMS,
+    ),
+    "blender": Reader(
+        blender.read_split, lambda folder: (folder / blender.TRAIN).exists(), blender.TRAIN
+    ),
+    "colmap": Reader(
+        colmap.read_split,
+        lambda folder: bool(colmap.find_models(folder)),
+        "sparse/ with cameras, images and points3D",
+    ),
+    "photos": Reader(photos.read_split, has_photos, "photos"),
 }
 
 
+def find_format(folder: Path, wanted: str) -> str | None:
+    """The name of the format of a dataset, or None where nothing of what is wanted is there.
+
+    Raises TrainerFailure (DatasetInvalid) where the folder cannot be looked into.
+    """
+    if not folder.is_dir():
+        return None
+    try:
+        for name, reader in READERS.items():
+            if wanted in ("auto", name) and reader.there(folder):
+                return name
+    except PermissionError as error:
+        raise invalid(f"The folder {folder} is not readable: chmod a+rx it.") from error
+    return None
+
+
+def expect_format(folder: Path, wanted: str) -> str:
+    """The same; raises TrainerFailure (DatasetInvalid) that says what is missing."""
+    found = find_format(folder, wanted)
+    if found is not None:
+        return found
+    if not folder.exists():
+        raise invalid(
+            f"The folder {folder} is missing. Check dataset.path, or put the photos there."
+        )
+    if not folder.is_dir():
+        raise invalid(f"{folder} is not a folder. Let dataset.path name a folder.")
+    if not any(folder.iterdir()):
+        raise invalid(f"The folder {folder} is empty. Put the photos there.")
+    expected = " or ".join(r.needs for name, r in READERS.items() if wanted in ("auto", name))
+    raise invalid(
+        f"{folder} holds no {expected}. Put them there, or correct dataset.path and dataset.format."
+    )
+
+
+def wait_for_dataset(
+    folder: Path, config: PreparedDataset, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Give an upload under way time to finish: `config.wait_seconds` at most.
+
+    Of a dataset with poses, the file that tells its format comes last; `kubectl nerf upload` leaves
+    a marker beside photos while it copies.
+    """
+    for i in range(int(config.wait_seconds / POLL_SECONDS)):
+        uploading = (folder / names.UPLOADING_MARKER).exists()
+        if not uploading and find_format(folder, config.format) is not None:
+            return
+        if i == 0:
+            log.info("waiting up to %d s for the dataset in %s", config.wait_seconds, folder)
+        sleep(POLL_SECONDS)
+
+
+def read_split(folder: Path, config: PreparedDataset) -> Split:
+    """The photos of a dataset, without their pixels."""
+    return READERS[expect_format(folder, config.format)].read(folder, config)
+
+
 def load_scene(
-    config: DatasetConfig,
+    config: PreparedDataset,
     root: Path,
     background: Background,
     sleep: Callable[[float], None] = time.sleep,
@@ -34,51 +130,36 @@ def load_scene(
     Raises TrainerFailure (DatasetInvalid) that names the file and says what to do.
     """
     folder = root / config.path
-    _wait(folder, config, sleep)
-    train, held_out = READERS[_format(folder, config.format)][1](folder, config.holdout_every)
-    sizes = [common_size(photos, config.downscale) for photos in (train, held_out)]
+    wait_for_dataset(folder, config, sleep)
+    train, held_out = read_split(folder, config)
+    sizes = [common_size(part) for part in (train, held_out)]
+    by = factor(sizes, len(train) + len(held_out), config.downscale)
     judged_on: Background = "white" if background == "random" else background
     scene = Scene(
-        train=load_views(train, sizes[0], config.downscale, background),
-        held_out=load_views(held_out, sizes[1], config.downscale, judged_on),
+        train=load_views(train, sizes[0], by, background),
+        held_out=load_views(held_out, sizes[1], by, judged_on),
     )
     height, width = scene.train.images.shape[1:3]
     log.info(
-        "%s: %d photos to train on, %d held out, %dx%d pixels",
-        *(folder, len(train), len(held_out), width, height),
+        "%s: %d photos to train on, %d held out, %dx%d pixels (shrunk by %d)",
+        *(folder, len(train), len(held_out), width, height, by),
     )
     return scene
 
 
-def _wait(folder: Path, config: DatasetConfig, sleep: Callable[[float], None]) -> None:
-    """Give an upload under way time to finish: its transforms file comes last."""
-    polls = int(config.wait_seconds / POLL_SECONDS)
-    for i in range(polls):
-        if any((folder / name).exists() for name, _ in READERS.values()):
-            return
-        if i == 0:
-            log.info("waiting up to %d s for the dataset in %s", config.wait_seconds, folder)
-        sleep(POLL_SECONDS)
+def load_cameras(config: PreparedDataset, root: Path) -> Cameras:
+    """The cameras that are trained on, by the headers of their photos alone.
 
-
-def _format(folder: Path, wanted: str) -> str:
-    try:
-        present = {path.name for path in folder.iterdir()}
-    except FileNotFoundError as error:
-        raise invalid(
-            f"The folder {folder} is missing. Check dataset.path, or put the photos there."
-        ) from error
-    except NotADirectoryError as error:
-        raise invalid(f"{folder} is not a folder. Let dataset.path name a folder.") from error
-    except PermissionError as error:
-        raise invalid(f"The folder {folder} is not readable: chmod a+rx it.") from error
-    if not present:
-        raise invalid(f"The folder {folder} is empty. Put the photos and their poses there.")
-    for name, (file, _) in READERS.items():
-        if file in present and wanted in ("auto", name):
-            return name
-    expected = " or ".join(f for n, (f, _) in READERS.items() if wanted in ("auto", n))
-    raise invalid(
-        f"{folder} holds no {expected}. Put the file there, or correct dataset.path and "
-        "dataset.format."
+    Raises TrainerFailure (DatasetInvalid).
+    """
+    train, held_out = read_split(root / config.path, config)
+    sizes = [common_size(part) for part in (train, held_out)]
+    by = factor(sizes, len(train) + len(held_out), config.downscale)
+    width, height = sizes[0]
+    return Cameras(
+        poses=np.stack([photo.pose for photo in train]),
+        intrinsics=np.stack([intrinsics_of(photo, width, height, by) for photo in train]),
+        names=tuple(photo.name for photo in train),
+        width=width // by,
+        height=height // by,
     )

@@ -1,5 +1,6 @@
 """Reading photos into one array: flattened on the background, shrunk, and kept as uint8."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,12 +14,16 @@ from nerf_trainer.scenes.types import Background, Photo, Views, invalid
 
 Pixels = NDArray[np.uint8]
 
+#: Photos are shrunk by themselves until they are no longer than this, and no more in all.
+LONGEST_EDGE = 1600
+MOST_PIXELS = 200_000_000
+
 
 def load_views(
     photos: Sequence[Photo], size: tuple[int, int], downscale: int, background: Background
 ) -> Views:
     """Read photos of one size, see `common_size`. `Views` tells what the background changes."""
-    intrinsics = np.stack([_intrinsics(photo, *size, downscale) for photo in photos])
+    intrinsics = np.stack([intrinsics_of(photo, *size, downscale) for photo in photos])
     usable = usable_pixels(photos, intrinsics, size, downscale)
     images, alpha = _read(photos, size, downscale, background)
     lenses = [photo.lens for photo in photos]
@@ -33,9 +38,9 @@ def load_views(
     )
 
 
-def common_size(photos: Sequence[Photo], downscale: int) -> tuple[int, int]:
+def common_size(photos: Sequence[Photo]) -> tuple[int, int]:
     """Width and height of all files, by their headers: nothing is decoded to find a wrong one."""
-    sizes = in_parallel(lambda photo: image_size(photo.path), photos)
+    sizes = in_parallel(lambda photo: image_size(photo.path, photo.orientation), photos)
     first = sizes[0]
     for photo, size in zip(photos, sizes, strict=True):
         text = f"{photo.path} has {size[0]}x{size[1]} pixels"
@@ -49,15 +54,29 @@ def common_size(photos: Sequence[Photo], downscale: int) -> tuple[int, int]:
                 f"{text}, but its frame says w {photo.size[0]:g} and h {photo.size[1]:g}. Give "
                 "the intrinsics (w, h, fl_x, fl_y, cx, cy) of the photo as it is."
             )
-    if min(first) < downscale:
-        raise invalid(
-            f"{photos[0].path} has {first[0]}x{first[1]} pixels: too few for "
-            f"dataset.downscale {downscale}. Choose a smaller one."
-        )
     return first
 
 
-def _intrinsics(photo: Photo, width: int, height: int, factor: int) -> NDArray[np.float32]:
+def factor(sizes: Sequence[tuple[int, int]], photos: int, wanted: int | None) -> int:
+    """By how much the photos are shrunk: as wanted, or enough to be handled.
+
+    sizes: widths and heights that occur. photos: how many there are in all.
+    """
+    smallest = min(min(size) for size in sizes)
+    if wanted is not None and smallest < wanted:
+        raise invalid(
+            f"Photos of {sizes[0][0]}x{sizes[0][1]} pixels are too small for dataset.downscale "
+            f"{wanted}. Choose a smaller one."
+        )
+    return wanted or next(
+        by
+        for by in itertools.count(1)
+        if all(max(size) // by <= LONGEST_EDGE for size in sizes)
+        and photos * max((w // by) * (h // by) for w, h in sizes) <= MOST_PIXELS
+    )
+
+
+def intrinsics_of(photo: Photo, width: int, height: int, factor: int) -> NDArray[np.float32]:
     """fx, fy, cx, cy in pixels of the shrunk photo. width, height: of the file."""
     if photo.intrinsics is not None:
         return photo.intrinsics / np.float32(factor)
@@ -74,7 +93,8 @@ def _read(
     alpha = np.empty(shape, np.uint8) if background == "random" else None
 
     def read(i: int) -> bool:
-        pixels = averaged(premultiplied(photos[i].path), factor)
+        photo = photos[i]
+        pixels = averaged(premultiplied(photo.path, photo.orientation), factor)
         images[i] = pixels[..., :3]
         if background == "white":
             images[i] += 255 - pixels[..., 3:]

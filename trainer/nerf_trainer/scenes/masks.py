@@ -46,13 +46,13 @@ def _masked(photo: Photo, size: tuple[int, int], factor: int) -> Mask | None:
     """What the photo's mask leaves, (H, W)."""
     if photo.mask is None:
         return None
-    found = image_size(photo.mask)
+    found = image_size(photo.mask, photo.orientation)
     if found != size:
         raise invalid(
             f"{photo.mask} has {found[0]}x{found[1]} pixels, but its photo {photo.path} has "
             f"{size[0]}x{size[1]}. A mask must have its photo's size."
         )
-    return whole_blocks(grey(photo.mask) >= WHITE, factor)
+    return whole_blocks(grey(photo.mask, photo.orientation) >= WHITE, factor)
 
 
 @lru_cache(maxsize=1)  # Most datasets have one camera.

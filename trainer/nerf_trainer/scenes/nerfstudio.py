@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from nerf_contract.training import PreparedDataset
 from nerf_trainer.scenes.frames import Document
 from nerf_trainer.scenes.transforms import photos, read_transforms
 from nerf_trainer.scenes.types import Photo, invalid
@@ -10,13 +11,13 @@ from nerf_trainer.scenes.types import Photo, invalid
 TRANSFORMS = "transforms.json"
 
 
-def read_split(folder: Path, holdout_every: int) -> tuple[list[Photo], list[Photo]]:
+def read_split(folder: Path, config: PreparedDataset) -> tuple[list[Photo], list[Photo]]:
     """Photos to train on, and held-out ones: as the file lists them, else every n-th."""
     path = folder / TRANSFORMS
     document = read_transforms(path)
     everything = photos(path, document)
     train, held_out = _listed(path, document, everything)
-    return (train, held_out) if held_out else every_nth(path, train, holdout_every)
+    return (train, held_out) if held_out else every_nth(path, train, config.holdout_every)
 
 
 def every_nth(path: Path, everything: Sequence[Photo], n: int) -> tuple[list[Photo], list[Photo]]:

@@ -9,33 +9,56 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from nerf_trainer.scenes.types import invalid
 
 T = TypeVar("T")
 U = TypeVar("U")
 
+#: EXIF's codes for how stored pixels are to be turned, and how Pillow does it.
+UPRIGHT = 1
+TRANSPOSES = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 #: Pixels of files that are decoded at once; each takes some 20 bytes meanwhile.
 POOL_PIXELS = 64_000_000
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height, by the header alone."""
+def image_size(path: Path, orientation: int = UPRIGHT) -> tuple[int, int]:
+    """Width and height, once turned, by the header alone."""
     with _opened(path) as image:
-        return int(image.width), int(image.height)
+        size = int(image.width), int(image.height)
+    return size if orientation < 5 else size[::-1]
 
 
-def grey(path: Path) -> NDArray[np.uint8]:
-    """The pixels' brightness (H, W)."""
+def exif_orientation(path: Path) -> int:
+    """How the photo is to be turned to be upright: an EXIF code, 1 to 8."""
     with _opened(path) as image:
-        return np.asarray(image.convert("L"))
+        code = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
+    return code if code in TRANSPOSES else UPRIGHT
 
 
-def premultiplied(path: Path) -> Image.Image:
-    """Colours times alpha, and alpha: in Pillow's mode RGBa."""
+def grey(path: Path, orientation: int = UPRIGHT) -> NDArray[np.uint8]:
+    """The pixels' brightness (H, W), once turned."""
     with _opened(path) as image:
-        return image.convert("RGBA").convert("RGBa")
+        return np.asarray(_turned(image.convert("L"), orientation))
+
+
+def premultiplied(path: Path, orientation: int = UPRIGHT) -> Image.Image:
+    """Colours times alpha, and alpha, once turned: in Pillow's mode RGBa."""
+    with _opened(path) as image:
+        return _turned(image.convert("RGBA").convert("RGBa"), orientation)
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    return image if orientation == UPRIGHT else image.transpose(TRANSPOSES[orientation])
 
 
 def in_parallel(function: Callable[[T], U], items: Iterable[T], pixels: int = 1) -> list[U]:

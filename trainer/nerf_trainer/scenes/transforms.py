@@ -13,6 +13,7 @@ from nerf_trainer.scenes.frames import (
     read_pose,
     read_size,
 )
+from nerf_trainer.scenes.opening import TRANSPOSES, UPRIGHT
 from nerf_trainer.scenes.types import Photo, invalid
 
 EXTENSIONS = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")
@@ -50,9 +51,12 @@ def _check_frames(path: Path, document: Any) -> None:
             raise invalid(f"{path}: frame {i} must be an object with a text `file_path`.")
 
 
-def photos(path: Path, document: Document) -> list[Photo]:
-    """One `Photo` for each frame of the document that was read from `path`."""
-    found = [_photo(path, document, frame) for frame in document["frames"]]
+def photos(path: Path, document: Document, root: Path | None = None) -> list[Photo]:
+    """One `Photo` for each frame of the document that was read from `path`.
+
+    root: the folder that photos and masks are relative to; the document's own if absent.
+    """
+    found = [_photo(path, root or path.parent, document, frame) for frame in document["frames"]]
     seen: set[Path] = set()
     for photo in found:
         if photo.path in seen:
@@ -61,35 +65,42 @@ def photos(path: Path, document: Document) -> list[Photo]:
     return found
 
 
-def _photo(path: Path, document: Document, frame: Document) -> Photo:
+def _photo(path: Path, root: Path, document: Document, frame: Document) -> Photo:
     name = str(frame["file_path"])
     merged = {**document, **frame}
     return Photo(
-        path=find_image(path, name),
+        path=find_image(path, root, name),
         name=name,
         pose=read_pose(path, name, frame.get("transform_matrix")),
         intrinsics=read_intrinsics(path, name, merged),
         angle_x=read_number(path, name, merged, "camera_angle_x"),
         size=read_size(path, name, merged),
         lens=read_lens(path, name, merged),
-        mask=_mask(path, name, frame.get("mask_path")),
+        mask=_mask(path, root, name, frame.get("mask_path")),
+        orientation=_orientation(path, name, frame.get("orientation", UPRIGHT)),
     )
 
 
-def _mask(path: Path, name: str, mask: Any) -> Path | None:
+def _orientation(path: Path, name: str, code: Any) -> int:
+    if code == UPRIGHT or code in TRANSPOSES:
+        return int(code)
+    raise invalid(f"{path}: orientation of {name} must be one of EXIF's codes, 1 to 8.")
+
+
+def _mask(path: Path, root: Path, name: str, mask: Any) -> Path | None:
     if mask is None:
         return None
     if not isinstance(mask, str):
         raise invalid(f"{path}: mask_path of {name} must be a text, not {mask!r}.")
-    return find_image(path, mask, owner="mask_path")
+    return find_image(path, root, mask, owner="mask_path")
 
 
-def find_image(transforms: Path, name: str, owner: str = "frame") -> Path:
-    """The image that a frame names; it must lie in the dataset's folder, and `.png` may be omitted.
+def find_image(transforms: Path, root: Path, name: str, owner: str = "frame") -> Path:
+    """The image that a frame names; it must lie below `root`, and `.png` may be omitted.
 
     owner: what to remove where there is no such image.
     """
-    folder = transforms.parent.resolve()
+    folder = root.resolve()
     for extension in EXTENSIONS:
         candidate = (folder / (name + extension)).resolve()
         if not candidate.is_relative_to(folder):

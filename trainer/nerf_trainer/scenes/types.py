@@ -25,7 +25,8 @@ class Photo:
     pose: camera-to-world, (3, 4). intrinsics: fx, fy, cx, cy in pixels of the file, (4,);
     None where they follow from the width by `angle_x`, the horizontal field of view (radians).
     size: width and height that they are for, where the dataset tells. mask: an image of the photo's
-    size, black where the photo is to be ignored.
+    size, black where the photo is to be ignored. orientation: EXIF code by which photo and mask are
+    turned on opening; all else is about them as they are then.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Photo:
     size: tuple[float, float] | None = None
     lens: Lens = PINHOLE
     mask: Path | None = None
+    orientation: int = 1
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,21 @@ class Scene:
 
     train: Views
     held_out: Views
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """The cameras of a scene, without its photos.
+
+    poses: (V, 3, 4). intrinsics: fx, fy, cx, cy in pixels, (V, 4). width, height: of the photos as
+    they are trained on.
+    """
+
+    poses: NDArray[np.float32]
+    intrinsics: NDArray[np.float32]
+    names: tuple[str, ...]
+    width: int
+    height: int
 
 
 def invalid(message: str) -> TrainerFailure:

@@ -1,0 +1,138 @@
+"""COLMAP's sparse models, binary or text, with the photos beside them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nerf_contract.training import PreparedDataset
+from nerf_trainer.cameras import Lens
+from nerf_trainer.scenes.listing import PHOTOS_DIR, mask_of
+from nerf_trainer.scenes.nerfstudio import every_nth
+from nerf_trainer.scenes.normalising import normalising
+from nerf_trainer.scenes.orientation import Y_UP
+from nerf_trainer.scenes.types import Photo, invalid
+
+if TYPE_CHECKING:
+    from pycolmap import Reconstruction
+
+#: Folders that models lie in, or in whose folders they do.
+PLACES = ("sparse", "colmap/sparse", ".")
+FILES = ("cameras", "images", "points3D")
+#: COLMAP's axes (x right, y down, z forward) in ours (x right, y up, z backward).
+OPENGL = np.array([1.0, -1.0, -1.0])
+#: Camera models: which parameters are focal lengths and centre (fx, fy, cx, cy), radial and
+#: tangential distortion, and whether it is a fisheye.
+MODELS: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], bool]] = {
+    "SIMPLE_PINHOLE": ((0, 0, 1, 2), (), (), False),
+    "PINHOLE": ((0, 1, 2, 3), (), (), False),
+    "SIMPLE_RADIAL": ((0, 0, 1, 2), (3,), (), False),
+    "RADIAL": ((0, 0, 1, 2), (3, 4), (), False),
+    "OPENCV": ((0, 1, 2, 3), (4, 5), (6, 7), False),
+    "SIMPLE_RADIAL_FISHEYE": ((0, 0, 1, 2), (3,), (), True),
+    "RADIAL_FISHEYE": ((0, 0, 1, 2), (3, 4), (), True),
+    "OPENCV_FISHEYE": ((0, 1, 2, 3), (4, 5, 6, 7), (), True),
+}
+
+
+def find_models(folder: Path) -> list[Path]:
+    """Folders with a sparse model in them."""
+    found: list[Path] = []
+    for place in PLACES:
+        root = folder / place
+        if root.is_dir():
+            found += [root, *(p for p in sorted(root.iterdir()) if place != "." and p.is_dir())]
+    return [path for path in found if _is_model(path)]
+
+
+def _is_model(folder: Path) -> bool:
+    return any(
+        all((folder / f"{name}{kind}").is_file() for name in FILES) for kind in (".bin", ".txt")
+    )
+
+
+def read_split(folder: Path, config: PreparedDataset) -> tuple[list[Photo], list[Photo]]:
+    """Photos of the largest model to train on, and every n-th, held out."""
+    path, model = _largest(find_models(folder))
+    return every_nth(path, model_photos(folder, path, model), config.holdout_every)
+
+
+def _largest(paths: Sequence[Path]) -> tuple[Path, "Reconstruction"]:
+    """The model with the most photos. COLMAP numbers them as they were begun."""
+    models = [(path, _read(path)) for path in paths]
+    return max(models, key=lambda item: item[1].num_reg_images())
+
+
+def _read(path: Path) -> "Reconstruction":
+    from pycolmap import Reconstruction
+
+    try:
+        return Reconstruction(path)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise invalid(f"{path} is not a sparse model that COLMAP can read ({error}).") from error
+
+
+def model_photos(folder: Path, path: Path, model: "Reconstruction") -> list[Photo]:
+    """All photos of a model, in normalised coordinates."""
+    images = sorted(
+        (image for image in model.images.values() if image.has_pose), key=lambda image: image.name
+    )
+    if not images:
+        raise invalid(f"{path} holds no photo with a pose.")
+    poses = np.stack([camera_to_world(image.cam_from_world().matrix()) for image in images])
+    points = np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3)
+    place = normalising(poses, points, np.tile(Y_UP, (len(poses), 1)))
+    placed = place.poses(poses).astype(np.float32)
+    return [
+        _photo(folder, path, image.name, image.camera, pose)
+        for image, pose in zip(images, placed, strict=True)
+    ]
+
+
+def camera_to_world(world_to_camera: NDArray[np.float64]) -> NDArray[np.float64]:
+    """COLMAP's (3, 4) to ours."""
+    rotation, translation = world_to_camera[:, :3].T, world_to_camera[:, 3]
+    return np.concatenate([rotation * OPENGL, -(rotation @ translation)[:, None]], 1)
+
+
+def _photo(folder: Path, model: Path, name: str, camera: Any, pose: NDArray[np.float32]) -> Photo:
+    intrinsics, lens = camera_of(model, camera)
+    photo = _find(folder, model, name)
+    return Photo(
+        path=photo,
+        name=name,
+        pose=pose,
+        intrinsics=intrinsics,
+        size=(camera.width, camera.height),
+        lens=lens,
+        mask=mask_of(folder, photo),
+    )
+
+
+def camera_of(model: Path, camera: Any) -> tuple[NDArray[np.float32], Lens]:
+    """fx, fy, cx, cy in pixels (4,), and the lens, of a camera of COLMAP's."""
+    kind = camera.model.name
+    if kind not in MODELS:
+        raise invalid(
+            f"{model}: the camera model {kind} is not supported. Supported are "
+            f"{', '.join(MODELS)}: undistort the photos with `colmap image_undistorter`."
+        )
+    own, radial, tangential, fisheye = MODELS[kind]
+    params = np.asarray(camera.params, np.float64)
+    k = [*params[list(radial)], *[0.0] * (4 - len(radial))]
+    p = params[list(tangential)] if tangential else (0.0, 0.0)
+    lens = Lens(fisheye, (k[0], k[1], k[2], k[3]), (float(p[0]), float(p[1])))
+    return params[list(own)].astype(np.float32), lens
+
+
+def _find(folder: Path, model: Path, name: str) -> Path:
+    inside = folder.resolve()
+    for place in (folder / PHOTOS_DIR, folder):
+        path = (place / name).resolve()
+        if not path.is_relative_to(inside):
+            raise invalid(f"{model}: {name} lies outside the dataset's folder.")
+        if path.is_file():
+            return path
+    raise invalid(f"{model}: {folder / PHOTOS_DIR / name} is missing. Put the photos there.")
