@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nerf_trainer.scenes.opening import exif_orientation, image_size, in_parallel
 
 #: The code that turns as the given one does and then by 90 degrees, counter-clockwise.
-TURNED_LEFT = {1: 8, 8: 3, 3: 6, 6: 1, 2: 7, 7: 4, 4: 5, 5: 2}
+TURNED_LEFT = {1: 8, 8: 3, 3: 6, 6: 1, 2: 5, 5: 4, 4: 7, 7: 2}
 
 Y_UP = np.array([0.0, 1.0, 0.0])
 #: Where up is, in the axes of a camera (x right, y up), after an upright photo was turned left.

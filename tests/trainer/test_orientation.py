@@ -1,0 +1,54 @@
+"""Photos are turned upright, or at least to one size."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageOps
+
+from nerf_trainer.scenes.opening import image_size, premultiplied
+from nerf_trainer.scenes.orientation import TURNED_LEFT, Turn, turns
+
+
+def photo(path: Path, code: int, width: int = 6, height: int = 4) -> Path:
+    """A photo whose pixels are stored under an EXIF orientation."""
+    pixels = np.arange(width * height * 3, dtype=np.uint8).reshape(height, width, 3)
+    image = Image.fromarray(pixels)
+    exif = image.getexif()
+    exif[ExifTags.Base.Orientation] = code
+    image.save(path, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("code", range(1, 9))
+def test_each_code_turns_as_others_do(tmp_path: Path, code: int) -> None:
+    path = photo(tmp_path / "a.png", code)
+    upright = ImageOps.exif_transpose(Image.open(path))
+    found = premultiplied(path, code)
+    np.testing.assert_array_equal(np.asarray(found)[..., :3], np.asarray(upright))
+    assert image_size(path, code) == upright.size
+
+
+@pytest.mark.parametrize("code", range(1, 9))
+def test_turning_left_is_a_code_too(tmp_path: Path, code: int) -> None:
+    path = photo(tmp_path / "a.png", code)
+    upright = np.asarray(premultiplied(path, code))
+    left = np.asarray(premultiplied(path, TURNED_LEFT[code]))
+    np.testing.assert_array_equal(left, np.rot90(upright))
+
+
+def test_photos_of_one_camera_get_one_size(tmp_path: Path) -> None:
+    wide = [photo(tmp_path / f"wide{i}.png", 1) for i in range(3)]
+    tall = photo(tmp_path / "tall.png", 6)
+    found = turns([*wide, tall])
+    assert [turn.orientation for turn in found] == [1, 1, 1, TURNED_LEFT[6]]
+    assert {image_size(p, t.orientation) for p, t in zip([*wide, tall], found, strict=True)} == {
+        (6, 4)
+    }
+    assert found[0].up.tolist() == [0, 1, 0]
+    assert found[3].up.tolist() == [-1, 0, 0]
+
+
+def test_a_wrong_code_counts_as_none(tmp_path: Path) -> None:
+    [turn] = turns([photo(tmp_path / "a.png", 77)])
+    assert isinstance(turn, Turn) and turn.orientation == 1
