@@ -18,7 +18,7 @@ class VideoOutput(Model):
     seconds: float = Field(default=6, gt=0, le=600, description="Length of the video.")
     frames_per_second: int = Field(default=12, ge=1, le=120, description="Frames in a second.")
     width: int = Field(
-        default=480,
+        default=240,
         ge=16,
         le=7680,
         description="Most pixels of a row; those of the photos if they have less.",

@@ -1,8 +1,6 @@
 """Puts the parts together. Imported after the HTTP server answers, since it imports torch."""
 
 import logging
-import os
-from pathlib import Path
 
 import torch
 
@@ -16,6 +14,7 @@ from nerf_trainer.elastic import create_membership
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.loop import Loop, Outcome, Output
 from nerf_trainer.metrics import TrainerMetrics
+from nerf_trainer.places import dataset_root, output_folder
 from nerf_trainer.progress import Board
 from nerf_trainer.report import Report
 from nerf_trainer.saver import BackgroundSaver
@@ -82,14 +81,3 @@ def _create_output(
     return Output(
         BackgroundSaver(store, config.checkpoint.interval_seconds, telemetry.saved), report
     )
-
-
-def dataset_root() -> Path:
-    """The folder that `dataset.path` is relative to: NERF_DATASET_ROOT, or where we are."""
-    return Path(os.environ.get(names.ENV_DATASET_ROOT, ".")).resolve()
-
-
-def output_folder() -> Path:
-    """Where results go: the job's folder in NERF_OUTPUT_ROOT, or ./output."""
-    root = Path(os.environ.get(names.ENV_OUTPUT_ROOT, "output")).resolve()
-    return root / os.environ.get(names.ENV_JOB_NAME, "")

@@ -38,45 +38,38 @@ class TornCheckpointError(Exception):
 
 
 @dataclass(frozen=True)
+class Notes:
+    """What a checkpoint tells people about its training. Resuming takes no notice of it.
+
+    psnr: held-out PSNR (dB) of the last evaluation, which may have been some steps before.
+    """
+
+    world_size: int | None = None
+    psnr: float | None = None
+
+
+NO_NOTES = Notes()
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A checkpoint that was read and whose checksums hold. time: RFC 3339, UTC."""
 
     step: int
     time: str
     tensors: dict[str, Tensor]
+    notes: Notes = NO_NOTES
 
 
-class CheckpointStore:
+class CheckpointReader:
     """The checkpoints in one folder, all of trainings with the same `identity`.
 
     identity: the config's fields that decide the result, see `config.identity`.
-    keep: so many of the newest are kept.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any], keep: int) -> None:
+    def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
         self._folder = folder
         self._identity = identity
-        self._keep = keep
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._remove_unfinished()
-        except OSError as error:
-            raise volume_failure(folder, error) from error
-
-    def save(self, step: int, tensors: dict[str, Tensor]) -> str:
-        """Write a checkpoint and remove those that are too old. Returns its time."""
-        final = self._folder / f"{PREFIX}{step:09d}"
-        temporary = self._folder / f".{final.name}.tmp"
-        data = save(tensors)
-        manifest = self._manifest(step, data)
-        self._remove_unfinished()
-        temporary.mkdir()
-        write_durably(temporary / STATE_FILE, data)
-        write_durably(temporary / MANIFEST_FILE, json.dumps(manifest, indent=1).encode())
-        sync_folder(temporary)
-        self._replace(final, temporary)
-        self._remove_others(final)
-        return str(manifest["time"])
 
     def newest(self) -> Checkpoint | None:
         """The newest checkpoint that is whole; torn ones are skipped with a warning.
@@ -98,26 +91,6 @@ class CheckpointStore:
                 log.warning("checkpoint %s is torn (%s): trying the one before", folder.name, torn)
         return None
 
-    def _manifest(self, step: int, data: bytes) -> dict[str, Any]:
-        manifest = {
-            "format": FORMAT,
-            "step": step,
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "identity": self._identity,
-            "identitySha256": identity_hash(self._identity),
-            "file": STATE_FILE,
-            "bytes": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-        }
-        return manifest | {"manifestSha256": _manifest_hash(manifest)}
-
-    def _replace(self, final: Path, temporary: Path) -> None:
-        """Rename into place; a checkpoint of the same step there can only be a torn one."""
-        if final.exists():
-            shutil.rmtree(final)
-        temporary.rename(final)
-        sync_folder(self._folder)
-
     def _read(self, folder: Path) -> Checkpoint:
         manifest = _read_manifest(folder / MANIFEST_FILE)
         data = _read_bytes(folder / STATE_FILE)
@@ -127,9 +100,10 @@ class CheckpointStore:
             raise TornCheckpointError("its checksum does not hold")
         self._check_identity(folder, manifest["identity"])
         try:
-            return Checkpoint(manifest["step"], manifest["time"], load(data))
+            tensors = load(data)
         except SafetensorError as error:
             raise TornCheckpointError(str(error)) from error
+        return Checkpoint(manifest["step"], manifest["time"], tensors, _notes(manifest))
 
     def _check_identity(self, folder: Path, theirs: dict[str, Any]) -> None:
         ours = self._identity
@@ -145,6 +119,58 @@ class CheckpointStore:
     def _finished(self) -> list[Path]:
         """Folders of finished checkpoints, oldest first."""
         return sorted(p for p in self._folder.iterdir() if p.name.startswith(PREFIX))
+
+
+class CheckpointStore(CheckpointReader):
+    """The same for the worker that writes them.
+
+    keep: so many of the newest are kept.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any], keep: int) -> None:
+        super().__init__(folder, identity)
+        self._keep = keep
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._remove_unfinished()
+        except OSError as error:
+            raise volume_failure(folder, error) from error
+
+    def save(self, step: int, tensors: dict[str, Tensor], notes: Notes = NO_NOTES) -> str:
+        """Write a checkpoint and remove those that are too old. Returns its time."""
+        final = self._folder / f"{PREFIX}{step:09d}"
+        temporary = self._folder / f".{final.name}.tmp"
+        data = save(tensors)
+        manifest = self._manifest(step, data, notes)
+        self._remove_unfinished()
+        temporary.mkdir()
+        write_durably(temporary / STATE_FILE, data)
+        write_durably(temporary / MANIFEST_FILE, json.dumps(manifest, indent=1).encode())
+        sync_folder(temporary)
+        self._replace(final, temporary)
+        self._remove_others(final)
+        return str(manifest["time"])
+
+    def _manifest(self, step: int, data: bytes, notes: Notes) -> dict[str, Any]:
+        manifest = {
+            "format": FORMAT,
+            "step": step,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "identity": self._identity,
+            "identitySha256": identity_hash(self._identity),
+            "file": STATE_FILE,
+            "bytes": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "notes": {"worldSize": notes.world_size, "psnr": notes.psnr},
+        }
+        return manifest | {"manifestSha256": _manifest_hash(manifest)}
+
+    def _replace(self, final: Path, temporary: Path) -> None:
+        """Rename into place; a checkpoint of the same step there can only be a torn one."""
+        if final.exists():
+            shutil.rmtree(final)
+        temporary.rename(final)
+        sync_folder(self._folder)
 
     def _remove_others(self, newest: Path) -> None:
         """Keep `newest` and those just before it; a later step can only be a torn one."""
@@ -187,6 +213,12 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if manifest["format"] != FORMAT:
         raise TornCheckpointError(f"format {manifest['format']} is unknown, {FORMAT} is known")
     return manifest
+
+
+def _notes(manifest: dict[str, Any]) -> Notes:
+    """Checkpoints of earlier versions have none."""
+    told = manifest.get("notes", {})
+    return Notes(told.get("worldSize"), told.get("psnr"))
 
 
 def _manifest_hash(manifest: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from nerf_contract import names
-from nerf_contract.progress import Progress, TerminationMessage
+from nerf_contract.progress import DatasetReport, Progress, TerminationMessage
 from nerf_contract.reasons import FAILURES
 
 #: Kubernetes keeps 4096 bytes of a termination message.
@@ -31,7 +31,13 @@ class TrainerFailure(Exception):  # noqa: N818 (the contract calls it a failure)
         return self.failure.reason
 
 
-def write_termination(reason: str, message: str, progress: Progress | None) -> None:
+def write_termination(
+    reason: str,
+    message: str,
+    progress: Progress | None = None,
+    dataset: DatasetReport | None = None,
+    outputs: list[str] | None = None,
+) -> None:
     """Leave the last word where the kubelet looks for it. Silent where there is no such place.
 
     A failure that no retry can cure is not overwritten by another process of the same pod that
@@ -40,17 +46,20 @@ def write_termination(reason: str, message: str, progress: Progress | None) -> N
     path = termination_log()
     if path is None or _holds_final_failure(path):
         return
-    path.write_bytes(_last_word(reason, message, progress))
+    last_word = TerminationMessage(
+        reason=reason, message=message, progress=progress, dataset=dataset, outputs=outputs
+    )
+    path.write_bytes(_shortened(last_word))
 
 
-def _last_word(reason: str, message: str, progress: Progress | None) -> bytes:
+def _shortened(last_word: TerminationMessage) -> bytes:
     """The termination message as JSON; the sentence is shortened until the whole fits."""
     size = SENTENCE_BYTES
     while True:
-        sentence = message.encode()[:size].decode(errors="ignore")
-        last_word = TerminationMessage(reason=reason, message=sentence, progress=progress)
-        text = last_word.model_dump_json(by_alias=True, exclude_none=True).encode()
-        if len(text) <= MESSAGE_BYTES:
+        sentence = last_word.message.encode()[:size].decode(errors="ignore")
+        fitting = last_word.model_copy(update={"message": sentence})
+        text = fitting.model_dump_json(by_alias=True, exclude_none=True).encode()
+        if len(text) <= MESSAGE_BYTES or not size:
             return text
         size //= 2
 

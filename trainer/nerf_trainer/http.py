@@ -12,20 +12,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from nerf_contract import names
 from nerf_trainer.metrics import TrainerMetrics
 from nerf_trainer.progress import Board
+from nerf_trainer.stage import StageBoard
 
 Answer = tuple[int, str, bytes]  # status, content type, body
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class StatusServer:
-    """Serves in a daemon thread until the process ends, or `close`."""
+    """Serves in a daemon thread until the process ends, or `close`. A stage has no metrics."""
 
-    def __init__(self, board: Board, metrics: TrainerMetrics, host: str, port: int) -> None:
-        routes = {
-            "/status": lambda: _status(board),
-            "/healthz": lambda: _health(board),
-            "/metrics": lambda: (200, PROMETHEUS_TEXT, metrics.text()),
-        }
+    def __init__(
+        self, board: Board | StageBoard, metrics: TrainerMetrics | None, host: str, port: int
+    ) -> None:
+        routes = {"/status": lambda: _status(board), "/healthz": lambda: _health(board)}
+        if metrics is not None:
+            routes["/metrics"] = lambda: (200, PROMETHEUS_TEXT, metrics.text())
         self._server = ThreadingHTTPServer((host, port), partial(_Handler, routes))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -42,7 +43,9 @@ class StatusServer:
         self._server.server_close()
 
 
-def start_server(board: Board, metrics: TrainerMetrics, local_rank: int) -> StatusServer:
+def start_server(
+    board: Board | StageBoard, metrics: TrainerMetrics | None = None, local_rank: int = 0
+) -> StatusServer:
     """Listen on the port of this process: for all in a pod, else for this machine alone.
 
     Outside a pod another training may hold the port; any free one does then.
@@ -56,12 +59,12 @@ def start_server(board: Board, metrics: TrainerMetrics, local_rank: int) -> Stat
         return StatusServer(board, metrics, "127.0.0.1", 0)
 
 
-def _status(board: Board) -> Answer:
+def _status(board: Board | StageBoard) -> Answer:
     body = board.progress.model_dump_json(by_alias=True)
     return 200, "application/json", body.encode()
 
 
-def _health(board: Board) -> Answer:
+def _health(board: Board | StageBoard) -> Answer:
     if board.ready.is_set():
         return 200, "text/plain", b"ok\n"
     return 503, "text/plain", b"still starting\n"

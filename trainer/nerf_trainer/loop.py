@@ -120,7 +120,8 @@ class Loop:
 
     def _save(self, saver: BackgroundSaver) -> None:
         with self._telemetry.timed("checkpoint"):
-            saver.save(self._trainer.state.step, self._trainer.state.tensors())
+            state = self._trainer.state
+            saver.save(state.step, state.tensors(), self._telemetry.notes())
 
     def _finish(self, generation: Generation, reached: Evaluation | None) -> Outcome | None:
         """Evaluate, and let the writer save everything. None where the group lacks the writer."""

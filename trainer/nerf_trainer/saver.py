@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from nerf_trainer.checkpoint import CheckpointStore
+from nerf_trainer.checkpoint import NO_NOTES, CheckpointStore, Notes
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +33,12 @@ class BackgroundSaver:
         busy = self._thread is not None and self._thread.is_alive()
         return not busy and time.monotonic() - self._last >= self._interval
 
-    def save(self, step: int, tensors: dict[str, Tensor]) -> None:
+    def save(self, step: int, tensors: dict[str, Tensor], notes: Notes = NO_NOTES) -> None:
         """Copy the tensors and write them in the background."""
         self.wait()
         self._last = time.monotonic()
         copies = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-        self._thread = threading.Thread(target=self._write, args=(step, copies), daemon=True)
+        self._thread = threading.Thread(target=self._write, args=(step, copies, notes), daemon=True)
         self._thread.start()
 
     def wait(self) -> Exception | None:
@@ -48,11 +48,11 @@ class BackgroundSaver:
             self._thread = None
         return self._error
 
-    def _write(self, step: int, tensors: dict[str, Tensor]) -> None:
+    def _write(self, step: int, tensors: dict[str, Tensor], notes: Notes) -> None:
         began = time.monotonic()
         self._error = None
         try:
-            stamp = self._store.save(step, tensors)
+            stamp = self._store.save(step, tensors, notes)
         except Exception as error:  # Whatever it is, the last checkpoint must not pass as saved.
             self._error = error
             log.warning("checkpoint of step %d was not written: %s", step, error)

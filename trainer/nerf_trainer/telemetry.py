@@ -7,6 +7,7 @@ from typing import Any
 
 from nerf_contract import metrics as m
 from nerf_contract.progress import CheckpointInfo
+from nerf_trainer.checkpoint import Notes
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.evaluate import Evaluation
 from nerf_trainer.gpu import GpuWatch
@@ -151,6 +152,11 @@ class Telemetry:
             "peakGpuBytes": self._gpu.peak_bytes() if self._gpu else None,
             "worldSize": self._board.progress.world_size,
         }
+
+    def notes(self) -> Notes:
+        """What a checkpoint of now tells people."""
+        progress = self._board.progress
+        return Notes(progress.world_size, progress.psnr)
 
     def resumed(self, step: int, stamp: str) -> None:
         """A checkpoint was read."""

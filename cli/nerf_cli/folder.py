@@ -1,0 +1,179 @@
+"""What a folder of photos holds: looked at, never changed."""
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from PIL import Image
+
+from nerf_cli.errors import UserError
+
+Format = Literal["photos", "nerfstudio", "blender", "colmap"]
+PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
+FEWEST_PHOTOS = 3
+#: What other programs leave behind.
+_JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx", "lost+found"})
+#: Numbers of EXIF tags: the camera's make and model.
+_MAKE, _MODEL = 0x010F, 0x0110
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file to upload. name: relative to the folder, with slashes; size in bytes."""
+
+    path: Path
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Photos:
+    """What the headers of the photos say.
+
+    sizes: how many there are of each (width, height). cameras: of each EXIF make and model.
+    transparent: whether any has an alpha channel. unreadable: names of files that are no images.
+    """
+
+    count: int = 0
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    cameras: Counter[str] = field(default_factory=Counter)
+    transparent: bool = False
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A dataset's folder. skipped: links that lead out of it, which are not uploaded."""
+
+    root: Path
+    format: Format
+    photos: Photos
+    files: tuple[LocalFile, ...]
+    skipped: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return sum(file.size for file in self.files)
+
+
+def inspect(root: Path) -> Folder:
+    """Look into a folder. Raises UserError where it cannot become a scene."""
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise UserError(f"{root} {what}. Name the folder that holds the photos.")
+    files, skipped = walk(root)
+    format_ = detect(root)
+    photos = read_headers(root, photo_files(files, format_))
+    _check(root, photos)
+    return Folder(root, format_, photos, files, skipped)
+
+
+def detect(root: Path) -> Format:
+    """The format by the file that marks it, as the trainer finds it."""
+    if (root / "transforms.json").is_file():
+        return "nerfstudio"
+    if (root / "transforms_train.json").is_file():
+        return "blender"
+    if (root / "sparse").is_dir() or (root / "colmap" / "sparse").is_dir():
+        return "colmap"
+    return "photos"
+
+
+def walk(root: Path) -> tuple[tuple[LocalFile, ...], tuple[str, ...]]:
+    """Files to upload, by name, and links that lead out of the folder.
+
+    Hidden files and what other programs leave behind are left out; links to folders too.
+    """
+    files, skipped = [], []
+    for path in _paths(root):
+        name = path.relative_to(root).as_posix()
+        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+            skipped.append(name)
+        elif path.is_file():
+            files.append(LocalFile(path, name, path.stat().st_size))
+    return tuple(sorted(files, key=lambda file: file.name)), tuple(sorted(skipped))
+
+
+def _paths(root: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if _wanted(name)]
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        yield from (Path(folder) / name for name in [*names, *links] if _wanted(name))
+
+
+def _wanted(name: str) -> bool:
+    return not name.startswith(".") and not name.endswith("~") and name.lower() not in _JUNK
+
+
+def photo_files(files: tuple[LocalFile, ...], format_: Format) -> list[LocalFile]:
+    """Those of the files that are photos: of plain ones in `images/`, else in the folder itself."""
+    pictures = [f for f in files if Path(f.name).suffix.lower() in PHOTO_ENDINGS]
+    if format_ != "photos":
+        return [f for f in pictures if "masks" not in Path(f.name).parts]
+    inside = [f for f in pictures if Path(f.name).parent == Path("images")]
+    return inside or [f for f in pictures if "/" not in f.name]
+
+
+def read_headers(root: Path, files: list[LocalFile]) -> Photos:
+    """Sizes and cameras of the photos, without decoding them."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    cameras: Counter[str] = Counter()
+    transparent, unreadable = False, []
+    for file in files:
+        try:
+            with warnings.catch_warnings(action="ignore"), Image.open(file.path) as image:
+                sizes[image.size] += 1
+                cameras.update(_camera(image))
+                transparent |= image.has_transparency_data
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            unreadable.append(file.name)
+    return Photos(sum(sizes.values()), sizes, cameras, transparent, tuple(unreadable))
+
+
+def _camera(image: Any) -> list[str]:
+    exif = image.getexif()
+    words = [str(exif[tag]) for tag in (_MAKE, _MODEL) if tag in exif]
+    text = "".join(letter for letter in " ".join(words) if letter.isprintable()).strip()
+    return [text] if text else []
+
+
+def _check(root: Path, photos: Photos) -> None:
+    if photos.count >= FEWEST_PHOTOS:
+        return
+    broken = f" {photos.unreadable[0]} cannot be read as an image." if photos.unreadable else ""
+    if photos.count == 0:
+        raise UserError(
+            f"{root} holds no photos.{broken} Put .jpg or .png files into it, or into "
+            f"{root / 'images'}."
+        )
+    raise UserError(
+        f"{root} holds only {photos.count} photos.{broken} A scene needs {FEWEST_PHOTOS} at "
+        "least, and does well with 30 or more that overlap."
+    )
+
+
+def describe(folder: Folder) -> str:
+    """The folder in a line, such as `24 photos of 960 x 720 by ACME One; 31 MB; format photos`."""
+    photos = folder.photos
+    sizes = ", ".join(f"{w} x {h}" for (w, h), _ in photos.sizes.most_common(3))
+    cameras = ", ".join(name for name, _ in photos.cameras.most_common(3))
+    more = ", ..." if len(photos.sizes) > 3 else ""
+    by = f" by {cameras}" if cameras else ""
+    return (
+        f"{photos.count} photos of {sizes}{more}{by}; {human(folder.size)} in "
+        f"{len(folder.files)} files; format {folder.format}"
+    )
+
+
+def human(size: float) -> str:
+    """A number of bytes for people: `3.2 MB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,50 @@
+"""`kubectl nerf logs`, and the last lines of a pod that failed."""
+
+import sys
+
+from kubernetes.client.exceptions import ApiException
+
+from nerf_cli import choosing
+from nerf_cli.cluster import Cluster, Object
+
+LAST_LINES = 20
+
+
+def run(
+    cluster: Cluster, name: str, follow: bool, stage: choosing.Stage | None, worker: int | None
+) -> None:
+    """Print the log of the pod that is meant."""
+    cluster.job(name)
+    pod = choosing.to_read(cluster.job_pods(name), stage, worker)
+    response = cluster.core.read_namespaced_pod_log(
+        pod["metadata"]["name"],
+        cluster.namespace,
+        container=_container(pod),
+        follow=follow,
+        _preload_content=False,
+    )
+    for chunk in response.stream(65536, decode_content=True):
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+
+
+def last_words(cluster: Cluster, name: str) -> tuple[str, list[str]] | None:
+    """Name of the job's pod that failed last, and the end of its log; None without one."""
+    pod = choosing.failed(cluster.job_pods(name))
+    if pod is None:
+        return None
+    read = cluster.core.read_namespaced_pod_log
+    try:
+        text = read(
+            pod["metadata"]["name"],
+            cluster.namespace,
+            container=_container(pod),
+            tail_lines=LAST_LINES,
+        )
+    except ApiException:
+        return None  # Its node is gone, and the log with it.
+    return pod["metadata"]["name"], str(text or "").splitlines()
+
+
+def _container(pod: Object) -> str:
+    return str(pod["spec"]["containers"][0]["name"])

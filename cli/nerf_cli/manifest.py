@@ -1,0 +1,169 @@
+"""A NeRFJob for a folder, with comments for a reader who sees one for the first time."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+from pydantic import ValidationError
+
+from nerf_cli.errors import UserError
+from nerf_cli.folder import Folder, describe
+from nerf_contract import names
+from nerf_contract.v1alpha1 import NeRFJobSpec
+
+Space = Literal["bounded", "unbounded"]
+MAX_NAME = 42
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line says of a job; None takes what suits the photos and devices.
+
+    path: folder of the photos on the claim's volume. gpus: of each worker.
+    """
+
+    name: str
+    claim: str
+    path: str
+    workers: int = 1
+    gpus: int = 0
+    steps: int | None = None
+    space: Space | None = None
+
+
+def slug(text: str) -> str:
+    """A name for a job or a folder on a volume, from the name of a folder here."""
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    name = name if re.match(r"[a-z]", name) else f"scene-{name}"
+    return name[:MAX_NAME].strip("-")
+
+
+def space_of(folder: Folder) -> tuple[Space, str]:
+    """Where the scene ends, and the reason as a comment."""
+    if folder.format == "blender":
+        return "bounded", "synthetic scenes of this format lie in a cube around the origin"
+    if folder.photos.transparent:
+        return "bounded", "the photos are transparent around the object; or unbounded"
+    if folder.format == "nerfstudio":
+        return "bounded", "the scene lies in a cube; unbounded where there is a background"
+    return "unbounded", "with a background; bounded where the object stands before plain white"
+
+
+def text(folder: Folder, wishes: Wishes) -> str:
+    """The NeRFJob as commented YAML."""
+    space, why = space_of(folder)
+    if wishes.space is not None and wishes.space != space:
+        space, why = wishes.space, "as asked for"
+    return _TEMPLATE.format(
+        found=describe(folder),
+        folder=" ".join(folder.root.resolve().name.split()),
+        api=names.API_VERSION,
+        kind=names.KIND,
+        name=_scalar(wishes.name),
+        claim=_scalar(wishes.claim),
+        path=_scalar(wishes.path),
+        format=folder.format,
+        space=space,
+        why=why,
+        training=_GPU if wishes.gpus else _CPU,
+        steps=wishes.steps or (20000 if wishes.gpus else 2000),
+        shards=_shards(wishes.workers * max(1, wishes.gpus)),
+        workers=wishes.workers,
+        gpus=wishes.gpus,
+        size="5Gi" if wishes.gpus else "2Gi",
+    )
+
+
+def _scalar(value: str) -> str:
+    """A string as YAML, quoted where it must be."""
+    return yaml.safe_dump(value, width=10_000, allow_unicode=True).splitlines()[0]
+
+
+def _shards(processes: int) -> int:
+    """Parts of a batch: a power of two, so that the batch can be split evenly."""
+    return int(max(4, 1 << (processes - 1).bit_length()))
+
+
+_CPU = "device: cpu # no GPU: a small and short training; see --gpus"
+_GPU = """device: cuda
+    raysPerBatch: 16384 # more and finer than the defaults, which suit a CPU
+    samplesPerRay: 256
+    keptSamplesPerRay: 32"""
+_TEMPLATE = """\
+# {folder}: {found}.
+#
+#   kubectl nerf run FOLDER -f THIS_FILE
+#
+# Every field is explained by `kubectl explain nerfjob.spec`; those that are not here have defaults.
+apiVersion: {api}
+kind: {kind}
+metadata:
+  name: {name}
+spec:
+  dataset:
+    claimName: {claim} # the volume that the photos are uploaded to
+    path: {path} # the folder on it
+    format: auto # found here: {format}
+    holdoutEvery: 8 # every 8th photo is kept out of the training, to measure its quality
+  model:
+    space: {space} # {why}
+  training:
+    steps: {steps}
+    {training}
+    shards: {shards} # equal parts of a batch: the most processes that can share the work
+    # targetPSNR: 30 # stop early, once held-out photos are rendered this well (dB)
+  workers:
+    replicas: {workers} # pods that train together
+    # min: 1 # go on with fewer, and
+    # max: 2 # allow more: `kubectl nerf scale`
+    gpusPerWorker: {gpus}
+  checkpoint:
+    volume:
+      size: {size} # made for the job and deleted with it; or claimName: of your own
+  outputs: # made after the training; take away what you do not want
+    video: {{}} # video.mp4, a flight around the scene
+    stills: {{}}
+    mesh: {{}} # mesh.ply
+    onnx: {{}} # field.onnx
+    report: {{}} # report.html
+  viewer:
+    enabled: false # true: a page that shows the scene while it trains; `kubectl nerf view`
+"""
+
+
+def parse(document: str, source: str) -> dict[str, Any]:
+    """The one NeRFJob of a YAML document. Raises UserError that names source and field."""
+    try:
+        jobs = [d for d in yaml.safe_load_all(document) if isinstance(d, dict)]
+    except yaml.YAMLError as error:
+        raise UserError(f"{source} is not YAML: {_on_one_line(error)}.") from error
+    jobs = [job for job in jobs if job.get("kind") == names.KIND]
+    if len(jobs) != 1:
+        raise UserError(f"{source} holds {len(jobs)} objects of kind {names.KIND}; it takes one.")
+    spec_of(jobs[0], source)
+    return jobs[0]
+
+
+def spec_of(job: dict[str, Any], source: str) -> NeRFJobSpec:
+    """Its spec with all defaults. Raises UserError that names source and field."""
+    try:
+        return NeRFJobSpec.model_validate(job.get("spec") or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["spec", *(str(part) for part in first["loc"])])
+        raise UserError(f"{source}: {where}: {first['msg'].rstrip('.')}.") from error
+
+
+def place_of(job: dict[str, Any], source: str) -> tuple[str, str]:
+    """Claim and folder of the job's photos. Raises UserError that names the source."""
+    dataset = spec_of(job, source).dataset
+    if dataset.claim_name is None:
+        raise UserError(
+            f"{source}: spec.dataset.claimName is missing; it names the volume for the photos."
+        )
+    return dataset.claim_name, dataset.path
+
+
+def _on_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,31 @@
+"""`kubectl nerf scale`: how many workers a job may have, and asking for them."""
+
+from nerf_cli.cluster import Cluster, Object
+from nerf_cli.errors import UserError
+from nerf_cli.telling import ended
+
+
+def run(cluster: Cluster, name: str, workers: int) -> None:
+    """Ask for so many workers. Raises UserError where the job cannot have them."""
+    job = cluster.job(name)
+    check(job, workers)
+    cluster.scale_job(name, workers)
+
+
+def check(job: Object, workers: int) -> None:
+    """Raises UserError where the job's spec does not allow so many workers."""
+    name, spec = job["metadata"]["name"], job["spec"].get("workers", {})
+    replicas = spec.get("replicas", 1)
+    fewest, most = spec.get("min", replicas), spec.get("max", replicas)
+    if ended(job):
+        raise UserError(f"The job {name!r} has ended; there is nothing to scale.")
+    if fewest == most and workers != replicas:
+        raise UserError(
+            f"The number of workers of the job {name!r} is fixed, at {replicas}: its spec has no "
+            "workers.min and workers.max. Give them when you create a job."
+        )
+    if not fewest <= workers <= most:
+        raise UserError(
+            f"The job {name!r} may have {fewest} to {most} workers (workers.min and workers.max "
+            f"of its spec), not {workers}."
+        )

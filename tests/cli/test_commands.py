@@ -1,0 +1,146 @@
+"""The command line itself: usage, files, and errors in one sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from kubernetes.client.exceptions import ApiException
+from PIL import Image
+from typer.testing import CliRunner
+
+from nerf_cli import errors, manifest, options
+from nerf_cli.app import app
+
+COMMANDS = "init upload run watch logs results view explain scale"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "Kitchen 1"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        Image.new("RGB", (32, 24)).save(folder / f"{name}.jpg")
+    return folder
+
+
+def call(*args: str, **env: str) -> tuple[int, str]:
+    """Exit code and output of a call."""
+    done = CliRunner().invoke(app, list(args), env=env)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
+
+
+def test_help_lists_every_command() -> None:
+    code, text = call("--help")
+    assert code == 0
+    assert all(f" {name} " in text for name in COMMANDS.split())
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["launch"],
+        ["init"],
+        ["upload", ".", "--path", "../other"],
+        ["run", ".", "--gpus", "-1"],
+        ["run", ".", "--timeout", "soon"],
+        ["run", ".", "-f", "job.yaml", "--steps", "5"],
+        ["logs", "scene", "--stage", "dreams"],
+        ["results", "scene"],
+        ["scale", "scene", "none"],
+    ],
+)
+def test_wrong_usage_is_2(args: list[str]) -> None:
+    code, text = call(*args)
+    assert code == 2, text
+    assert "Traceback" not in text
+
+
+def test_init_writes_a_job_and_never_over_a_file(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "job.yaml"
+    code, text = call("init", str(photos), "-o", str(out), "--gpus", "1", "--workers", "2")
+    assert code == 0, text
+    job = manifest.parse(out.read_text(), "it")
+    assert job["metadata"]["name"] == "kitchen-1"
+    assert job["spec"]["dataset"]["claimName"] == "kitchen-1-photos"
+    assert job["spec"]["workers"] == {"replicas": 2, "gpusPerWorker": 1}
+    code, text = call("init", str(photos), "-o", str(out))
+    assert code == 1
+    assert "exists. Replace it by --force" in text
+    assert call("init", str(photos), "-o", str(out), "--force")[0] == 0
+
+
+def test_init_to_the_terminal_is_nothing_but_yaml(photos: Path) -> None:
+    done = CliRunner().invoke(app, ["init", str(photos), "-o", "-", "--name", "scene"])
+    assert yaml.safe_load(done.stdout)["metadata"]["name"] == "scene"
+    assert "3 photos of 32 x 24" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["init", "upload", "run"])
+def test_a_folder_without_photos_is_refused_in_a_sentence(command: str, tmp_path: Path) -> None:
+    code, text = call(command, str(tmp_path))
+    assert code == 1
+    assert "holds no photos" in text
+
+
+def test_a_cluster_that_is_away_is_said(tmp_path: Path) -> None:
+    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
+    config = {
+        **{"apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [cluster]},
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(config))
+    code, text = call("watch", "scene", "--kubeconfig", str(path))
+    assert code == 1
+    assert "does not answer" in text
+    assert "Connection refused" in text
+    code, text = call("watch", "scene", "--kubeconfig", str(path), "--context", "other")
+    assert code == 1
+    assert "No cluster can be talked to" in text
+
+
+def refusal(status: int, message: str = "", kind: str | None = "x", text: str = "") -> ApiException:
+    error = ApiException(status=status, reason="Reason")
+    details = {"kind": kind} if kind else {}
+    error.body = text or json.dumps({"message": message, "details": details})
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "want"),
+    [
+        (
+            refusal(
+                403,
+                'pods is forbidden: User "ann" cannot create resource "pods" in API group "" in '
+                'the namespace "x"',
+            ),
+            'You (ann) lack the right to create pods in API group "" in the namespace "x".',
+        ),
+        (refusal(404, text="404 page not found\n"), "The cluster does not know NeRFJobs"),
+        (refusal(401, "Unauthorized"), "The cluster does not accept your credentials"),
+        (refusal(422, "spec.x: bad."), "The API server rejects this: spec.x: bad."),
+        (refusal(409, "already there"), "The API server says: already there."),
+        (refusal(500, text="<html>"), "The API server says: Reason."),
+        (FileNotFoundError(2, "No such file or directory", "job.yaml"), "job.yaml: No such file"),
+    ],
+)
+def test_errors_are_sentences(error: Exception, want: str) -> None:
+    assert errors.sentence(error).startswith(want)
+
+
+@pytest.mark.parametrize(
+    ("text", "want"), [("90", 90), ("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2d", 172800)]
+)
+def test_durations(text: str, want: float) -> None:
+    assert options.seconds(text) == want
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5", "1.5h", "m"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        options.seconds(text)

@@ -1,0 +1,113 @@
+"""What `kubectl nerf init` sees of a folder, and what would be uploaded."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nerf_cli import folder
+from nerf_cli.errors import UserError
+
+
+def photo(
+    path: Path, size: tuple[int, int] = (40, 30), mode: str = "RGB", camera: str = ""
+) -> None:
+    """A small photo, with an EXIF camera where one is named."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new(mode, size, "grey")
+    exif = image.getexif()
+    if camera:
+        exif[0x010F], exif[0x0110] = camera.split(" ", 1)
+    image.save(path, exif=exif)
+
+
+def photos(root: Path, names: str = "a.jpg B.JPG c.jpeg d.PNG") -> None:
+    for name in names.split():
+        photo(root / name)
+
+
+@pytest.mark.parametrize(
+    ("markers", "want"),
+    [
+        ((), "photos"),
+        (("transforms.json",), "nerfstudio"),
+        (("transforms_train.json",), "blender"),
+        (("sparse/0/cameras.bin",), "colmap"),
+        (("colmap/sparse/0/cameras.txt",), "colmap"),
+        (("transforms.json", "transforms_train.json", "sparse/x"), "nerfstudio"),
+        (("transforms_train.json", "sparse/x"), "blender"),
+    ],
+)
+def test_the_format_is_told_by_its_marker(
+    tmp_path: Path, markers: tuple[str, ...], want: str
+) -> None:
+    photos(tmp_path)
+    for marker in markers:
+        (tmp_path / marker).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / marker).write_text("{}")
+    assert folder.inspect(tmp_path).format == want
+
+
+def test_photos_are_counted_by_size_and_camera(tmp_path: Path) -> None:
+    photos(tmp_path)
+    photo(tmp_path / "e.jpg", (64, 48), camera="ACME One\x1b[31m")
+    (tmp_path / "f.jpg").write_text("not an image")
+    found = folder.inspect(tmp_path)
+    assert found.photos.count == 5
+    assert found.photos.sizes == {(40, 30): 4, (64, 48): 1}
+    assert found.photos.cameras == {"ACME One[31m": 1}
+    assert found.photos.unreadable == ("f.jpg",)
+    assert not found.photos.transparent
+    assert folder.describe(found).startswith("5 photos of 40 x 30, 64 x 48 by ACME One")
+
+
+def test_transparency_is_seen(tmp_path: Path) -> None:
+    photos(tmp_path)
+    photo(tmp_path / "z.png", mode="RGBA")
+    assert folder.inspect(tmp_path).photos.transparent
+
+
+def test_photos_in_images_stand_for_the_folder(tmp_path: Path) -> None:
+    photos(tmp_path / "images")
+    photo(tmp_path / "preview.jpg")
+    photo(tmp_path / "masks" / "a.png")
+    found = folder.inspect(tmp_path)
+    assert found.photos.count == 4
+    assert {file.name for file in found.files} >= {"images/a.jpg", "preview.jpg", "masks/a.png"}
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [("", "holds no photos"), ("a.jpg b.jpg", "holds only 2 photos")],
+)
+def test_too_few_photos_are_refused(tmp_path: Path, names: str, words: str) -> None:
+    photos(tmp_path, names)
+    with pytest.raises(UserError, match=words):
+        folder.inspect(tmp_path)
+
+
+def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is not a folder"):
+        folder.inspect(tmp_path / "file")
+    with pytest.raises(UserError, match="does not exist"):
+        folder.inspect(tmp_path / "nowhere")
+
+
+def test_hidden_files_junk_and_links_that_lead_out_stay_here(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    photos(root)
+    for name in (".hidden", ".git/config", "Thumbs.db", "__MACOSX/a.jpg", "notes.txt~", "sparse/x"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("x")
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "secrets").mkdir()
+    (root / "out").symlink_to(tmp_path / "secret")
+    (root / "folder-out").symlink_to(tmp_path / "secrets")
+    (root / "in.jpg").symlink_to(root / "a.jpg")
+    (root / "dangling").symlink_to(root / "nothing")
+    files, skipped = folder.walk(root)
+    assert [file.name for file in files] == sorted(
+        ["B.JPG", "a.jpg", "c.jpeg", "d.PNG", "in.jpg", "sparse/x"]
+    )
+    assert skipped == ("folder-out", "out")

@@ -1,0 +1,101 @@
+"""`kubectl nerf` against a real cluster: files to a volume and back, and what it says of jobs."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from e2e_support.kube import ROOT, Namespace, wait_for
+from PIL import Image
+
+pytestmark = pytest.mark.cluster
+#: Large enough to be caught half-way.
+LARGE = 160_000_000
+
+
+def start(*args: str, log: Path) -> subprocess.Popen[bytes]:
+    """`kubectl nerf` with these arguments, its output going to a file."""
+    paths = os.pathsep.join(str(ROOT / folder) for folder in ("cli", "contract"))
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "nerf_cli.app", *args],
+            env=os.environ | {"PYTHONPATH": paths},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def nerf(*args: str, log: Path) -> tuple[int, str]:
+    """Exit code and output of a whole run."""
+    code = start(*args, log=log).wait(timeout=60)
+    return code, log.read_text()
+
+
+def results(root: Path) -> dict[str, bytes]:
+    """Photos, and what a finished job would have beside them; some MB in all."""
+    for name in ("a", "b", "c"):
+        Image.effect_noise((256, 256), 80).convert("RGB").save(root / f"{name}.jpg")
+    for index, name in enumerate(("outputs/video.mp4", "outputs/stills/1.png", "metrics.json")):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(hashlib.shake_256(bytes([index])).digest(1 << 20))
+    return {name: (root / name).read_bytes() for name in ("metrics.json", "outputs/video.mp4")}
+
+
+def large_file_begun(namespace: Namespace) -> bool:
+    """Whether bytes of the large file have reached the volume."""
+    pods = namespace.items("pods", "app.kubernetes.io/component=copy")
+    if not pods:
+        return False
+    script = "cat /volume/scene/.nerf/incoming/* | head -c 1"
+    return namespace.run("exec", pods[0]["metadata"]["name"], "--", "sh", "-c", script) != ""
+
+
+def job(name: str, claim: str) -> dict[str, object]:
+    """A job that has its results on a claim, and waits for photos that never come."""
+    return {
+        "apiVersion": "nerfops.dev/v1alpha1",
+        "kind": "NeRFJob",
+        "metadata": {"name": name},
+        "spec": {
+            "dataset": {"claimName": "not-there"},
+            "checkpoint": {"volume": {"claimName": claim}},
+        },
+    }
+
+
+def test_an_upload_goes_on_after_an_interruption_and_results_come_back(
+    fresh: Namespace, tmp_path: Path
+) -> None:
+    source, out, log = tmp_path / "scene", tmp_path / "out", tmp_path / "log"
+    source.mkdir()
+    want = results(source)
+    with (source / "video.mov").open("wb") as file:
+        file.write(b"x")
+        file.truncate(LARGE)
+    upload = ("upload", str(source), "--namespace", fresh.name)
+    process = start(*upload, log=log)
+    wait_for("the large file to be under way", lambda: large_file_begun(fresh), 60)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130, log.read_text()
+    assert "the same command goes on from there" in log.read_text()
+    assert fresh.items("pods") == []
+    code, text = nerf(*upload, log=log)
+    assert code == 0, text
+    # The small ones had been sent before the large one began.
+    assert "sent 1 files" in text
+    assert "6 were there already; all are verified" in text
+
+    fresh.apply(job("scene", "scene-photos"))
+    fetch = ("results", "scene", "-o", str(out), "-n", fresh.name)
+    code, text = nerf(*fetch, log=log)
+    assert code == 0, text
+    assert {name: (out / name).read_bytes() for name in want} == want
+    assert sorted(p.name for p in out.rglob("*") if p.is_file()) == [
+        "1.png",
+        "metrics.json",
+        "video.mp4",
+    ]
+    assert fresh.items("pods") == []

@@ -1,0 +1,1 @@
+"""The export stage: what `spec.outputs` asks for, made of the newest checkpoint."""

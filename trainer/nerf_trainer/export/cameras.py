@@ -1,0 +1,72 @@
+"""The camera that pictures are made with: as wide as the photos', without distortion.
+
+Names: V training cameras, H, W size of a picture.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nerf_trainer import scenes
+from nerf_trainer.rays import Rays, pinhole_directions, world_rays
+
+Array = NDArray[np.float64]
+
+#: Focal length in widths that a picture has at least: a pinhole that sees more than 90 degrees
+#: draws out its corners.
+MIN_FOCAL = 0.5
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """The training cameras.
+
+    poses: camera-to-world, orthonormal, (V, 3, 4). focal: median focal length in widths.
+    width, height: of the photos, in pixels.
+    """
+
+    poses: Array
+    focal: float
+    width: int
+    height: int
+
+    @staticmethod
+    def of(found: scenes.Cameras) -> "Cameras":
+        """Those of a dataset, whose rotations may be of any scale."""
+        axes = found.poses[:, :, :3].astype(np.float64)
+        axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+        orthonormal = np.concatenate([axes, found.poses[:, :, 3:].astype(np.float64)], -1)
+        focal = float(np.median(found.intrinsics[:, 0])) / found.width
+        return Cameras(orthonormal, focal, found.width, found.height)
+
+    def picture(self, most: int) -> "Picture":
+        """The shape of pictures at most so wide, and no wider than the photos; its sides are even.
+
+        Codecs with halved colour want that.
+        """
+        width = max(2, min(most, self.width) // 2 * 2)
+        height = max(2, round(width * self.height / self.width / 2) * 2)
+        return Picture(width, height, max(self.focal, MIN_FOCAL) * width)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Shape of a picture. focal: length in pixels."""
+
+    width: int
+    height: int
+    focal: float
+
+    def rays(self, pose: Array, device: torch.device) -> Rays:
+        """Rays (H * W) through all pixels, row by row, from a camera at `pose` (3, 4)."""
+        row, column = torch.meshgrid(
+            torch.arange(self.height), torch.arange(self.width), indexing="ij"
+        )
+        count = self.height * self.width
+        intrinsics = torch.tensor([self.focal, self.focal, self.width / 2, self.height / 2])
+        local = pinhole_directions(row.flatten(), column.flatten(), intrinsics.expand(count, 4))
+        placed = torch.from_numpy(pose).float().expand(count, 3, 4)
+        o, d = (part.to(device) for part in world_rays(local, placed))
+        return Rays(o, d, torch.empty(0, 3))
