@@ -13,6 +13,10 @@ from PIL import Image
 from nerf_cli.errors import UserError
 
 Format = Literal["photos", "nerfstudio", "blender", "colmap"]
+Backdrop = Literal["white", "black"]
+#: A backdrop is looked for in so many photos, shrunk to so many pixels, along their edges.
+BACKDROP_PHOTOS, EDGE_SIZE, EDGE_SHARE = 8, 32, 0.9
+NEARLY_WHITE, NEARLY_BLACK = 245, 10
 PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
 FEWEST_PHOTOS = 3
 #: What other programs leave behind.
@@ -35,13 +39,15 @@ class Photos:
     """What the headers of the photos say.
 
     sizes: how many there are of each (width, height). cameras: of each EXIF make and model.
-    transparent: whether any has an alpha channel. unreadable: names of files that are no images.
+    transparent: whether any has an alpha channel. backdrop: the one colour that is behind the
+    object in the photos, where it is white or black. unreadable: names of files that are no images.
     """
 
     count: int = 0
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     cameras: Counter[str] = field(default_factory=Counter)
     transparent: bool = False
+    backdrop: Backdrop | None = None
     unreadable: tuple[str, ...] = ()
 
 
@@ -132,7 +138,33 @@ def read_headers(root: Path, files: list[LocalFile]) -> Photos:
                 transparent |= image.has_transparency_data
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             unreadable.append(file.name)
-    return Photos(sum(sizes.values()), sizes, cameras, transparent, tuple(unreadable))
+    good = [file for file in files if file.name not in unreadable]
+    count = sum(sizes.values())
+    return Photos(count, sizes, cameras, transparent, _backdrop(good), tuple(unreadable))
+
+
+def _backdrop(files: list[LocalFile]) -> Backdrop | None:
+    """The colour along the edges of a few of the photos, if it is the same in all of them."""
+    edges = {_edge(file.path) for file in files[:: max(1, len(files) // BACKDROP_PHOTOS)]}
+    return edges.pop() if len(edges) == 1 else None
+
+
+def _edge(path: Path) -> Backdrop | None:
+    """White or black where nearly all pixels along the edges of a photo are."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            image.draft("RGB", (EDGE_SIZE, EDGE_SIZE))
+            small = image.convert("RGB").resize((EDGE_SIZE, EDGE_SIZE))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+    last = EDGE_SIZE - 1
+    around = range(EDGE_SIZE)
+    places = [(i, j) for i in around for j in around if {i, j} & {0, last}]
+    pixels = [small.getpixel(place) for place in places]
+    share = EDGE_SHARE * len(pixels)
+    if sum(min(pixel) >= NEARLY_WHITE for pixel in pixels) >= share:
+        return "white"
+    return "black" if sum(max(pixel) <= NEARLY_BLACK for pixel in pixels) >= share else None
 
 
 def _camera(image: Any) -> list[str]:

@@ -45,9 +45,11 @@ def space_of(folder: Folder) -> tuple[Space, str]:
         return "bounded", "synthetic scenes of this format lie in a cube around the origin"
     if folder.photos.transparent:
         return "bounded", "the photos are transparent around the object; or unbounded"
+    if folder.photos.backdrop is not None:
+        return "bounded", f"the object stands before plain {folder.photos.backdrop}"
     if folder.format == "nerfstudio":
         return "bounded", "the scene lies in a cube; unbounded where there is a background"
-    return "unbounded", "with a background; bounded where the object stands before plain white"
+    return "unbounded", "there is a background; bounded where the object stands before plain white"
 
 
 def text(folder: Folder, wishes: Wishes) -> str:
@@ -66,6 +68,7 @@ def text(folder: Folder, wishes: Wishes) -> str:
         format=folder.format,
         space=space,
         why=why,
+        background=folder.photos.backdrop or "white",
         training=_GPU if wishes.gpus else _CPU,
         steps=wishes.steps or (20000 if wishes.gpus else 2000),
         shards=_shards(wishes.workers * max(1, wishes.gpus)),
@@ -108,6 +111,7 @@ spec:
     holdoutEvery: 8 # every 8th photo is kept out of the training, to measure its quality
   model:
     space: {space} # {why}
+    background: {background} # colour behind the scene, where it is transparent or empty
   training:
     steps: {steps}
     {training}

@@ -8,10 +8,10 @@ from kubernetes.client.exceptions import ApiException
 
 from nerf_cli.cluster import Cluster
 from nerf_cli.errors import UserError
+from nerf_contract import names
 
-#: How the Helm chart labels the operator's Deployment, and what it calls the trainer's image.
-SELECTOR = "app.kubernetes.io/name=nerf-operator"
-ENV_TRAINER_IMAGE = "TRAINER_IMAGE"
+#: How the Helm chart labels the operator's Deployment.
+SELECTOR = f"{names.LABEL_APP}={names.FIELD_MANAGER}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def find(cluster: Cluster) -> Installed | None:
 def _installed(deployment: Any) -> Installed:
     container = deployment.spec.template.spec.containers[0]
     values = {variable.name: variable.value for variable in container.env or []}
-    return Installed(container.image, values.get(ENV_TRAINER_IMAGE) or None)
+    return Installed(container.image, values.get(names.ENV_TRAINER_IMAGE) or None)
 
 
 def trainer(cluster: Cluster, given: str | None) -> str:

@@ -13,7 +13,7 @@ from nerf_cli.meter import Say, meter
 from nerf_cli.shell import CommandFailedError
 from nerf_cli.volume import Volume
 from nerf_cli.volume_pod import MOUNT, Mount, VolumePod, holder
-from nerf_contract import names
+from nerf_contract import children, names
 
 PATHS = (names.OUTPUTS_DIR, names.RENDERS_DIR, names.METRICS_FILE)
 
@@ -55,7 +55,7 @@ def _mount(cluster: Cluster, job: Object, image: str | None) -> Mount:
 def claim_of(job: Object) -> str:
     """The claim that the job's results lie on."""
     volume = job["spec"].get("checkpoint", {}).get("volume", {})
-    return str(volume.get("claimName") or f"{job['metadata']['name']}-checkpoint")
+    return str(volume.get("claimName") or children.checkpoint_claim(job["metadata"]["name"]))
 
 
 def _check_there(volume: Volume, name: str) -> None:

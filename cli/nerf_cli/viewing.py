@@ -14,7 +14,7 @@ from kubernetes.client.exceptions import ApiException
 from nerf_cli.cluster import Cluster, Object, need_kubectl
 from nerf_cli.errors import UserError, missing
 from nerf_cli.meter import Say
-from nerf_contract import names
+from nerf_contract import children, names
 
 ADDRESS = "127.0.0.1"
 #: How long a viewer that was just asked for may take to be there.
@@ -30,7 +30,7 @@ def run(cluster: Cluster, name: str, port: int | None, open_browser: bool, say: 
     token = _await_token(cluster, name, say)
     port = port or free_port()
     address = f"http://{ADDRESS}:{port}/?{names.VIEWER_TOKEN}={token}"
-    tunnel = _Tunnel(cluster, service_name(name), port, say)
+    tunnel = _Tunnel(cluster, children.viewer(name), port, say)
     tunnel.run(lambda: _opened(address, open_browser, say))
 
 
@@ -46,14 +46,9 @@ def check_enabled(job: Object) -> None:
     )
 
 
-def service_name(job_name: str) -> str:
-    """Name of the viewer's Service, and of the Secret with its token."""
-    return f"{job_name}-{names.COMPONENT_VIEWER}"
-
-
 def _await_token(cluster: Cluster, name: str, say: Say) -> str:
     deadline, told = time.monotonic() + START_DEADLINE_S, False
-    while (token := _token(cluster, service_name(name))) is None:
+    while (token := _token(cluster, children.viewer(name))) is None:
         if time.monotonic() > deadline:
             raise UserError(
                 f"The viewer of {name!r} does not start. `kubectl nerf explain {name}` and "

@@ -1,6 +1,5 @@
 """A small pod that holds a volume while files are copied, and goes when that is done."""
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from nerf_cli.cluster import Cluster, Object, need_kubectl
 from nerf_cli.errors import UserError, missing, sentence
 from nerf_cli.shell import ConnectionLostError, Shell
-from nerf_contract import names
+from nerf_contract import children, names
 
 MOUNT = "/volume"
 CONTAINER = "copy"
@@ -173,7 +172,7 @@ def manifest(name: str, mount: Mount) -> Object:
         "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": mount.claim}}],
     }
     if mount.together:
-        shared = {names.LABEL_DATASET_CLAIM: claim_label(mount.claim)}
+        shared = {names.LABEL_DATASET_CLAIM: children.claim_label(mount.claim)}
         labels |= shared
         spec["affinity"] = _same_node(shared)
     elif mount.node is not None:
@@ -208,13 +207,6 @@ _POD_SECURITY: Object = {
     "fsGroupChangePolicy": "OnRootMismatch",
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-
-
-def claim_label(claim: str) -> str:
-    """The claim's name as a label value, as the operator writes it on its pods."""
-    if len(claim) <= 63:
-        return claim
-    return f"{claim[:46]}-{hashlib.sha256(claim.encode()).hexdigest()[:16]}"
 
 
 def _same_node(labels: Object) -> Object:

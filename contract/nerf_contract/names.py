@@ -75,14 +75,14 @@ COORDINATOR_PORT: Final = 29400
 #: Serves /metrics, /status and /healthz of one worker pod.
 TRAINER_HTTP_PORT: Final = 9400
 OPERATOR_HTTP_PORT: Final = 9500
+#: Of the operator: the image of jobs that name none.
+ENV_TRAINER_IMAGE: Final = "TRAINER_IMAGE"
 VIEWER_PORT: Final = 8080
 
 # --- In the dataset's folder ---------------------------------------------------------------------
 
 #: Poses that were found for plain photos: a folder each, named by the hash of its inputs.
 POSES_DIR: Final = ".nerf/poses"
-#: There while `kubectl nerf` copies photos into the folder.
-UPLOADING_MARKER: Final = ".nerf/uploading"
 #: There while files are still being copied to the folder: what reads it waits.
 UPLOADING_MARKER: Final = ".nerf/uploading"
 

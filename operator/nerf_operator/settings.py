@@ -31,7 +31,7 @@ class Settings:
     @staticmethod
     def from_env(env: Mapping[str, str] = os.environ) -> "Settings":
         """Read the environment. Raises SettingsError."""
-        image = env.get("TRAINER_IMAGE", "")
+        image = env.get(names.ENV_TRAINER_IMAGE, "")
         if not image:
             raise SettingsError("TRAINER_IMAGE is not set: name the image that jobs run by default")
         listed = (part.strip() for part in env.get("WATCH_NAMESPACES", "").split(","))

@@ -111,3 +111,22 @@ def test_hidden_files_junk_and_links_that_lead_out_stay_here(tmp_path: Path) -> 
         ["B.JPG", "a.jpg", "c.jpeg", "d.PNG", "in.jpg", "sparse/x"]
     )
     assert skipped == ("folder-out", "out")
+
+
+@pytest.mark.parametrize(
+    ("colours", "want"),
+    [
+        (("white", "white", "white"), "white"),
+        (("black", "black", "black"), "black"),
+        (("white", "grey", "white"), None),
+        (("grey", "grey", "grey"), None),
+    ],
+)
+def test_a_plain_backdrop_is_seen(
+    tmp_path: Path, colours: tuple[str, ...], want: str | None
+) -> None:
+    for i, colour in enumerate(colours):
+        image = Image.new("RGB", (64, 48), colour)
+        image.paste("red", (16, 12, 48, 36))
+        image.save(tmp_path / f"{i}.jpg")
+    assert folder.inspect(tmp_path).photos.backdrop == want

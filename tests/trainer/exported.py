@@ -24,6 +24,7 @@ from nerf_trainer.pictures import png
 from nerf_trainer.report import Report
 from nerf_trainer.scenes import load_scene
 from nerf_trainer.stage import StageBoard
+from nerf_trainer.state import TrainState
 from nerf_trainer.trainer import Trainer
 
 STEPS = 120
@@ -98,7 +99,7 @@ def train_job(folder: Path) -> TrainedJob:
     scene = load_scene(job.config.dataset, dataset, job.config.model.background)
     trainer = Trainer(job.config, scene, torch.device("cpu"))
     train(trainer, STEPS)
-    save(job, trainer)
+    save(job, trainer.state)
     report = Report(job.folder, job.config, scene.held_out.names)
     for step in (STEPS // 2, STEPS):
         scores = evaluate(
@@ -114,9 +115,10 @@ def train_job(folder: Path) -> TrainedJob:
     return job
 
 
-def save(job: TrainedJob, trainer: Trainer) -> None:
+def save(job: TrainedJob, state: TrainState) -> None:
+    """Write a checkpoint of the job."""
     store = CheckpointStore(job.folder / names.CHECKPOINTS_DIR, identity(job.config), keep=1)
-    store.save(trainer.state.step, trainer.state.tensors())
+    store.save(state.step, state.tensors())
 
 
 def _sign(path: Path) -> None:

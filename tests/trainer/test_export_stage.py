@@ -109,7 +109,9 @@ def test_an_output_that_fails_keeps_no_other_from_being_made_and_is_tried_again(
     job: TrainedJob, last_word: Path
 ) -> None:
     shutil.rmtree(job.outputs)
-    thick = job.wanting(video=None, mesh={"resolution": 40, "density": 1e9}, onnx={"tolerance": 1e-12})
+    thick = job.wanting(
+        video=None, mesh={"resolution": 40, "density": 1e9}, onnx={"tolerance": 1e-12}
+    )
     code, told = ending(thick, last_word)
     assert (code, told.reason) == (73, OUTPUTS_FAILED)
     assert told.outputs == ["stills/", "report.html"]
@@ -135,7 +137,10 @@ def test_without_the_dataset_there_is_what_needs_no_cameras(
     code, told = ending(job, last_word)
     assert code == 73
     assert set(told.outputs or []) == {"mesh.ply", "field.onnx", "report.html"}
-    assert told.message.count("gone is missing") == 2
+    assert told.message.count("The folder <dataset> is missing.") == 2
+    page = (job.outputs / "report.html").read_text()
+    assert "&lt;dataset&gt; is missing" in page
+    assert str(tmp_path) not in page
 
 
 def test_an_unexpected_error_is_told_in_a_sentence(
@@ -149,6 +154,13 @@ def test_an_unexpected_error_is_told_in_a_sentence(
     assert code == 73
     assert "No onnx: unexpected error, ZeroDivisionError: division by zero" in told.message
     assert set(told.outputs or []) == EVERYTHING - {"field.onnx"}
+
+
+def test_a_damaged_picture_costs_the_report_alone(job: TrainedJob, last_word: Path) -> None:
+    (job.folder / names.RENDERS_DIR / "view_000.png").write_bytes(b"not a picture")
+    code, told = ending(job.wanting(stills={"count": 1}), last_word)
+    assert (code, told.reason) == (73, OUTPUTS_FAILED)
+    assert set(told.outputs or []) == EVERYTHING - {"report.html"}
 
 
 def test_a_full_volume_ends_the_stage_for_another_try(

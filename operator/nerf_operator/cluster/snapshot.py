@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
+from nerf_contract import children
 from nerf_contract.progress import Progress, StageProgress, Told
 from nerf_operator.cluster.cache import Cache, Key
-from nerf_operator.core import claims, render
+from nerf_operator.core import claims
 from nerf_operator.core.observed import Job, Observed
 
 #: Status writes a second, over all jobs, that only tell of progress.
@@ -19,7 +20,7 @@ def observe(cache: Cache, job: Job, told: Told | None, status_written: datetime 
     return Observed(
         pods=tuple(pod for pod in cache.pods.group(key) if pod.owner == job.uid),
         service=services.get(job.name),
-        viewer_service=services.get(render.viewer_name(job.name)),
+        viewer_service=services.get(children.viewer(job.name)),
         claims={claim.name: claim for claim in named if claim is not None},
         progress=told if isinstance(told, Progress) else None,
         stage_progress=told if isinstance(told, StageProgress) else None,

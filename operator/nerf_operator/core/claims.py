@@ -1,8 +1,7 @@
 """PersistentVolumeClaims: are they there, and who may mount them where."""
 
-from nerf_contract import reasons
+from nerf_contract import children, reasons
 from nerf_contract.v1alpha1 import NeRFJobSpec
-from nerf_operator.core import render
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.waiting import Waiting
 
@@ -16,12 +15,12 @@ def names_of(job: Job) -> tuple[str, ...]:
 
 def dataset_claim(job: Job, spec: NeRFJobSpec) -> str:
     """Name of the claim that holds the photos."""
-    return spec.dataset.claim_name or render.dataset_claim_name(job.name)
+    return spec.dataset.claim_name or children.dataset_claim(job.name)
 
 
 def checkpoint_claim(job: Job, spec: NeRFJobSpec) -> str:
     """Name of the claim that the checkpoints go to."""
-    return spec.checkpoint.volume.claim_name or render.checkpoint_claim_name(job.name)
+    return spec.checkpoint.volume.claim_name or children.checkpoint_claim(job.name)
 
 
 def shared(job: Job, spec: NeRFJobSpec) -> bool:
@@ -51,7 +50,7 @@ def _missing(job: Job, field: str, claim: str, what: str) -> Waiting:
 
 def _lost(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
     """A claim of ours that is gone with the checkpoints: never start again in silence."""
-    claim = render.checkpoint_claim_name(job.name)
+    claim = children.checkpoint_claim(job.name)
     checkpoint = job.status.checkpoint
     if not wants_own(spec) or claim in observed.claims or checkpoint is None:
         return None

@@ -1,9 +1,8 @@
 """What the pods of a job have in common, as Kubernetes objects."""
 
-import hashlib
 from dataclasses import dataclass
 
-from nerf_contract import names
+from nerf_contract import children, names
 from nerf_contract.v1alpha1 import NeRFJobSpec
 from nerf_operator.core import claims, render
 from nerf_operator.core.actions import Object
@@ -93,17 +92,10 @@ def with_data(job: Job, spec: NeRFJobSpec, request: PodRequest) -> Object:
     if spec.workers.node_selector:
         body["spec"]["nodeSelector"] = dict(spec.workers.node_selector)
     if request.together:
-        holders = {names.LABEL_DATASET_CLAIM: claim_label(claims.dataset_claim(job, spec))}
+        holders = {names.LABEL_DATASET_CLAIM: children.claim_label(claims.dataset_claim(job, spec))}
         body["metadata"]["labels"] |= holders
         require_node_of(holders, body)
     return body
-
-
-def claim_label(claim: str) -> str:
-    """The claim's name as a label value, which may be 63 characters long."""
-    if len(claim) <= 63:
-        return claim
-    return f"{claim[:46]}-{hashlib.sha256(claim.encode()).hexdigest()[:16]}"
 
 
 def require_node_of(labels: Object, body: Object) -> None:

@@ -1,6 +1,6 @@
 """The children of a job as Kubernetes objects, except for pods (see `pod.py`)."""
 
-from nerf_contract import names
+from nerf_contract import children, names
 from nerf_operator.core.actions import Object
 from nerf_operator.core.observed import Job
 
@@ -59,18 +59,13 @@ def service(job: Job) -> Object:
     }
 
 
-def viewer_name(job_name: str) -> str:
-    """Name of the viewer's Service and of the Secret with its token."""
-    return f"{job_name}-viewer"
-
-
 def viewer_service(job: Job) -> Object:
     """The Service that leads to the viewer, inside the cluster only."""
     port = {"name": "http", "port": names.VIEWER_PORT, "protocol": "TCP"}
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(job, viewer_name(job.name)),
+        "metadata": metadata(job, children.viewer(job.name)),
         "spec": {
             "type": "ClusterIP",
             "selector": viewer_selector(job),
@@ -96,25 +91,15 @@ def viewer_secret(job: Job) -> Object:
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
-        "metadata": metadata(job, viewer_name(job.name)),
+        "metadata": metadata(job, children.viewer(job.name)),
     }
-
-
-def checkpoint_claim_name(job_name: str) -> str:
-    """Name of the claim that is made for a job without one."""
-    return f"{job_name}-checkpoint"
-
-
-def dataset_claim_name(job_name: str) -> str:
-    """Name of the claim that is made for an archive."""
-    return f"{job_name}-dataset"
 
 
 def checkpoint_claim(job: Job) -> Object:
     """The claim for checkpoints: only one worker mounts it."""
     assert job.spec is not None
     volume = job.spec.checkpoint.volume
-    name = checkpoint_claim_name(job.name)
+    name = children.checkpoint_claim(job.name)
     return _claim(job, name, volume.size, volume.storage_class_name)
 
 
@@ -122,7 +107,7 @@ def dataset_claim(job: Job) -> Object:
     """The claim that an archive is unpacked to."""
     assert job.spec is not None
     volume = job.spec.dataset.volume
-    name = dataset_claim_name(job.name)
+    name = children.dataset_claim(job.name)
     return _claim(job, name, volume.size, volume.storage_class_name)
 
 

@@ -1,6 +1,6 @@
 """The pods of the stages before and after the training, and the viewer's."""
 
-from nerf_contract import names
+from nerf_contract import children, names
 from nerf_contract.v1alpha1 import NeRFJobSpec, ResourceSpec
 from nerf_operator.core import pod, render
 from nerf_operator.core.actions import Object
@@ -63,7 +63,7 @@ def _stage(job: Job, request: PodRequest, module: str) -> Object:
 
 
 def _viewer_env(job: Job) -> list[Object]:
-    key = {"name": render.viewer_name(job.name), "key": names.VIEWER_TOKEN}
+    key = {"name": children.viewer(job.name), "key": names.VIEWER_TOKEN}
     token = {"name": names.ENV_VIEWER_TOKEN, "valueFrom": {"secretKeyRef": key}}
     return [*pod.identity_env(job), *pod.data_env(), token]
 

@@ -9,9 +9,10 @@ import pytest
 from operator_support.builders import IMAGE, job
 
 from nerf_contract import names
+from nerf_contract.children import claim_label
 from nerf_contract.training import TrainerConfig
 from nerf_operator.core import stage_pods
-from nerf_operator.core.pod import PodRequest, claim_label
+from nerf_operator.core.pod import PodRequest
 from nerf_operator.core.training_pods import coordinator, worker
 
 GOLDEN = Path(__file__).parents[1] / "golden"

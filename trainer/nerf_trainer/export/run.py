@@ -25,6 +25,7 @@ from nerf_trainer.export.report import make_report
 from nerf_trainer.export.scene import TrainedScene, open_scene
 from nerf_trainer.export.video import make_stills, make_video
 from nerf_trainer.failures import TrainerFailure
+from nerf_trainer.places import dataset_root
 from nerf_trainer.stage import StageBoard
 
 log = logging.getLogger(__name__)
@@ -154,12 +155,14 @@ def _make(job: Job, settings: Figures, manifest: Manifest, tell: Tell) -> None:
     staging = manifest.begin(job.name)
     try:
         figures = job.make(staging, tell)
-    except OSError:
-        raise
     except Exception as error:
+        # Pillow and others raise it for what is wrong with a file's content, without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         message = _explain(error, job.name)
         log.error("%s: %s", job.name, message)
-        manifest.fail(job.name, message)
+        # The message gets into files that are passed on.
+        manifest.fail(job.name, message.replace(str(dataset_root()), "<dataset>"))
         return
     seconds = time.monotonic() - began
     manifest.finish(job.name, settings, seconds, figures)

@@ -3,6 +3,7 @@
 import io
 import logging
 import threading
+import time
 from pathlib import Path
 
 from PIL import Image
@@ -19,6 +20,8 @@ from nerf_trainer.viewer.source import Snapshot, Source
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
+#: Reading a checkpoint may take this part of the time that a page is open.
+MOST_OF_TIME = 0.04
 #: The picture that is there before the page can draw: wider than any window, which cuts its sides.
 STILL_EDGE, STILL_ASPECT = 256, 2.4
 
@@ -53,9 +56,11 @@ class Follower:
         while True:
             wanted = self._artist.busy or self._wake.is_set() or self.still is None
             self._wake.clear()
+            began, rest = time.monotonic(), POLL_SECONDS
             if wanted and self._source.changed():
                 self._follow()
-            self._wake.wait(POLL_SECONDS)
+                rest = max(rest, (time.monotonic() - began) / MOST_OF_TIME)
+            self._wake.wait(rest)
 
     def _follow(self) -> None:
         try:

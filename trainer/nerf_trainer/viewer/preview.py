@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import grid_sample, max_pool3d
 
 from nerf_trainer.fields import RadianceField
 from nerf_trainer.fields.space import Contraction, Space
@@ -18,15 +19,18 @@ from nerf_trainer.models import SceneModel
 from nerf_trainer.models.proposal import FAR, NEAR, distance, spacing
 from nerf_trainer.rays import Rays
 from nerf_trainer.sampling import intersect_cube
-from nerf_trainer.volrend import Rendered, render_rows
+from nerf_trainer.volrend import Rendered, over, row_weights
 
 #: Points along an edge where an occupancy grid spares most of them, and where all are evaluated.
 POINTS_WITH_GRID, POINTS = 96, 64
-SAMPLES = 64
+#: Samples of a ray, which go farther in an unbounded scene.
+SAMPLES, SAMPLES_UNBOUNDED = 40, 64
 #: Points of the grid that are evaluated at once.
 BLOCK = 4096
-#: Densities below this have no colour.
+#: Densities below this have no colour; and those that over the way to the next point are less
+#: opaque than that are not looked at.
 FAINTEST = 1e-6
+FAINT_OPACITY = 1e-3
 #: The contracted ball of radius 2 has an edge at infinity; the grid ends shortly before it.
 RIM = 1.99
 
@@ -35,11 +39,13 @@ RIM = 1.99
 class Preview:
     """values: colour times density, and density, channels first, (1, 4, G, G, G) in order z, y, x.
 
-    Weighted so, a point in empty space lends its neighbours no colour.
+    Weighted so, a point in empty space lends its neighbours no colour. occupied: whether anything
+    worth a look is at a point or next to it, (G^3,).
     """
 
     space: Space
     values: Tensor
+    occupied: Tensor
     background: float
 
     @torch.no_grad()
@@ -47,23 +53,34 @@ class Preview:
         """What rays see."""
         t, delta = self._pieces(rays)
         x = rays.o[:, None] + rays.d[:, None] * t[..., None]
-        place = self.space(x.view(-1, 3)).view(1, 1, *x.shape)
-        found = torch.nn.functional.grid_sample(self.values, place, align_corners=True)[0, :, 0]
+        place = self.space(x.view(-1, 3)).view_as(x)
+        chosen = self.occupied[self._nearest(place)]
+        found = torch.zeros(4, *t.shape)
+        found[:, chosen] = self._look_up(place[chosen])
         sigma = found[3]
-        rgb = (found[:3] / sigma.clamp(min=FAINTEST)).permute(1, 2, 0)
-        return render_rows(sigma, rgb, t, delta, self.background)[0]
+        w = row_weights(sigma * delta)
+        rgb = torch.einsum("crs,rs->rc", found[:3], w / sigma.clamp(min=FAINTEST))
+        return over(rgb, w.sum(1), (w * t).sum(1), self.background)
+
+    def _nearest(self, place: Tensor) -> Tensor:
+        """Numbers (R, S) of the grid's points that are nearest to places (R, S, 3)."""
+        g = self.values.shape[-1]
+        i, j, k = ((place + 1) * ((g - 1) / 2) + 0.5).int().unbind(-1)
+        return i + g * (j + g * k)
+
+    def _look_up(self, place: Tensor) -> Tensor:
+        """Values (4, M) at places (M, 3)."""
+        return grid_sample(self.values, place.view(1, 1, 1, -1, 3), align_corners=True)[0, :, 0, 0]
 
     def _pieces(self, rays: Rays) -> tuple[Tensor, Tensor]:
         """Middles and lengths (R, S) of the pieces that samples stand for."""
-        place = torch.linspace(0, 1, SAMPLES + 1)
         if isinstance(self.space, Contraction):
             first, last = spacing(NEAR), spacing(FAR)
-            edges = (distance(first + (last - first) * place) * self.space.bound).expand(
-                len(rays), -1
-            )
+            place = torch.linspace(first, last, SAMPLES_UNBOUNDED + 1)
+            edges = (distance(place) * self.space.bound).expand(len(rays), -1)
         else:
             near, far = intersect_cube(rays.o, rays.d, self.space.bound)
-            edges = near[:, None] + (far - near)[:, None] * place
+            edges = near[:, None] + (far - near)[:, None] * torch.linspace(0, 1, SAMPLES + 1)
         return (edges[:, 1:] + edges[:, :-1]) / 2, edges[:, 1:] - edges[:, :-1]
 
 
@@ -79,7 +96,10 @@ def make_preview(model: SceneModel, background: float) -> Preview:
     chosen = torch.ones(len(points)) if grid is None else grid.at(points)
     for block in chosen.nonzero()[:, 0].split(BLOCK):
         values[block] = _evaluate(field, points[block])
-    return Preview(field.space, values.t().reshape(1, 4, g, g, g), background)
+    values = values.t().reshape(1, 4, g, g, g)
+    faint = FAINT_OPACITY * g / (2 * field.space.bound)
+    occupied = max_pool3d(values[:, 3], 3, stride=1, padding=1).flatten() > faint
+    return Preview(field.space, values, occupied, background)
 
 
 def finest_field(model: SceneModel) -> RadianceField:

@@ -1,0 +1,27 @@
+"""Names of what a job has, made from the names of others. Standard library only."""
+
+import hashlib
+
+_LONGEST_LABEL = 63
+
+
+def checkpoint_claim(job: str) -> str:
+    """The claim that the operator makes for checkpoints and results."""
+    return f"{job}-checkpoint"
+
+
+def dataset_claim(job: str) -> str:
+    """The claim that the operator makes for an archive."""
+    return f"{job}-dataset"
+
+
+def viewer(job: str) -> str:
+    """The viewer's Service, and the Secret with its token."""
+    return f"{job}-viewer"
+
+
+def claim_label(claim: str) -> str:
+    """A claim's name as a label value, which may be 63 characters long."""
+    if len(claim) <= _LONGEST_LABEL:
+        return claim
+    return f"{claim[:46]}-{hashlib.sha256(claim.encode()).hexdigest()[:16]}"
