@@ -12,6 +12,7 @@ from exported import TrainedJob, save, trained_job  # noqa: E402
 from small_trainings import MODELS  # noqa: E402
 
 from nerf_contract import names  # noqa: E402
+from nerf_contract.outputs import OnnxOutput  # noqa: E402
 from nerf_contract.training import ModelConfig, TrainerConfig  # noqa: E402
 from nerf_trainer.export import network  # noqa: E402
 from nerf_trainer.export.portable import PortableField  # noqa: E402
@@ -43,10 +44,9 @@ def test_a_network_is_its_field(name: str, tmp_path: Path) -> None:
     scene: Any = SimpleNamespace(field=field(**FIELDS[name]), bound=1.5, device=torch.device("cpu"))
     network.write_network(PortableField(scene.field).eval(), tmp_path / "field.onnx")
     found = network.parity(scene, tmp_path / "field.onnx")
-    assert max(found.density, found.colour) < 2e-5
-    sigma, rgb = network.evaluate(scene, *network.random_points(scene.bound))
-    assert sigma.std() > 1e-3
-    assert rgb.std() > 1e-3
+    assert max(found.density, found.colour) <= OnnxOutput().tolerance
+    _, rgb = network.evaluate(scene, *network.random_points(scene.bound))
+    assert rgb.std() > 1e-3  # there is something to compare
 
 
 def test_another_field_is_told_apart(tmp_path: Path) -> None:

@@ -8,7 +8,11 @@ poses of the same photos.
 
 import argparse
 import logging
+import os
+import signal
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +30,7 @@ from nerf_trainer.scenes import expect_format, read_split, wait_for_dataset
 from nerf_trainer.stage import StageBoard
 
 log = logging.getLogger("nerf_trainer.prepare")
+Tell = Callable[[str, float], None]
 
 #: Names of photos without poses that are told of.
 MOST_NAMES = 20
@@ -62,7 +67,7 @@ def prepare(config: TrainerConfig, root: Path, board: StageBoard) -> Prepared:
     return _found(found)
 
 
-def _archive_progress(board: StageBoard):  # type: ignore[no-untyped-def]
+def _archive_progress(board: StageBoard) -> Tell:
     parts = {"fetching": 0.0, "unpacking": 0.5}
 
     def tell(activity: str, share: float) -> None:
@@ -101,12 +106,24 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
+def _end_on_sigterm() -> None:
+    """End at once. A handler would wait for COLMAP's code to return, for minutes at times."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def wait() -> None:
+        signal.sigwait({signal.SIGTERM})
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def main() -> int:
     """Prepare the dataset, and return the exit code."""
     parser = argparse.ArgumentParser(prog="nerf_trainer.prepare", description="Find poses.")
     parser.add_argument("--config", type=Path, help="JSON file; all defaults if absent")
     args = parser.parse_args()
     logs.set_up()
+    _end_on_sigterm()
     board = StageBoard("poses")
     start_server(board)
     try:
