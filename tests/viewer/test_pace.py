@@ -1,29 +1,73 @@
-"""Pictures are as large as time allows."""
+"""Pictures are as large as time allows, and as the training lets them be."""
 
 import pytest
 
-from nerf_trainer.viewer.pace import COARSE_SECONDS, FEWEST_RAYS, SMALLEST_SLAB, Pace, fit, shape
+from nerf_trainer.viewer.pace import (
+    BUSY_SHARE,
+    FEWEST_RAYS,
+    LONGEST_REST,
+    SMALLEST_SLAB,
+    Load,
+    Pace,
+    fit,
+    shape,
+)
+
+RATE = 100_000.0
+#: Part of the time that a thread of the lowest priority gets beside a training.
+BESIDE_A_TRAINING = 0.2
 
 
-@pytest.mark.parametrize("rate", [20_000.0, 100_000.0, 400_000.0])
-def test_a_coarse_picture_takes_less_than_a_fifth_of_a_second(rate: float) -> None:
-    assert Pace(rate).coarse_rays() / rate <= COARSE_SECONDS < 1 / 5
+def busy() -> Load:
+    load = Load()
+    for _ in range(20):
+        load.measured(cpu=0.01, wall=0.01 / BESIDE_A_TRAINING)
+    return load
+
+
+def test_where_cores_are_free_a_picture_takes_less_than_a_fifth_of_a_second() -> None:
+    free = Load()
+    assert not free.busy
+    assert FEWEST_RAYS < Pace(RATE).picture_rays(free) < RATE / 5
+    assert free.rest(cpu=0.07, wall=0.08) == 0
+
+
+def test_beside_a_training_there_are_five_pictures_a_second_that_cost_little() -> None:
+    load = busy()
+    assert load.busy
+    cpu = Pace(RATE).picture_rays(load) / RATE
+    wall = cpu / BESIDE_A_TRAINING
+    period = wall + load.rest(cpu, wall)
+    assert period < 1 / 5
+    assert cpu / period == pytest.approx(BUSY_SHARE, rel=0.01)
+
+
+def test_a_long_unit_is_no_reason_to_sleep_through_a_move() -> None:
+    assert busy().rest(cpu=1.0, wall=2.0) == LONGEST_REST
+
+
+def test_what_ends_is_noticed() -> None:
+    load = busy()
+    for _ in range(5):
+        load.measured(cpu=0.01, wall=0.01)
+    assert not load.busy
 
 
 def test_the_slowest_renderer_still_draws_something() -> None:
-    pace = Pace(1.0)
-    assert pace.coarse_rays() == FEWEST_RAYS
-    assert pace.slab_rays() == SMALLEST_SLAB
+    assert Pace(1.0).picture_rays(Load()) == FEWEST_RAYS
+    assert Pace(1.0).slab_rays(Load()) == SMALLEST_SLAB
 
 
-def test_a_slab_leaves_time_to_stop_within_a_tenth_of_a_second() -> None:
-    assert Pace(50_000.0).slab_rays() / 50_000 < 0.1
+@pytest.mark.parametrize("load", [Load(), busy()])
+def test_a_slab_leaves_time_to_stop_within_a_tenth_of_a_second(load: Load) -> None:
+    share = BESIDE_A_TRAINING if load.busy else 1.0
+    assert Pace(RATE).slab_rays(load) / RATE / share < 0.1
 
 
 def test_the_guess_gives_way_to_what_is_measured() -> None:
     pace = Pace(1000.0)
     for _ in range(20):
-        pace.measured(rays=500, seconds=0.01)
+        pace.measured(rays=500, cpu=0.01)
     assert pace.rays_per_second == pytest.approx(50_000, rel=0.01)
 
 

@@ -4,9 +4,9 @@ A small ray tracer, so that the project ships no data and every machine makes th
 
     python3 -m nerf_trainer.scenes.demo --out DIR
 
-writes `DIR/images/*.jpg` and a nerfstudio `DIR/transforms.json` with train and val lists. The
-textures are solid (functions of the 3D point) and detailed, so that structure-from-motion finds
-features on every surface.
+writes `DIR/images/*.jpg` and a nerfstudio `DIR/transforms.json` with train and val lists. With
+`--truth FILE` that goes to FILE, and DIR holds bare photos. The textures are solid (functions of
+the 3D point) and detailed, so that structure-from-motion finds features on every surface.
 
 Names: o origins (N, 3), d unit directions (N, 3), t distances (N,), inf where nothing is hit.
 """
@@ -284,11 +284,20 @@ def transforms(poses: Array, width: int) -> dict[str, object]:
     }
 
 
-def generate(out: Path, photos: int, width: int, processes: int | None = None) -> None:
-    """Write the scene to `out`. Does nothing where the same scene is complete already."""
+def generate(
+    out: Path,
+    photos: int,
+    width: int,
+    truth: Path | None = None,
+    processes: int | None = None,
+) -> None:
+    """Write the scene to `out`. Does nothing where the same scene is complete already.
+
+    truth: where the transforms go, if not beside the photos.
+    """
     poses = camera_poses(photos)
     text = json.dumps(transforms(poses, width), indent=1)
-    target = out / TRANSFORMS
+    target = truth or out / TRANSFORMS
     if target.exists() and target.read_text() == text:
         log.info("the demo scene is already in %s", out)
         return
@@ -309,9 +318,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--photos", type=int, default=64, help="number of photos (default 64)")
     parser.add_argument("--width", type=int, default=256, help="edge in pixels (default 256)")
+    parser.add_argument("--truth", type=Path, help="file for the poses; the photos stay bare")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    generate(args.out, args.photos, args.width)
+    generate(args.out, args.photos, args.width, args.truth)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from nerf_trainer.viewer.camera import Camera
 from nerf_trainer.viewer.canvas import Canvas, Pixels, blank, sharpen
-from nerf_trainer.viewer.pace import FINE_EDGE, SHARP_EDGE, Pace, fit, shape
+from nerf_trainer.viewer.pace import FINE_EDGE, SHARP_EDGE, Load, Pace, fit, shape
 from nerf_trainer.viewer.source import Snapshot
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ class Artist:
         self._easels: dict[int, Easel] = {}
         self._snapshot: Snapshot | None = None
         self._preview_pace, self._model_pace = map(Pace, FIRST_GUESSES)
+        self._load = Load()
         self._last = -1
         self._news = False
 
@@ -144,11 +145,13 @@ class Artist:
     def _run(self) -> None:
         give_way()
         while True:
+            began, used = time.monotonic(), time.thread_time()
             try:
                 wait = self.step()
             except Exception:  # One picture is lost, not the viewer.
                 log.exception("a picture could not be drawn")
                 wait = 1.0
+            time.sleep(self._load.rest(time.thread_time() - used, time.monotonic() - began))
             if wait != 0:
                 self._rest(wait)
 
@@ -161,12 +164,11 @@ class Artist:
 
     def _draw_coarse(self, easel: Easel, snapshot: Snapshot) -> None:
         """All of a picture that is small enough to come at once."""
-        camera, pace, began = easel.camera, self._preview_pace, self._clock()
-        size = shape(camera.aspect, pace.coarse_rays(), min(easel.longest, FINE_EDGE))
+        camera, rays = easel.camera, self._preview_pace.picture_rays(self._load)
+        size = shape(camera.aspect, rays, min(easel.longest, FINE_EDGE))
         canvas = blank(snapshot, camera, size)
-        rays = canvas.draw(len(canvas.order))
+        self._draw(canvas, self._preview_pace, len(canvas.order))
         easel.show(canvas.picture, False)
-        pace.measured(rays, self._clock() - began)
         with self._changed:
             easel.coarse = easel.camera is camera
 
@@ -174,14 +176,22 @@ class Artist:
         """A part of a better picture."""
         with self._changed:
             canvas = easel.canvas = easel.next_canvas(snapshot)
-        pace, began = self._model_pace if canvas.sharp else self._preview_pace, self._clock()
-        pace.measured(canvas.draw(pace.slab_rays()), self._clock() - began)
+        pace = self._model_pace if canvas.sharp else self._preview_pace
+        self._draw(canvas, pace, pace.slab_rays(self._load))
         with self._changed:
             moved = easel.canvas is not canvas
         late = canvas.sharp and self._clock() - easel.shown > SHOW_SECONDS
         if not moved and (canvas.finished or late):
             easel.shown = self._clock()
             easel.show(canvas.picture, canvas.sharp)
+
+    def _draw(self, canvas: Canvas, pace: Pace, rays: int) -> None:
+        """Draw, and learn how fast that goes."""
+        began, used = time.monotonic(), time.thread_time()
+        drawn = canvas.draw(rays)
+        wall, cpu = time.monotonic() - began, time.thread_time() - used
+        pace.measured(drawn, cpu)
+        self._load.measured(cpu, wall)
 
 
 def give_way() -> None:

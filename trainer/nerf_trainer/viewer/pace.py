@@ -1,40 +1,71 @@
-"""How large a picture may be, so that it comes in time."""
+"""How large a picture may be, so that it comes in time and the training hardly notices."""
 
 import math
 from dataclasses import dataclass
 
-#: Seconds that a picture may take while the camera moves: 8 a second are aimed at, for 5 at least.
-COARSE_SECONDS = 0.12
-#: Seconds until the renderer looks whether the camera has moved.
-SLAB_SECONDS = 0.06
 #: Longest edges, in pixels, of the first picture of a camera at rest, and of the sharp one.
 FINE_EDGE = 256
 SHARP_EDGE = 640
 #: Rays of the smallest picture, and of the smallest part of one.
 FEWEST_RAYS = 32 * 24
 SMALLEST_SLAB = 64
+#: CPU seconds of a unit of work: where cores are free that is as long as it takes, for 8 pictures
+#: a second; else it takes several times as long.
+FREE_SECONDS, BUSY_SECONDS = 0.07, 0.01
+#: The CPU is busy where the thread gets less than this part of the time that it wants to run ...
+BUSY_BELOW = 0.6
+#: ... and then it takes so much of it: 10 ms for each of 6 pictures a second.
+BUSY_SHARE = 0.06
+#: Seconds that it rests at most, so that it sees a camera begin to move.
+LONGEST_REST = 0.2
 #: How much the newest measurement counts.
 WEIGHT = 0.3
 
 
 @dataclass
+class Load:
+    """Whether others want the CPU. share: part of the time that the thread ran when it could."""
+
+    share: float = 1.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether they do."""
+        return self.share < BUSY_BELOW
+
+    @property
+    def unit_seconds(self) -> float:
+        """CPU seconds that a unit of work may take."""
+        return BUSY_SECONDS if self.busy else FREE_SECONDS
+
+    def measured(self, cpu: float, wall: float) -> None:
+        """A unit took so many seconds of the CPU, and so many in all."""
+        found = min(1.0, cpu / max(wall, 1e-9))
+        self.share += WEIGHT * (found - self.share)
+
+    def rest(self, cpu: float, wall: float) -> float:
+        """Seconds to rest after that."""
+        return min(LONGEST_REST, max(0.0, cpu / BUSY_SHARE - wall)) if self.busy else 0.0
+
+
+@dataclass
 class Pace:
-    """What is measured of one way to render. rays_per_second: a first guess, then measured."""
+    """What is measured of one way to render. rays_per_second: of the CPU; a guess at first."""
 
     rays_per_second: float
 
-    def measured(self, rays: int, seconds: float) -> None:
-        """So many rays took so long."""
-        found = rays / max(seconds, 1e-6)
+    def measured(self, rays: int, cpu: float) -> None:
+        """So many rays took so many seconds of the CPU."""
+        found = rays / max(cpu, 1e-6)
         self.rays_per_second += WEIGHT * (found - self.rays_per_second)
 
-    def coarse_rays(self) -> int:
+    def picture_rays(self, load: Load) -> int:
         """Rays of a picture while the camera moves."""
-        return max(FEWEST_RAYS, int(self.rays_per_second * COARSE_SECONDS))
+        return max(FEWEST_RAYS, int(self.rays_per_second * load.unit_seconds))
 
-    def slab_rays(self) -> int:
+    def slab_rays(self, load: Load) -> int:
         """Rays of a part of a picture."""
-        return max(SMALLEST_SLAB, int(self.rays_per_second * SLAB_SECONDS))
+        return max(SMALLEST_SLAB, int(self.rays_per_second * load.unit_seconds))
 
 
 def shape(aspect: float, rays: float, longest: float) -> tuple[int, int]:

@@ -1,0 +1,101 @@
+"""Bare photos become a scene, with all outputs, though every stage loses its pod once."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from e2e_support.kube import Job, Namespace, Object, wait_for
+from e2e_support.manifests import PHOTOS, nerf_job
+
+from demo.pods import MOUNT, pod_with_claim
+
+pytestmark = pytest.mark.cluster
+
+COUNT = 16
+IMAGE = "localhost/nerf-trainer:cpu"
+
+
+@pytest.fixture(scope="module")
+def bare(shared: Namespace) -> Iterator[Namespace]:
+    """The shared volume with photos on it of which nobody knows where they were taken."""
+    render = ["python3", "-m", "nerf_trainer.scenes.demo", "--out", f"{MOUNT}/bare"]
+    size = ["--photos", str(COUNT), "--width", "320", "--truth", f"{MOUNT}/truth.json"]
+    shared.apply(pod_with_claim("render-bare", IMAGE, [*render, *size], PHOTOS))
+    shared.run("wait", "pod/render-bare", _SUCCEEDED, "--timeout=120s")
+    yield shared
+
+
+_SUCCEEDED = "--for=jsonpath={.status.phase}=Succeeded"
+
+
+def scene_job(name: str, **sections: Any) -> Object:
+    outputs = {
+        "video": {"seconds": 1, "framesPerSecond": 4, "width": 64},
+        "mesh": {"resolution": 32, "density": 5},
+        "report": {},
+    }
+    return nerf_job(
+        name,
+        dataset={"claimName": PHOTOS, "path": "bare", "format": "auto", "downscale": 4},
+        workers={"replicas": 1},
+        **{"outputs": outputs} | sections,
+    )
+
+
+def test_bare_photos_become_a_scene(bare: Namespace) -> None:
+    bare.apply(scene_job("scene"))
+    job = bare.job("scene")
+    _lose_pod(job, "poses", "matching")
+    ready = job.wait_condition("PosesReady", deadline_s=120)
+    assert ready["reason"] == "PosesFound", ready
+    dataset = job.status()["dataset"]
+    assert (dataset["format"], dataset["photos"]) == ("photos", COUNT)
+    assert dataset["posed"] >= COUNT - 2
+    job.wait_condition("Trained", deadline_s=120)
+    trained = _uid(job, "worker")
+    _lose_pod(job, "export", "video")
+    job.wait_condition("Succeeded", deadline_s=120)
+    assert job.condition("OutputsReady")["reason"] == "OutputsMade", job.condition("OutputsReady")
+    assert set(job.status()["outputs"]) == {"video.mp4", "mesh.ply", "report.html"}
+    assert _uid(job, "worker") == trained, "the scene was trained twice"
+    story = [line.partition(":")[0] for line in bare.events("scene")]
+    assert story.count("StageRestarted") == 2, story
+    job.delete()
+
+
+def test_the_same_photos_need_no_second_search(bare: Namespace) -> None:
+    bare.apply(scene_job("again", training={"steps": 20, "evalEvery": 20}, outputs={}))
+    job = bare.job("again")
+    job.wait_condition("PosesReady", deadline_s=60)
+    log = bare.run("logs", "again-poses-0")
+    assert "has the poses of these photos" in log, log
+    job.delete()
+
+
+def _pod(job: Job, component: str) -> Object | None:
+    found = [
+        pod
+        for pod in job.pods()
+        if pod["metadata"]["labels"]["app.kubernetes.io/component"] == component
+    ]
+    return found[-1] if found else None
+
+
+def _uid(job: Job, component: str) -> str | None:
+    pod = _pod(job, component)
+    return pod["metadata"]["uid"] if pod else None
+
+
+def _lose_pod(job: Job, component: str, activity: str) -> None:
+    """Delete the pod of a stage while it does something, and wait for the next one."""
+
+    def busy() -> str | None:
+        stage = job.status().get("stage") or {}
+        return _uid(job, component) if stage.get("activity") == activity else None
+
+    lost = wait_for(f"{component} at {activity}", busy, 120)
+    pod = _pod(job, component)
+    assert pod is not None and pod["metadata"]["uid"] == lost, json.dumps(pod)
+    job.namespace.run("delete", "pod", pod["metadata"]["name"], "--now")
+    wait_for("another pod", lambda: _uid(job, component) not in (None, lost), 60)
