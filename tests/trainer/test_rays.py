@@ -19,7 +19,7 @@ from scene_files import (  # noqa: E402
 )
 
 from nerf_trainer.failures import TrainerFailure  # noqa: E402
-from nerf_trainer.rays import RaySource, usable_numbers  # noqa: E402
+from nerf_trainer.ray_source import RaySource, usable_numbers  # noqa: E402
 from nerf_trainer.scenes import Views  # noqa: E402
 
 pytestmark = pytest.mark.torch

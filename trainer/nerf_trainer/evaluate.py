@@ -12,7 +12,8 @@ from torch import Tensor
 from nerf_trainer.collectives import gather
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.pictures import Pixels, side_by_side
-from nerf_trainer.rays import Rays, RaySource
+from nerf_trainer.ray_source import RaySource
+from nerf_trainer.rays import Rays
 from nerf_trainer.volrend import Rendered
 
 #: A perfect render has no finite PSNR; beyond this nobody sees a difference.

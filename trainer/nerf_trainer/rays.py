@@ -1,19 +1,13 @@
-"""Rays through pixels.
+"""Rays: where they begin, where they go, and what is seen along them.
 
-Names: V views of H x W pixels, R rays, o origins (R, 3), d unit directions (R, 3), rgb true
+Names: R rays, o origins (R, 3), d unit directions (R, 3), rgb true
 colours (R, 3) in [0, 1].
 """
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-
-from nerf_trainer.cameras import directions, image_plane
-from nerf_trainer.scenes.shrink import shrink
-from nerf_trainer.scenes.types import Views
 
 
 @dataclass(frozen=True)
@@ -36,96 +30,6 @@ class Rays:
         """Rays number start to end - 1."""
         alpha = None if self.alpha is None else self.alpha[start:end]
         return Rays(self.o[start:end], self.d[start:end], self.rgb[start:end], alpha)
-
-
-class RaySource:
-    """Makes rays for the pixels of views. Photos stay uint8, and in the CPU's memory."""
-
-    def __init__(self, views: Views, device: torch.device) -> None:
-        self._device = device
-        self._data = views
-        self._images = torch.from_numpy(views.images)
-        self._poses = torch.from_numpy(views.poses)
-        self._intrinsics = torch.from_numpy(views.intrinsics)
-        self._drawn_from = None if views.usable is None else usable_numbers(views.usable)
-        self._shrunk: dict[int, RaySource] = {}
-        self.views, self.height, self.width = (int(n) for n in views.images.shape[:3])
-
-    def at(self, factor: int) -> "RaySource":
-        """The same views, averaged over blocks of factor x factor pixels; made on first use.
-
-        Raises TrainerFailure (DatasetInvalid) where no block is left to train on.
-        """
-        if factor == 1:
-            return self
-        if factor not in self._shrunk:
-            self._shrunk[factor] = RaySource(shrink(self._data, factor), self._device)
-        return self._shrunk[factor]
-
-    def draw(self, count: int, rng: np.random.Generator) -> Rays:
-        """Rays through `count` usable pixels of all views, drawn evenly with replacement."""
-        if self._drawn_from is None:
-            pixels = rng.integers(0, self.views * self.height * self.width, count)
-        else:
-            chosen = rng.integers(0, len(self._drawn_from), count)
-            pixels = self._drawn_from[chosen].astype(np.int64)
-        return self._through(torch.from_numpy(pixels))
-
-    def view(self, index: int) -> Rays:
-        """The rays of one view, row by row; those of masked pixels too, see `mask`."""
-        size = self.height * self.width
-        return self._through(torch.arange(index * size, (index + 1) * size))
-
-    def photo(self, index: int) -> Tensor:
-        """The pixels of one view, (H, W, 3) uint8."""
-        return self._images[index]
-
-    def mask(self, index: int) -> Tensor | None:
-        """Where one view may be judged, (H, W) bool; None where that is everywhere."""
-        usable = self._data.usable
-        if usable is None or usable[index].all():
-            return None
-        return torch.from_numpy(usable[index]).to(self._device)
-
-    def _through(self, pixel: Tensor) -> Rays:
-        """Rays through the centres of pixels, numbered over all views."""
-        size = self.height * self.width
-        view, row, column = pixel // size, pixel % size // self.width, pixel % self.width
-        o, d = world_rays(self._local(view, row, column), self._poses[view])
-        rgb = self._images[view, row, column].float() / 255
-        return Rays(
-            o.to(self._device), d.to(self._device), rgb.to(self._device), self._alpha(pixel)
-        )
-
-    def _local(self, view: Tensor, row: Tensor, column: Tensor) -> Tensor:
-        """Directions (R, 3) in the axes of the cameras."""
-        intrinsics = self._intrinsics[view]
-        if self._data.lenses is None:
-            return pinhole_directions(row, column, intrinsics)
-        x, y = image_plane(row.numpy(), column.numpy(), intrinsics.numpy())
-        opencv, _ = directions(x, y, self._data.lenses[view.numpy()])
-        return torch.from_numpy(opencv).float() * torch.tensor([1.0, -1.0, -1.0])
-
-    def _alpha(self, pixel: Tensor) -> Tensor | None:
-        """Opacities of pixels that are numbered over all views."""
-        if self._data.alpha is None:
-            return None
-        return (torch.from_numpy(self._data.alpha).view(-1)[pixel].float() / 255).to(self._device)
-
-
-def usable_numbers(usable: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
-    """The numbers of the usable pixels (V, H, W) in the smallest type that will do.
-
-    View by view: the 8-byte numbers of all pixels at once would take more than the photos.
-    """
-    size = usable[0].size
-    counts = [int(np.count_nonzero(view)) for view in usable]
-    numbers = np.empty(sum(counts), np.min_scalar_type(usable.size))
-    end = 0
-    for i, (view, count) in enumerate(zip(usable, counts, strict=True)):
-        numbers[end : end + count] = np.flatnonzero(view) + i * size
-        end += count
-    return numbers
 
 
 def pinhole_directions(row: Tensor, column: Tensor, intrinsics: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from nerf_trainer.gradients import GradientBuffer
 from nerf_trainer.models import Loss
 from nerf_trainer.phases import PhaseClock
 from nerf_trainer.randomness import generator
-from nerf_trainer.rays import Rays, RaySource
+from nerf_trainer.ray_source import RaySource
+from nerf_trainer.rays import Rays
 from nerf_trainer.scenes import Scene
 from nerf_trainer.schedule import chunk_rays
 from nerf_trainer.state import TrainState
