@@ -28,14 +28,14 @@ def busy() -> Load:
 def test_where_cores_are_free_a_picture_takes_less_than_a_fifth_of_a_second() -> None:
     free = Load()
     assert not free.busy
-    assert FEWEST_RAYS < Pace(RATE).picture_rays(free) < RATE / 5
+    assert FEWEST_RAYS < Pace(RATE).rays(free, FEWEST_RAYS) < RATE / 5
     assert free.rest(cpu=0.07, wall=0.08) == 0
 
 
 def test_beside_a_training_there_are_five_pictures_a_second_that_cost_little() -> None:
     load = busy()
     assert load.busy
-    cpu = Pace(RATE).picture_rays(load) / RATE
+    cpu = Pace(RATE).rays(load, FEWEST_RAYS) / RATE
     wall = cpu / BESIDE_A_TRAINING
     period = wall + load.rest(cpu, wall)
     assert period < 1 / 5
@@ -54,14 +54,13 @@ def test_what_ends_is_noticed() -> None:
 
 
 def test_the_slowest_renderer_still_draws_something() -> None:
-    assert Pace(1.0).picture_rays(Load()) == FEWEST_RAYS
-    assert Pace(1.0).slab_rays(Load()) == SMALLEST_SLAB
+    assert Pace(1.0).rays(Load(), FEWEST_RAYS) == FEWEST_RAYS
 
 
 @pytest.mark.parametrize("load", [Load(), busy()])
 def test_a_slab_leaves_time_to_stop_within_a_tenth_of_a_second(load: Load) -> None:
     share = BESIDE_A_TRAINING if load.busy else 1.0
-    assert Pace(RATE).slab_rays(load) / RATE / share < 0.1
+    assert Pace(RATE).rays(load, SMALLEST_SLAB) / RATE / share < 0.1
 
 
 def test_the_guess_gives_way_to_what_is_measured() -> None:

@@ -27,6 +27,7 @@ BATCH = 2
 
 
 MOST_ENLARGED = 2.0
+PEAK = 0.004
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def _options(config: PosesConfig, threads: int) -> Any:
     options.num_threads = threads
     options.max_image_size = config.max_image_size
     options.sift.max_num_features = config.max_features
+    options.sift.peak_threshold = PEAK
     options.sift.first_octave = 0  # We have enlarged the photos as far as it is worth.
     return options
 

@@ -14,7 +14,16 @@ from dataclasses import dataclass
 
 from nerf_trainer.viewer.camera import Camera
 from nerf_trainer.viewer.canvas import Canvas, Pixels, blank, sharpen
-from nerf_trainer.viewer.pace import FINE_EDGE, SHARP_EDGE, Load, Pace, fit, shape
+from nerf_trainer.viewer.pace import (
+    FEWEST_RAYS,
+    FINE_EDGE,
+    SHARP_EDGE,
+    SMALLEST_SLAB,
+    Load,
+    Pace,
+    fit,
+    shape,
+)
 from nerf_trainer.viewer.source import Snapshot
 
 log = logging.getLogger(__name__)
@@ -164,7 +173,7 @@ class Artist:
 
     def _draw_coarse(self, easel: Easel, snapshot: Snapshot) -> None:
         """All of a picture that is small enough to come at once."""
-        camera, rays = easel.camera, self._preview_pace.picture_rays(self._load)
+        camera, rays = easel.camera, self._preview_pace.rays(self._load, FEWEST_RAYS)
         size = shape(camera.aspect, rays, min(easel.longest, FINE_EDGE))
         canvas = blank(snapshot, camera, size)
         self._draw(canvas, self._preview_pace, len(canvas.order))
@@ -177,7 +186,7 @@ class Artist:
         with self._changed:
             canvas = easel.canvas = easel.next_canvas(snapshot)
         pace = self._model_pace if canvas.sharp else self._preview_pace
-        self._draw(canvas, pace, pace.slab_rays(self._load))
+        self._draw(canvas, pace, pace.rays(self._load, SMALLEST_SLAB))
         with self._changed:
             moved = easel.canvas is not canvas
         late = canvas.sharp and self._clock() - easel.shown > SHOW_SECONDS

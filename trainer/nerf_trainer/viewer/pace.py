@@ -59,13 +59,9 @@ class Pace:
         found = rays / max(cpu, 1e-6)
         self.rays_per_second += WEIGHT * (found - self.rays_per_second)
 
-    def picture_rays(self, load: Load) -> int:
-        """Rays of a picture while the camera moves."""
-        return max(FEWEST_RAYS, int(self.rays_per_second * load.unit_seconds))
-
-    def slab_rays(self, load: Load) -> int:
-        """Rays of a part of a picture."""
-        return max(SMALLEST_SLAB, int(self.rays_per_second * load.unit_seconds))
+    def rays(self, load: Load, fewest: int) -> int:
+        """Rays of a unit of work, at least so many."""
+        return max(fewest, int(self.rays_per_second * load.unit_seconds))
 
 
 def shape(aspect: float, rays: float, longest: float) -> tuple[int, int]:
