@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +14,9 @@ from nerf_cli.errors import UserError
 
 Format = Literal["photos", "nerfstudio", "blender", "colmap"]
 Backdrop = Literal["white", "black"]
-#: A backdrop is looked for in so many photos, shrunk to so many pixels, along their edges.
-BACKDROP_PHOTOS, EDGE_SIZE, EDGE_SHARE = 8, 32, 0.9
+#: A backdrop is looked for in so many photos, shrunk to so many pixels: in three corners, since a
+#: sky may be white as well, and along most of the edges, in nearly all photos.
+BACKDROP_PHOTOS, EDGE_SIZE, CORNERS, EDGE_SHARE, PHOTO_SHARE = 12, 32, 3, 0.5, 0.75
 NEARLY_WHITE, NEARLY_BLACK = 245, 10
 PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
 FEWEST_PHOTOS = 3
@@ -144,9 +145,11 @@ def read_headers(root: Path, files: list[LocalFile]) -> Photos:
 
 
 def _backdrop(files: list[LocalFile]) -> Backdrop | None:
-    """The colour along the edges of a few of the photos, if it is the same in all of them."""
-    edges = {_edge(file.path) for file in files[:: max(1, len(files) // BACKDROP_PHOTOS)]}
-    return edges.pop() if len(edges) == 1 else None
+    """The colour around what is in the photos, if it is the same in nearly all of a few of them."""
+    looked_at = files[:: max(1, len(files) // BACKDROP_PHOTOS)]
+    found = Counter(_edge(file.path) for file in looked_at)
+    colour, count = found.most_common(1)[0] if found else (None, 0)
+    return colour if count >= PHOTO_SHARE * len(looked_at) else None
 
 
 def _edge(path: Path) -> Backdrop | None:
@@ -157,14 +160,20 @@ def _edge(path: Path) -> Backdrop | None:
             small = image.convert("RGB").resize((EDGE_SIZE, EDGE_SIZE))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
-    last = EDGE_SIZE - 1
-    around = range(EDGE_SIZE)
-    places = [(i, j) for i in around for j in around if {i, j} & {0, last}]
-    pixels = [small.getpixel(place) for place in places]
-    share = EDGE_SHARE * len(pixels)
-    if sum(min(pixel) >= NEARLY_WHITE for pixel in pixels) >= share:
-        return "white"
-    return "black" if sum(max(pixel) <= NEARLY_BLACK for pixel in pixels) >= share else None
+    ends, all_ = (0, EDGE_SIZE - 1), range(EDGE_SIZE)
+    corners = [small.getpixel((i, j)) for i in ends for j in ends]
+    edges = [small.getpixel((i, j)) for i in all_ for j in all_ if i in ends or j in ends]
+    for colour, fits in _BACKDROPS.items():
+        enough = sum(map(fits, corners)) >= CORNERS
+        if enough and sum(map(fits, edges)) >= EDGE_SHARE * len(edges):
+            return colour
+    return None
+
+
+_BACKDROPS: dict[Backdrop, Callable[[Any], bool]] = {
+    "white": lambda pixel: min(pixel) >= NEARLY_WHITE,
+    "black": lambda pixel: max(pixel) <= NEARLY_BLACK,
+}
 
 
 def _camera(image: Any) -> list[str]:

@@ -74,6 +74,8 @@ def text(folder: Folder, wishes: Wishes) -> str:
         shards=_shards(wishes.workers * max(1, wishes.gpus)),
         workers=wishes.workers,
         gpus=wishes.gpus,
+        cpu="'2'" if wishes.gpus else "500m",
+        memory="8Gi" if wishes.gpus else "1Gi",
         size="5Gi" if wishes.gpus else "2Gi",
     )
 
@@ -122,6 +124,10 @@ spec:
     # min: 1 # go on with fewer, and
     # max: 2 # allow more: `kubectl nerf scale`
     gpusPerWorker: {gpus}
+    resources:
+      requests: # what is kept free for each pod
+        cpu: {cpu}
+        memory: {memory}
   checkpoint:
     volume:
       size: {size} # made for the job and deleted with it; or claimName: of your own

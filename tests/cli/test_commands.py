@@ -65,7 +65,8 @@ def test_init_writes_a_job_and_never_over_a_file(photos: Path, tmp_path: Path) -
     job = manifest.parse(out.read_text(), "it")
     assert job["metadata"]["name"] == "kitchen-1"
     assert job["spec"]["dataset"]["claimName"] == "kitchen-1-photos"
-    assert job["spec"]["workers"] == {"replicas": 2, "gpusPerWorker": 1}
+    workers = job["spec"]["workers"]
+    assert (workers["replicas"], workers["gpusPerWorker"]) == (2, 1)
     code, text = call("init", str(photos), "-o", str(out))
     assert code == 1
     assert "exists. Replace it by --force" in text

@@ -118,7 +118,7 @@ def test_hidden_files_junk_and_links_that_lead_out_stay_here(tmp_path: Path) -> 
     [
         (("white", "white", "white"), "white"),
         (("black", "black", "black"), "black"),
-        (("white", "grey", "white"), None),
+        (("white", "grey", "grey"), None),
         (("grey", "grey", "grey"), None),
     ],
 )
@@ -127,6 +127,14 @@ def test_a_plain_backdrop_is_seen(
 ) -> None:
     for i, colour in enumerate(colours):
         image = Image.new("RGB", (64, 48), colour)
-        image.paste("red", (16, 12, 48, 36))
+        image.paste("red", (16, 12, 48, 48))
         image.save(tmp_path / f"{i}.jpg")
     assert folder.inspect(tmp_path).photos.backdrop == want
+
+
+def test_a_white_sky_is_no_backdrop(tmp_path: Path) -> None:
+    for i in range(3):
+        image = Image.new("RGB", (64, 48), "white")
+        image.paste("green", (0, 30, 64, 48))
+        image.save(tmp_path / f"{i}.jpg")
+    assert folder.inspect(tmp_path).photos.backdrop is None

@@ -12,7 +12,7 @@ from demo.pods import MOUNT, pod_with_claim
 
 pytestmark = pytest.mark.cluster
 
-COUNT = 16
+COUNT = 32
 IMAGE = "localhost/nerf-trainer:cpu"
 
 
@@ -51,7 +51,7 @@ def test_bare_photos_become_a_scene(bare: Namespace) -> None:
     assert ready["reason"] == "PosesFound", ready
     dataset = job.status()["dataset"]
     assert (dataset["format"], dataset["photos"]) == ("photos", COUNT)
-    assert dataset["posed"] >= COUNT - 2
+    assert dataset["posed"] >= COUNT - 4
     job.wait_condition("Trained", deadline_s=120)
     trained = _uid(job, "worker")
     _lose_pod(job, "export", "video")

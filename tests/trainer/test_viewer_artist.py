@@ -8,7 +8,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from viewer_scenes import CAMERA, CONFIG, leave_checkpoint, psnr  # noqa: E402
+from viewer_scenes import CAMERA, CONFIG, STEPS, leave_checkpoint, psnr  # noqa: E402
 
 from nerf_trainer.viewer.artist import SHOW_SECONDS, STILL_SECONDS, Artist  # noqa: E402
 from nerf_trainer.viewer.camera import Camera, look_at  # noqa: E402
@@ -169,5 +169,5 @@ def test_the_first_still_is_a_picture(snapshot: Snapshot) -> None:
 
 def test_the_page_tells_step_psnr_and_world_size(snapshot: Snapshot) -> None:
     text = summary(snapshot, steps=3000)
-    for told in ("80 of 3,000", "21.50 dB", "| World size | 2 |"):
+    for told in (f"{STEPS} of 3,000", "21.50 dB", "| World size | 2 |"):
         assert told in text

@@ -31,7 +31,7 @@ def config_of(model: str) -> TrainerConfig:
 
 
 CONFIG = config_of("occupancy")
-STEPS = 80
+STEPS = 48
 
 
 @functools.cache

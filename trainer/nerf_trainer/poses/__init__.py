@@ -92,7 +92,7 @@ def _read(target: Path) -> Found:
 
 def _find(inputs: Sequence[Input], config: PosesConfig, target: Path, tell: Tell) -> None:
     began = time.monotonic()
-    pycolmap.logging.minloglevel = pycolmap.logging.Level.ERROR.value
+    pycolmap.logging.minloglevel = pycolmap.logging.Level.FATAL.value
     work = target.with_name(f".{target.name}.work")
     pieces = Pieces(work / "pieces")
     features = partial(read_features, pieces)

@@ -26,10 +26,6 @@ PIXEL_BYTES, MEMORY_BYTES = 128, 2_000_000_000
 BATCH = 2
 
 
-MOST_ENLARGED = 2.0
-PEAK = 0.004
-
-
 @dataclass(frozen=True)
 class Features:
     """points: x, y (N, 2) float32. descriptors: unit vectors (N, 128) float32. colours: (N, 3)."""
@@ -40,12 +36,9 @@ class Features:
 
 
 def working_size(size: tuple[int, int], most: int) -> tuple[int, int]:
-    """Width and height with a longer edge of `most` pixels at most.
-
-    Small photos are enlarged up to twice, which finds more points in them, and places them better.
-    """
-    factor = min(MOST_ENLARGED, most / max(size))
-    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+    """Width and height with a longer edge of `most` pixels at most."""
+    shrink = min(1.0, most / max(size))
+    return max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
 
 
 def extract(
@@ -103,8 +96,6 @@ def _options(config: PosesConfig, threads: int) -> Any:
     options.num_threads = threads
     options.max_image_size = config.max_image_size
     options.sift.max_num_features = config.max_features
-    options.sift.peak_threshold = PEAK
-    options.sift.first_octave = 0  # We have enlarged the photos as far as it is worth.
     return options
 
 

@@ -18,8 +18,11 @@ from nerf_trainer.poses.matching import Match
 
 #: Focal length over the longer edge where EXIF tells none; it is refined anyway.
 GUESSED_FOCAL = 1.2
-#: From so many photos of a camera on, all of its distortion can be found.
+#: From so many photos of a camera on, all of its distortion is looked for in the end. Before, it
+#: would only bend the first, uncertain models.
 ENOUGH_PHOTOS = 10
+#: Fewest points that place a photo; COLMAP's 30 and 100 are too many for small photos.
+LEAST_POINTS, LEAST_FIRST_POINTS = 15, 50
 #: Pixels beyond which an observation counts less in the last bundle adjustment.
 OUTLIER_PIXELS = 0.5
 
@@ -37,9 +40,8 @@ def _camera(number: int, photos: Sequence[Input], most: int) -> Any:
     working = working_size(size, most)
     told = [photo.focal for photo in photos if photo.focal is not None]
     focal = float(np.median(told)) * max(working) / max(size) if told else None
-    model = "OPENCV" if len(photos) >= ENOUGH_PHOTOS else "SIMPLE_RADIAL"
     camera = pycolmap.Camera.create_from_model_name(
-        number, model, focal or GUESSED_FOCAL * max(working), *working
+        number, "SIMPLE_RADIAL", focal or GUESSED_FOCAL * max(working), *working
     )
     camera.has_prior_focal_length = focal is not None
     return camera
@@ -64,12 +66,23 @@ def find_cameras(
             options=_options(),
             next_image_callback=_counting(len(names), tell),
         )
-    if not models:
-        return None
-    largest = max(models.values(), key=lambda model: model.num_reg_images())
-    pycolmap.bundle_adjustment(largest, _last_adjustment())
-    largest.update_point_3d_errors()
+        largest = _largest(models)
+        if largest is None or largest.num_reg_images() < len(names):
+            # Another method may do better. As a rule it poses as many, and less exactly.
+            pycolmap.calibrate_view_graph(work / "matches.db")
+            models = {-1: largest} | pycolmap.global_mapping(
+                work / "matches.db", work, work, _global_options()
+            )
+            largest = _largest(models)
+    if largest is not None:
+        _adjust(largest)
     return largest
+
+
+def _largest(models: dict[int, Any]) -> Any:
+    """The first of the models with the most photos, or None."""
+    there = [model for model in models.values() if model is not None]
+    return max(there, key=lambda model: model.num_reg_images(), default=None)
 
 
 def _options() -> Any:
@@ -78,6 +91,17 @@ def _options() -> Any:
     options.min_model_size = 3
     options.num_threads = usable_cpus()
     options.random_seed = 0
+    options.mapper.init_min_num_inliers = LEAST_FIRST_POINTS
+    options.mapper.abs_pose_min_num_inliers = LEAST_POINTS
+    return options
+
+
+def _global_options() -> Any:
+    options = pycolmap.GlobalPipelineOptions()
+    options.num_threads = usable_cpus()
+    options.random_seed = 0
+    options.mapper.bundle_adjustment.ceres.use_gpu = False
+    options.mapper.global_positioning.use_gpu = False
     return options
 
 
@@ -118,11 +142,25 @@ def _fill(
         database.write_two_view_geometry(i + 1, j + 1, match.geometry)
 
 
-def _last_adjustment() -> Any:
-    """A bundle adjustment in which outliers weigh less than in COLMAP's own."""
+def _adjust(model: Any) -> None:
+    """A last bundle adjustment, in which outliers weigh less than in COLMAP's own.
+
+    (`pycolmap.bundle_adjustment` does the same, but turns COLMAP's log on.)
+    """
+    for camera in model.cameras.values():
+        if sum(image.camera_id == camera.camera_id for image in model.images.values()) >= ENOUGH_PHOTOS:
+            focal, cx, cy, k1 = camera.params
+            camera.model = pycolmap.CameraModelId.OPENCV
+            camera.params = [focal, focal, cx, cy, k1, 0.0, 0.0, 0.0]
+    everything = pycolmap.BundleAdjustmentConfig()
+    for image in model.reg_image_ids():
+        everything.add_image(image)
+    everything.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
     options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
     options.ceres.loss_function_scale = OUTLIER_PIXELS
+    options.ceres.solver_options.function_tolerance = 1e-6
     options.ceres.solver_options.num_threads = usable_cpus()
-    return options
+    pycolmap.create_default_bundle_adjuster(options, everything, model).solve()
+    model.update_point_3d_errors()

@@ -19,13 +19,13 @@ Matches = NDArray[np.uint32]  # (M, 2): numbers of features in the first and in 
 Compared = tuple[Pair, Features, Features, Matches]
 
 #: The nearest descriptor must be so much nearer than the second (Lowe 2004), in angles.
-RATIO = 0.7
+RATIO = 0.75
 #: Farthest that matching descriptors may be apart, in radians.
 FARTHEST = 0.7
-#: Fewest matches of a pair that can be checked.
-LEAST_MATCHES = 15
+#: Fewest matches of a pair that is worth a check, and fewest that must agree in it.
+LEAST_MATCHES, LEAST_INLIERS = 20, 15
 #: Trials of RANSAC. Pairs that show the same need a hundred; the others would take COLMAP's 10,000.
-TRIALS = 1000
+TRIALS = 400
 #: Pairs between two pieces that are kept.
 PART = 200
 #: Photos whose features are in memory, at about a megabyte each.
@@ -100,14 +100,14 @@ def _check(compared: Compared, cameras: Sequence[Any]) -> Match | None:
     if len(matches) < LEAST_MATCHES:
         return None
     options = pycolmap.TwoViewGeometryOptions()
-    options.min_num_inliers = LEAST_MATCHES
+    options.min_num_inliers = LEAST_INLIERS
     options.ransac.max_num_trials = TRIALS
     options.ransac.random_seed = 0
     first, second = (cameras[i] for i in pair)
     geometry = pycolmap.estimate_two_view_geometry(
         first, a.points.astype(float), second, b.points.astype(float), matches, options
     )
-    enough = len(geometry.inlier_matches) >= LEAST_MATCHES
+    enough = len(geometry.inlier_matches) >= LEAST_INLIERS
     return Match(pair, geometry) if enough else None
 
 
