@@ -57,7 +57,7 @@ def write_photos(folder: Path) -> None:
     Image.fromarray(noise).save(folder / STRANGER)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of the pod."""
 
 
@@ -68,7 +68,7 @@ class Search:
         self.folder = folder
         self.told: list[tuple[str, float]] = []
         write_photos(folder)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             find_poses(folder, CONFIG, self._killed_at_mapping)
         monkeypatch.setattr(pycolmap, "extract_features", _never)
         monkeypatch.setattr(matching, "mutual_matches", _never)
@@ -79,7 +79,7 @@ class Search:
     def _killed_at_mapping(self, activity: str, done: float) -> None:
         self.told.append((activity, done))
         if activity == "mapping":
-            raise Killed
+            raise KilledError
 
 
 def _never(*_: Any, **__: Any) -> NoReturn:
@@ -175,7 +175,7 @@ def test_progress_grows(search: Search) -> None:
     ]
     shares = [share for _, share in search.told]
     assert shares == sorted(shares)
-    assert 0 <= shares[0] and shares[-1] <= 1
+    assert shares[0] >= 0 and shares[-1] <= 1
 
 
 def test_a_second_job_takes_what_is_there(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,7 +148,8 @@ def _adjust(model: Any) -> None:
     (`pycolmap.bundle_adjustment` does the same, but turns COLMAP's log on.)
     """
     for camera in model.cameras.values():
-        if sum(image.camera_id == camera.camera_id for image in model.images.values()) >= ENOUGH_PHOTOS:
+        own = [x for x in model.images.values() if x.camera_id == camera.camera_id]
+        if len(own) >= ENOUGH_PHOTOS:
             focal, cx, cy, k1 = camera.params
             camera.model = pycolmap.CameraModelId.OPENCV
             camera.params = [focal, focal, cx, cy, k1, 0.0, 0.0, 0.0]

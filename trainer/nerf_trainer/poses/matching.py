@@ -19,7 +19,7 @@ Matches = NDArray[np.uint32]  # (M, 2): numbers of features in the first and in 
 Compared = tuple[Pair, Features, Features, Matches]
 
 #: The nearest descriptor must be so much nearer than the second (Lowe 2004), in angles.
-RATIO = 0.75
+RATIO = 0.7
 #: Farthest that matching descriptors may be apart, in radians.
 FARTHEST = 0.7
 #: Fewest matches of a pair that is worth a check, and fewest that must agree in it.
