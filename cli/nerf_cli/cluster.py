@@ -54,10 +54,15 @@ class Cluster:
             raise no_job(name, self.namespace)
         return job
 
-    def create_job(self, job: Object, dry_run: bool = False) -> None:
-        """Create it; with dry_run the API server only checks it, by all its rules."""
-        options = {"dry_run": "All"} if dry_run else {}
-        self.custom.create_namespaced_custom_object(*self._path(), job, **options)
+    def check_job(self, job: Object) -> None:
+        """Have the API server check it by all its rules, under a name that no other job has."""
+        unnamed = {k: v for k, v in job["metadata"].items() if k != "name"}
+        probe = job | {"metadata": unnamed | {"generateName": "check-"}}
+        self.custom.create_namespaced_custom_object(*self._path(), probe, dry_run="All")
+
+    def create_job(self, job: Object) -> None:
+        """Create it."""
+        self.custom.create_namespaced_custom_object(*self._path(), job)
 
     def delete_job(self, name: str) -> None:
         """Ask for its deletion. Its pods and the volume made for it follow."""

@@ -36,6 +36,10 @@ def run(
         _check_there(Volume(pod.shell(), where), name)
         with meter(console, say) as progress:
             copied, found = download(paths, into, lambda: Volume(pod.shell(), where), progress, say)
+    if not found:
+        raise UserError(
+            f"The job {name!r} has no results yet. `kubectl nerf watch {name}` tells how far it is."
+        )
     before = f", {copied.present} were here already" if copied.present else ""
     say(f"fetched {copied.files} files ({human(copied.size)}){before}; all are verified")
     return found

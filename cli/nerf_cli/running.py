@@ -70,8 +70,7 @@ def submit(
     if step == "watch":
         say(f"the job {name} is under way already")
         return
-    if step == "create":
-        cluster.create_job(job, dry_run=True)
+    cluster.check_job(job)
     uploading.run(cluster, folder, target, console, say)
     if step == "replace":
         remove(cluster, name, say)

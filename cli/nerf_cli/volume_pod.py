@@ -120,8 +120,8 @@ def holder(pods: list[Object], claim: str) -> str | None:
     for pod in pods:
         sources = [v.get("persistentVolumeClaim") or {} for v in pod["spec"].get("volumes", [])]
         ended = pod["status"].get("phase") in ("Succeeded", "Failed")
-        if not ended and any(source.get("claimName") == claim for source in sources):
-            node: str | None = pod["spec"].get("nodeName")
+        node: str | None = pod["spec"].get("nodeName")
+        if not ended and node and any(s.get("claimName") == claim for s in sources):
             return node
     return None
 

@@ -141,6 +141,7 @@ def _version() -> Schema:
                 "type": "object",
                 "description": "A NeRF to train: photos in, a scene out.",
                 "required": ["spec"],
+                "x-kubernetes-validations": _rules(NAME_RULES),
                 "properties": {
                     "apiVersion": {"type": "string"},
                     "kind": {"type": "string"},
@@ -154,6 +155,10 @@ def _version() -> Schema:
     }
 
 
+#: A job and the viewer of another one would have one Service.
+NAME_RULES = (
+    ("!self.metadata.name.endsWith('-viewer')", "metadata.name must not end with -viewer"),
+)
 _NAME_SCHEMA: Schema = {
     "type": "string",
     "maxLength": 42,

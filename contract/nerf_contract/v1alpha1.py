@@ -190,6 +190,18 @@ class ViewerSpec(Model):
     )
 
 
+class DatasetStatus(Model):
+    """The dataset as it was found."""
+
+    format: str
+    photos: int
+    posed: int = Field(description="Photos whose camera is known: only those are used.")
+    unposed: list[str] = Field(default_factory=list, description="Names of others; 20 at most.")
+    poses: str | None = Field(
+        default=None, description="Folder, under `.nerf/poses/`, of poses that were found."
+    )
+
+
 class NeRFJobSpec(Model):
     """What the user wants."""
 
@@ -223,12 +235,15 @@ class NeRFJobSpec(Model):
             raise ValueError("dataset needs a claimName, an archive, or both")
         return self
 
-    def trainer_config(self, poses: str | None = None) -> TrainerConfig:
+    def trainer_config(self, found: DatasetStatus | None = None) -> TrainerConfig:
         """The sections that the trainer reads, without those that only the operator needs.
 
-        poses: which of the poses that were found for plain photos to use.
+        found: the dataset, once it was looked at: all pods read it as the first one did.
         """
         dataset = self.dataset.model_dump(exclude={"claim_name", "volume"})
+        if found is not None:
+            dataset["format"] = found.format
+        poses = found.poses if found is not None else None
         found_by = self.poses.model_dump(exclude={"resources"})
         checkpoint = self.checkpoint.model_dump(exclude={"volume"})
         return TrainerConfig(
@@ -278,18 +293,6 @@ class CheckpointStatus(Model):
 
     step: int
     time: str
-
-
-class DatasetStatus(Model):
-    """The dataset as it was found."""
-
-    format: str
-    photos: int
-    posed: int = Field(description="Photos whose camera is known: only those are used.")
-    unposed: list[str] = Field(default_factory=list, description="Names of others; 20 at most.")
-    poses: str | None = Field(
-        default=None, description="Folder, under `.nerf/poses/`, of poses that were found."
-    )
 
 
 class StageStatus(Model):

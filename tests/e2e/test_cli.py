@@ -13,7 +13,7 @@ from PIL import Image
 
 pytestmark = pytest.mark.cluster
 #: Large enough to be caught half-way.
-LARGE = 160_000_000
+LARGE = 600_000_000
 
 
 def start(*args: str, log: Path) -> subprocess.Popen[bytes]:
@@ -30,7 +30,7 @@ def start(*args: str, log: Path) -> subprocess.Popen[bytes]:
 
 def nerf(*args: str, log: Path) -> tuple[int, str]:
     """Exit code and output of a whole run."""
-    code = start(*args, log=log).wait(timeout=60)
+    code = start(*args, log=log).wait(timeout=180)
     return code, log.read_text()
 
 

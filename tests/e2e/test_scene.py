@@ -1,6 +1,5 @@
 """Bare photos become a scene, with all outputs, though every stage loses its pod once."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,7 +45,7 @@ def scene_job(name: str, **sections: Any) -> Object:
 def test_bare_photos_become_a_scene(bare: Namespace) -> None:
     bare.apply(scene_job("scene"))
     job = bare.job("scene")
-    _lose_pod(job, "poses", "matching")
+    _lose_pod(job, "poses")
     ready = job.wait_condition("PosesReady", deadline_s=120)
     assert ready["reason"] == "PosesFound", ready
     dataset = job.status()["dataset"]
@@ -54,7 +53,7 @@ def test_bare_photos_become_a_scene(bare: Namespace) -> None:
     assert dataset["posed"] >= COUNT - 4
     job.wait_condition("Trained", deadline_s=120)
     trained = _uid(job, "worker")
-    _lose_pod(job, "export", "video")
+    _lose_pod(job, "export")
     job.wait_condition("Succeeded", deadline_s=120)
     assert job.condition("OutputsReady")["reason"] == "OutputsMade", job.condition("OutputsReady")
     assert set(job.status()["outputs"]) == {"video.mp4", "mesh.ply", "report.html"}
@@ -87,15 +86,13 @@ def _uid(job: Job, component: str) -> str | None:
     return pod["metadata"]["uid"] if pod else None
 
 
-def _lose_pod(job: Job, component: str, activity: str) -> None:
-    """Delete the pod of a stage while it does something, and wait for the next one."""
+def _lose_pod(job: Job, component: str) -> None:
+    """Delete the pod of a stage as soon as it runs, and wait for the next one."""
 
-    def busy() -> str | None:
-        stage = job.status().get("stage") or {}
-        return _uid(job, component) if stage.get("activity") == activity else None
+    def running() -> Object | None:
+        pod = _pod(job, component)
+        return pod if pod and pod["status"].get("phase") == "Running" else None
 
-    lost = wait_for(f"{component} at {activity}", busy, 120)
-    pod = _pod(job, component)
-    assert pod is not None and pod["metadata"]["uid"] == lost, json.dumps(pod)
-    job.namespace.run("delete", "pod", pod["metadata"]["name"], "--now")
-    wait_for("another pod", lambda: _uid(job, component) not in (None, lost), 60)
+    lost = wait_for(f"{component} to run", running, 120)["metadata"]
+    job.namespace.run("delete", "pod", lost["name"], "--now")
+    wait_for("another pod", lambda: _uid(job, component) not in (None, lost["uid"]), 60)

@@ -111,7 +111,7 @@ def test_files_come_without_their_top_folder(site: Site, tmp_path: Path, data: b
     folder = tmp_path / "scene"
     ensure_unpacked(wanted(site, data), folder, no_tell, web(site))
     assert content(folder) == {"a.jpg": FILES["scene/a.jpg"], "masks/a.png": b"second"}
-    assert [path.name for path in (folder / ".nerf").iterdir()] == ["archive.json"]
+    assert {path.name for path in (folder / ".nerf").iterdir()} == {"archive.json", "lock"}
 
 
 def test_nothing_is_fetched_twice(site: Site, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_another_checksum_is_refused(site: Site, tmp_path: Path) -> None:
     other = config.model_copy(update={"sha256": "0" * 64})
     found = failure(other, tmp_path / "scene", web(site))
     assert (found.reason, config.sha256 in found.message) == (ARCHIVE_INVALID, True)
-    assert not (tmp_path / "scene/.nerf/archive/packed").exists()
+    assert list((tmp_path / "scene/.nerf/archive").iterdir()) == []
 
 
 def test_files_of_the_users_are_left_alone(site: Site, tmp_path: Path) -> None:
@@ -228,6 +228,7 @@ INNER = [
     *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1"),
     *("0.0.0.0", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0"),
     *("fc00::1", "ff02::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "2002:0a00:0001::"),
+    *("64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "::10.0.0.1", "fec0::1"),
 ]
 
 

@@ -1,7 +1,6 @@
 """The cameras of plain photos: found, kept, found again, and what is said where they cannot be."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,7 +22,7 @@ from nerf_trainer.failures import TrainerFailure  # noqa: E402
 from nerf_trainer.poses import Found, find_poses, matching  # noqa: E402
 from nerf_trainer.scenes import demo, load_scene  # noqa: E402
 
-COUNT, WIDTH, STEP = 12, 256, 14
+COUNT, WIDTH, STEP = 14, 320, 10
 #: The photo that is stored on its side, and told to be so by EXIF: to be turned right.
 LYING = 5
 CONFIG = PosesConfig(max_features=1024)
@@ -64,15 +63,16 @@ class KilledError(Exception):
 class Search:
     """One search of a module's tests: killed before the mapping, and begun again."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.told: list[tuple[str, float]] = []
         write_photos(folder)
         with pytest.raises(KilledError):
             find_poses(folder, CONFIG, self._killed_at_mapping)
-        monkeypatch.setattr(pycolmap, "extract_features", _never)
-        monkeypatch.setattr(matching, "mutual_matches", _never)
-        self.found = find_poses(folder, CONFIG, lambda *_: None)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pycolmap, "extract_features", _never)
+            patch.setattr(matching, "mutual_matches", _never)
+            self.found = find_poses(folder, CONFIG, lambda *_: None)
         self.place = folder / names.POSES_DIR / self.found.poses
         self.document = json.loads((self.place / "transforms.json").read_text())
 
@@ -87,9 +87,8 @@ def _never(*_: Any, **__: Any) -> NoReturn:
 
 
 @pytest.fixture(scope="module")
-def search(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Search]:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        yield Search(tmp_path_factory.mktemp("photos"), monkeypatch)
+def search(tmp_path_factory: pytest.TempPathFactory) -> Search:
+    return Search(tmp_path_factory.mktemp("photos"))
 
 
 def found_poses(search: Search) -> Poses:
@@ -150,7 +149,7 @@ def read_ply(path: Path) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
 def test_the_focal_length_is_found(search: Search) -> None:
     frame = search.document["frames"][0]
     assert (frame["w"], frame["h"]) == (WIDTH, WIDTH)
-    assert frame["fl_x"] == pytest.approx(demo.focal_length(WIDTH), rel=0.02)
+    assert frame["fl_x"] == pytest.approx(demo.focal_length(WIDTH), rel=0.05)
 
 
 def test_the_trainer_sees_upright_photos_with_these_poses(search: Search) -> None:
@@ -215,8 +214,8 @@ def test_photos_from_one_place(tmp_path: Path) -> None:
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(tmp_path / f"{k}.png")
     failure = refusal(tmp_path)
     assert failure.reason == POSES_FAILED
-    assert "of 5 photos" in failure.message
-    assert "walk around" in failure.message
+    assert "all but copies" in failure.message
+    assert "walking around" in failure.message
 
 
 def test_copies_of_one_photo(tmp_path: Path) -> None:

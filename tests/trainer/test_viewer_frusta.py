@@ -12,7 +12,8 @@ pytest.importorskip("torch", reason="runs in the trainer image")
 from scene_files import ANGLE_X, DISTANCE, blender_scene, pose
 
 from nerf_contract.training import TrainerConfig
-from nerf_trainer.scenes import Cameras
+from nerf_trainer.camera_file import write_cameras
+from nerf_trainer.scenes import Cameras, load_cameras, load_scene
 from nerf_trainer.viewer.frusta import LENGTH, MOST, Frusta, from_outside, read_frusta
 from nerf_trainer.viewer.page import seen_by
 
@@ -67,11 +68,25 @@ def test_up_is_where_most_cameras_have_it() -> None:
 def test_cameras_are_read_without_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NERF_DATASET_ROOT", str(tmp_path))
     config = TrainerConfig.model_validate({"dataset": {"downscale": 1}})
-    assert read_frusta(config) is None
+    assert read_frusta(config, tmp_path) is None
     blender_scene(tmp_path)
-    found = read_frusta(config)
+    found = read_frusta(config, tmp_path)
     assert found is not None
     assert len(found.poses) == 8
+
+
+def test_cameras_beside_the_results_need_no_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERF_DATASET_ROOT", str(tmp_path / "nowhere"))
+    config = TrainerConfig()
+    scene = load_scene(config.dataset, blender_scene(tmp_path / "scene"), "white")
+    write_cameras(tmp_path, scene.train)
+    found = read_frusta(config, tmp_path)
+    wanted = Frusta.of(load_cameras(config.dataset, tmp_path / "scene"))
+    assert found is not None
+    np.testing.assert_allclose(found.poses, wanted.poses, atol=1e-6)
+    np.testing.assert_allclose(found.slopes, wanted.slopes, rtol=1e-6)
 
 
 def test_without_cameras_the_scene_is_seen_from_outside() -> None:

@@ -7,6 +7,7 @@ import torch
 from nerf_contract import names
 from nerf_contract.reasons import OUT_OF_MEMORY
 from nerf_contract.training import TrainerConfig
+from nerf_trainer.camera_file import write_cameras
 from nerf_trainer.checkpoint import CheckpointStore, volume_failure
 from nerf_trainer.config import identity
 from nerf_trainer.device import choose_device, set_threads, versions
@@ -18,7 +19,7 @@ from nerf_trainer.places import dataset_root, output_folder
 from nerf_trainer.progress import Board
 from nerf_trainer.report import Report
 from nerf_trainer.saver import BackgroundSaver
-from nerf_trainer.scenes import load_scene
+from nerf_trainer.scenes import Scene, load_scene
 from nerf_trainer.telemetry import Stopwatch, Telemetry
 from nerf_trainer.tensorboard import EventLog
 from nerf_trainer.trainer import Trainer
@@ -51,7 +52,7 @@ def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_ran
     telemetry = Telemetry(board, metrics, talkative=local_rank == 0, events=events)
     output = None
     if membership.is_writer:
-        output = _create_output(config, trainer, telemetry, scene.held_out.names)
+        output = _create_output(config, trainer, telemetry, scene)
     trainer.warm_up()
     log.info("ready to train after %.1f s", stopwatch.lap())
     board.ready.set()
@@ -62,7 +63,7 @@ def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_ran
 
 
 def _create_output(
-    config: TrainerConfig, trainer: Trainer, telemetry: Telemetry, view_names: tuple[str, ...]
+    config: TrainerConfig, trainer: Trainer, telemetry: Telemetry, scene: Scene
 ) -> Output:
     """Open the output folder, and resume from the newest good checkpoint in it."""
     folder = output_folder()
@@ -70,7 +71,8 @@ def _create_output(
         folder / names.CHECKPOINTS_DIR, identity(config), config.checkpoint.keep
     )
     try:
-        report = Report(folder, config, view_names)
+        report = Report(folder, config, scene.held_out.names)
+        write_cameras(folder, scene.train)
     except OSError as error:
         raise volume_failure(folder, error) from error
     found = store.newest()

@@ -53,15 +53,37 @@ def write_termination(
 
 
 def _shortened(last_word: TerminationMessage) -> bytes:
-    """The termination message as JSON; the sentence is shortened until the whole fits."""
+    """The termination message as JSON; sentence and names are cut until the whole fits."""
     size = SENTENCE_BYTES
     while True:
         sentence = last_word.message.encode()[:size].decode(errors="ignore")
-        fitting = last_word.model_copy(update={"message": sentence})
+        fitting = last_word.model_copy(update={"message": sentence} | _fewer(last_word, size))
         text = fitting.model_dump_json(by_alias=True, exclude_none=True).encode()
         if len(text) <= MESSAGE_BYTES or not size:
             return text
         size //= 2
+
+
+def _fewer(last_word: TerminationMessage, size: int) -> dict[str, object]:
+    """The lists of a last word with no more than their share of what there is room for."""
+    found: dict[str, object] = {}
+    if last_word.dataset is not None:
+        names_ = _within(last_word.dataset.unposed, size)
+        found["dataset"] = last_word.dataset.model_copy(update={"unposed": names_})
+    if last_word.outputs is not None:
+        found["outputs"] = _within(last_word.outputs, size)
+    return found
+
+
+def _within(listed: list[str], size: int) -> list[str]:
+    """The first of the names that take so many bytes in JSON, which writes them in UTF-8."""
+    kept: list[str] = []
+    for name in listed:
+        size -= len(json.dumps(name, ensure_ascii=False).encode()) + 1
+        if size < 0:
+            break
+        kept.append(name)
+    return kept
 
 
 def termination_log() -> Path | None:

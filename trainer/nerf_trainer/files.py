@@ -1,6 +1,9 @@
 """Files that are either complete or not there, whenever the machine stops."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -22,8 +25,27 @@ def write_durably(path: Path, data: bytes) -> None:
 
 def sync_folder(path: Path) -> None:
     """Force a folder's entries to the disk."""
+    sync_file(path)
+
+
+def sync_file(path: Path) -> None:
+    """Force what was written to a file to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Be alone in what is kept in `folder/.nerf`: wait for other processes, on other nodes too.
+
+    A volume that knows no locks is used without. Raises OSError where it cannot be written.
+    """
+    place = folder / ".nerf"
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "lock").open("w") as file:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

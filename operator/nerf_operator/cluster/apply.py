@@ -1,19 +1,22 @@
 """Doing what a plan says, and remembering the answers."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Coroutine, Iterable
 from datetime import datetime
 from typing import Any
 
-from nerf_contract import names
+from nerf_contract import children, names
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.cluster import parse
 from nerf_operator.cluster.announce import Announcer
-from nerf_operator.cluster.api import Api, Object
+from nerf_operator.cluster.api import Api, ApiError, Object
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.core.actions import Action, Apply, Create, Delete, DrawToken
 from nerf_operator.core.observed import Job
+
+log = logging.getLogger(__name__)
 
 #: Random bytes of a viewer's token.
 TOKEN_BYTES = 32
@@ -35,7 +38,8 @@ class Applier:
 
     async def _prepare(self, job: Job, action: Apply | Delete | DrawToken) -> str | None:
         if isinstance(action, Apply):
-            return await self._apply(job, action)
+            name = await self._apply(job, action)
+            return None if name == children.viewer(job.name) else name
         if isinstance(action, Delete):
             await self._delete(job, action)
         else:
@@ -43,8 +47,12 @@ class Applier:
         return None
 
     async def _draw_token(self, job: Job, action: DrawToken) -> None:
+        """A viewer is a convenience: one that is not admitted stops no training."""
         token = {names.VIEWER_TOKEN: secrets.token_urlsafe(TOKEN_BYTES)}
-        await self._api.create_secret(job.namespace, action.secret | {"stringData": token})
+        try:
+            await self._api.create_secret(job.namespace, action.secret | {"stringData": token})
+        except ApiError as error:
+            log.warning("%s/%s: no token for the viewer: %s", job.namespace, job.name, error)
 
     async def create_pods(self, job: Job, actions: Iterable[Action], now: datetime) -> None:
         """Create pods, and tell of those that were not there before."""
@@ -71,7 +79,14 @@ class Applier:
         return None
 
     async def _create(self, job: Job, action: Create, now: datetime) -> None:
-        made = await self._api.create_pod(job.namespace, action.pod)
+        try:
+            made = await self._api.create_pod(job.namespace, action.pod)
+        except ApiError as error:
+            component = action.pod["metadata"]["labels"][names.LABEL_COMPONENT]
+            if component != names.COMPONENT_VIEWER:
+                raise
+            log.warning("%s/%s: no viewer: %s", job.namespace, job.name, error)
+            return
         if made is None:
             return
         self._cache.pods.put(Key(job.namespace, job.name), parse.pod(made))

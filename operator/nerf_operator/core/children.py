@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from nerf_contract import names
-from nerf_contract.v1alpha1 import NeRFJobSpec
+from nerf_contract.v1alpha1 import DatasetStatus, NeRFJobSpec
 from nerf_operator.core import claims, render, replacement, training_pods
 from nerf_operator.core.actions import Action, Apply, Create, Delete, Event
 from nerf_operator.core.observed import Job, Observed, Pod
@@ -89,7 +89,7 @@ def creations(
     observed: Observed,
     places: Places,
     image: str,
-    poses: str | None,
+    dataset: DatasetStatus | None,
 ) -> list[Create]:
     """Pods to create now, the coordinator's and the lowest index first."""
     made = []
@@ -105,7 +105,7 @@ def creations(
                 failures=slot.failures,
                 together=claims.together(job, spec, observed),
                 read_only_claim=claims.read_only(job, spec, observed),
-                poses=poses,
+                dataset=dataset,
             )
             made.append(Create(training_pods.worker(job, request), _replaced(request, slot)))
     return made

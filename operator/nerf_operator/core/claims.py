@@ -50,6 +50,13 @@ def _missing(job: Job, field: str, claim: str, what: str) -> Waiting:
 
 def _lost(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
     """A claim of ours that is gone with the checkpoints: never start again in silence."""
+    photos = dataset_claim(job, spec)
+    if job.status.dataset is not None and photos not in observed.claims:
+        return Waiting(
+            reasons.CLAIM_NOT_FOUND,
+            f"The PersistentVolumeClaim {photos!r} was deleted, and the photos with it. Restore a "
+            "claim of that name to go on, or delete the job and create it again.",
+        )
     claim = children.checkpoint_claim(job.name)
     checkpoint = job.status.checkpoint
     if not wants_own(spec) or claim in observed.claims or checkpoint is None:

@@ -83,13 +83,19 @@ def _facts(facts: Facts) -> dict[str, Fact]:
     if facts.outcome is not None:
         return _ended(facts.outcome)
     return {
-        reasons.SUCCEEDED: Fact("False", reasons.NOT_FINISHED, "The training has not finished."),
+        reasons.SUCCEEDED: _unfinished(facts),
         reasons.FAILED: Fact("False", reasons.NO_FAILURE, "Nothing has failed for good."),
         reasons.RUNNING: _running(facts),
         reasons.WORKERS_READY: _workers_ready(facts),
         reasons.RECONCILING: _reconciling(facts),
         reasons.STALLED: _stalled(facts),
     }
+
+
+def _unfinished(facts: Facts) -> Fact:
+    if facts.trained is not None and facts.trained.status == "True":
+        return Fact("False", reasons.EXPORTING, "The outputs are not made yet.")
+    return Fact("False", reasons.NOT_FINISHED, "The training has not finished.")
 
 
 def _stages(facts: Facts, old: NeRFJobStatus) -> dict[str, Fact]:

@@ -106,8 +106,9 @@ def _refused(observed: Observed) -> Waiting | None:
 
 def _taken(job: Job, observed: Observed) -> Waiting | None:
     """A child's name that belongs to someone else, or to a deleted job of the same name."""
-    services = (observed.service, observed.viewer_service)
-    foreign = {s.name for s in services if s is not None and s.owner != job.uid} | observed.taken
+    foreign = set(observed.taken)
+    if observed.service is not None and observed.service.owner != job.uid:
+        foreign.add(observed.service.name)
     if not foreign:
         return None
     return Waiting(

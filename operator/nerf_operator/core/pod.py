@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from nerf_contract import children, names
-from nerf_contract.v1alpha1 import NeRFJobSpec
+from nerf_contract.v1alpha1 import DatasetStatus, NeRFJobSpec
 from nerf_operator.core import claims, render
 from nerf_operator.core.actions import Object
 from nerf_operator.core.observed import Job
@@ -23,7 +23,7 @@ class PodRequest:
     index: of a worker, None for every other component.
     together: all pods of the job must share a node, for a volume that only one node may mount.
     read_only_claim: the dataset's claim offers nothing but ReadOnlyMany.
-    poses: which of the poses that were found for plain photos to use.
+    dataset: as it was found, once it is known.
     """
 
     image: str
@@ -33,7 +33,7 @@ class PodRequest:
     failures: int = 0
     together: bool = False
     read_only_claim: bool = False
-    poses: str | None = None
+    dataset: DatasetStatus | None = None
 
 
 def name(job_name: str, request: PodRequest) -> str:
@@ -85,10 +85,12 @@ CONTAINER_SECURITY: Object = {
 def with_data(job: Job, spec: NeRFJobSpec, request: PodRequest) -> Object:
     """A pod without containers that can mount the photos, where they can be mounted."""
     body = base(job, request)
-    config = spec.trainer_config(request.poses)
+    config = spec.trainer_config(request.dataset)
     body["metadata"]["annotations"] = {
         names.ANNOTATION_CONFIG: config.model_dump_json(by_alias=True)
     }
+    if spec.workers.gpus_per_worker:  # All go where the volumes are, and so beside the workers.
+        body["spec"]["tolerations"].append(GPU_TOLERATION)
     if spec.workers.node_selector:
         body["spec"]["nodeSelector"] = dict(spec.workers.node_selector)
     if request.together:
@@ -196,33 +198,40 @@ def gpu_resources(spec: NeRFJobSpec) -> Object:
 class Mounts:
     """How a pod mounts the photos and the checkpoints: to write, to read, or not at all (None)."""
 
-    dataset_writable: bool = False
+    dataset_writable: bool | None = False
     checkpoint_writable: bool | None = None
 
 
 def volumes(job: Job, spec: NeRFJobSpec, request: PodRequest, mounts: Mounts) -> list[Object]:
     """Photos, config and scratch, and the checkpoints where they are mounted."""
-    found: list[Object] = [
-        _claim_volume("dataset", claims.dataset_claim(job, spec), request.read_only_claim),
+    photos = _claim_volume("dataset", claims.dataset_claim(job, spec), request.read_only_claim)
+    results = _claim_volume("checkpoint", claims.checkpoint_claim(job, spec))
+    scratch: list[Object] = [
         _config_volume(),
         {"name": "tmp", "emptyDir": {}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": SHARED_MEMORY}},
     ]
-    if mounts.checkpoint_writable is not None and not claims.shared(job, spec):
-        found.append(_claim_volume("checkpoint", claims.checkpoint_claim(job, spec)))
-    return found
+    if mounts.checkpoint_writable is None or _one_volume(job, spec, mounts):
+        return [photos, *scratch]
+    return [*([] if mounts.dataset_writable is None else [photos]), *scratch, results]
+
+
+def _one_volume(job: Job, spec: NeRFJobSpec, mounts: Mounts) -> bool:
+    """Whether photos and checkpoints lie on one volume, which is then mounted twice."""
+    return mounts.dataset_writable is not None and claims.shared(job, spec)
 
 
 def volume_mounts(job: Job, spec: NeRFJobSpec, mounts: Mounts) -> list[Object]:
     """Where they are in the container."""
     found: list[Object] = [
-        _mount("dataset", names.DATASET_MOUNT, mounts.dataset_writable),
         {"name": "config", "mountPath": names.CONFIG_DIR, "readOnly": True},
         {"name": "tmp", "mountPath": "/tmp"},
         {"name": "shm", "mountPath": "/dev/shm"},
     ]
+    if mounts.dataset_writable is not None:
+        found.insert(0, _mount("dataset", names.DATASET_MOUNT, mounts.dataset_writable))
     if mounts.checkpoint_writable is not None:
-        volume = "dataset" if claims.shared(job, spec) else "checkpoint"
+        volume = "dataset" if _one_volume(job, spec, mounts) else "checkpoint"
         found.append(_mount(volume, names.CHECKPOINT_MOUNT, mounts.checkpoint_writable))
     return found
 

@@ -79,10 +79,11 @@ def viewer_selector(job: Job) -> dict[str, str]:
     return {names.LABEL_JOB: job.name, names.LABEL_COMPONENT: names.COMPONENT_VIEWER}
 
 
-def writer_selector(job: Job) -> dict[str, str]:
-    """Labels of the worker that writes the checkpoints."""
-    component = names.COMPONENT_WORKER
-    return {names.LABEL_JOB: job.name, names.LABEL_COMPONENT: component, names.LABEL_INDEX: "0"}
+def holder_selector(job: Job, component: str) -> dict[str, str]:
+    """Labels of the pod of a component that mounts the checkpoints; of the workers, the first."""
+    found = {names.LABEL_JOB: job.name, names.LABEL_COMPONENT: component}
+    worker = component == names.COMPONENT_WORKER
+    return found | ({names.LABEL_INDEX: "0"} if worker else {})
 
 
 def viewer_secret(job: Job) -> Object:

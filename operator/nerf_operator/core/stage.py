@@ -88,7 +88,7 @@ def _creations(
         failures=slot.failures,
         together=claims.together(job, spec, observed),
         read_only_claim=claims.read_only(job, spec, observed),
-        poses=at.dataset.poses if at.dataset else None,
+        dataset=at.dataset,
     )
     return [Create(kind.make(job, request), _again(at, slot))]
 

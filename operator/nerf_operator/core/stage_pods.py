@@ -24,30 +24,32 @@ def export(job: Job, request: PodRequest) -> Object:
     body = pod.with_data(job, job.spec, request)
     container = _stage(job, request, "nerf_trainer.export")
     container["resources"] = pod.gpu_resources(job.spec)
-    if job.spec.workers.gpus_per_worker:
-        body["spec"]["tolerations"].append(pod.GPU_TOLERATION)
     if job.spec.viewer.enabled:
         pod.prefer_node_of(render.viewer_selector(job), body)
     return _filled(body, job, job.spec, request, container, Mounts(checkpoint_writable=True))
 
 
-def viewer(job: Job, request: PodRequest, beside_writer: bool) -> Object:
+def viewer(job: Job, request: PodRequest, beside: str | None) -> Object:
     """The pod that shows the scene: it can change nothing. The cluster restarts it.
 
-    beside_writer: the checkpoint volume can only be mounted where the writer runs.
+    beside: the component that holds the checkpoint volume, where only one node can mount that.
     """
     assert job.spec is not None
     body = pod.with_data(job, job.spec, request)
     body["spec"]["restartPolicy"] = "Always"
-    if beside_writer:
-        pod.require_node_of(render.writer_selector(job), body)
+    if beside is not None:
+        pod.require_node_of(render.holder_selector(job, beside), body)
     container = pod.container(request, _command("nerf_trainer.viewer"), _viewer_env(job))
     container |= {
         "ports": [{"name": "http", "containerPort": names.VIEWER_PORT}],
         "readinessProbe": pod.readiness("/healthz", names.VIEWER_PORT),
         "resources": _resources(job.spec.viewer.resources),
     }
-    return _filled(body, job, job.spec, request, container, Mounts(checkpoint_writable=False))
+    return _filled(body, job, job.spec, request, container, _VIEWED)
+
+
+#: Photos are not for the viewer: it would keep their volume, and so every later job, on its node.
+_VIEWED = Mounts(dataset_writable=None, checkpoint_writable=False)
 
 
 def _command(module: str) -> list[str]:

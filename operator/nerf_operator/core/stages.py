@@ -83,9 +83,9 @@ def _poses(
     known = job.status.condition(reasons.POSES_READY)
     if known is not None and known.status == "True":
         return Fact("True", known.reason, known.message), job.status.dataset, None
-    if given(spec) or _trains_already(job, observed):
-        return Fact("True", reasons.POSES_GIVEN, _GIVEN), None, None
     pods = observed.of(names.COMPONENT_POSES)
+    if given(spec) or (not pods and _trains_already(job, observed)):
+        return Fact("True", reasons.POSES_GIVEN, _GIVEN), None, None
     for done in _finished(pods):
         word = told(done)
         if word is not None and word.dataset is not None:

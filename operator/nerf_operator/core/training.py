@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from nerf_contract import reasons
+from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobSpec
 from nerf_operator.core import children, farewell, waiting
+from nerf_operator.core.actions import Delete
 from nerf_operator.core.children import Places
 from nerf_operator.core.image import Image
 from nerf_operator.core.observed import Job, Observed, Pod
@@ -23,10 +24,9 @@ def decide(
     leaving = [pod for pod in current if farewell.just_finished(pod, now)]
     alive = [pod for pod in current if pod.alive]
     timers = [places.wait_seconds(), waiting.recheck_seconds(alive, now)]
-    poses = at.dataset.poses if at.dataset else None
     return Step(
-        removals=tuple(children.removals(spec, observed)),
-        creations=tuple(children.creations(job, spec, observed, places, chosen.run, poses)),
+        removals=(*children.removals(spec, observed), *_poses_pods(observed)),
+        creations=tuple(children.creations(job, spec, observed, places, chosen.run, at.dataset)),
         starting=_starting(places),
         obstacle=waiting.explain(job, spec, observed, current, now),
         timers=(*timers, *(farewell.pod_left(pod, now) for pod in leaving)),
@@ -34,6 +34,12 @@ def decide(
         ready=sum(1 for pod in alive if pod.ready) + len(leaving),
         alive=len(alive),
     )
+
+
+def _poses_pods(observed: Observed) -> list[Delete]:
+    """What still looks for poses that are no longer wanted."""
+    pods = observed.of(names.COMPONENT_POSES)
+    return children.delete(pod for pod in pods if pod.alive)
 
 
 def _starting(places: Places) -> Waiting:

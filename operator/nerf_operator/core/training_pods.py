@@ -20,8 +20,6 @@ def worker(job: Job, request: PodRequest) -> Object:
         "containers": [_trainer(job, spec, request, mounts)],
         "volumes": pod.volumes(job, spec, request, mounts),
     }
-    if spec.workers.gpus_per_worker:
-        body["spec"]["tolerations"].append(pod.GPU_TOLERATION)
     if request.index == 0 and spec.viewer.enabled:
         pod.prefer_node_of(render.viewer_selector(job), body)
     return body

@@ -14,7 +14,6 @@ from nerf_operator.core.actions import Action, Apply, Create, DrawToken
 from nerf_operator.core.image import Image
 from nerf_operator.core.observed import Job, Observed, Pod
 from nerf_operator.core.pod import PodRequest
-from nerf_operator.core.replacement import Slot
 from nerf_operator.core.stages import Stages
 
 
@@ -39,11 +38,19 @@ def decide(
         return Shown(tuple(children.delete(unwanted)))
     removed = children.delete(children.extra(pods))
     slot = replacement.decide(pods, now)
-    if slot.start is None or not _has_begun(observed, at):
+    holder = _holder(observed)
+    if slot.start is None or not _may_begin(holder, at, exclusive):
         return Shown((*removed, *_service(job, observed)), slot.wait)
     token = DrawToken(render.viewer_secret(job))
-    beside_writer = exclusive and at.training is None
-    made = stage_pods.viewer(job, _request(job, spec, observed, chosen, at, slot), beside_writer)
+    request = PodRequest(
+        image=chosen.run,
+        attempt=slot.start,
+        component=names.COMPONENT_VIEWER,
+        failures=slot.failures,
+        dataset=at.dataset,
+    )
+    beside = holder.component if exclusive and holder is not None else None
+    made = stage_pods.viewer(job, request, beside)
     return Shown((*removed, *_service(job, observed), token, Create(made)))
 
 
@@ -52,16 +59,30 @@ def alive(observed: Observed) -> list[Pod]:
     return [pod for pod in observed.of(names.COMPONENT_VIEWER) if pod.alive]
 
 
+def _holder(observed: Observed) -> Pod | None:
+    """The pod that writes to the checkpoint volume, or is about to."""
+    pods = [*observed.workers(0), *observed.of(names.COMPONENT_EXPORT)]
+    return next((pod for pod in reversed(pods) if pod.alive), None)
+
+
 def _stranded(observed: Observed) -> list[Pod]:
-    """Viewers that keep the volume from the node of the pod that is to write to it."""
-    holders = [*observed.workers(0), *observed.of(names.COMPONENT_EXPORT)]
-    nodes = {pod.node for pod in holders if pod.alive and pod.node}
-    return [pod for pod in alive(observed) if pod.node and nodes and pod.node not in nodes]
+    """Viewers that keep the volume from the pod that is to write to it, or wait for one that has
+    ended."""
+    holder, shown = _holder(observed), alive(observed)
+    if holder is None:
+        holders = [*observed.workers(0), *observed.of(names.COMPONENT_EXPORT)]
+        ends = [replacement.ended_at(pod) for pod in holders if pod.ended]
+        return [p for p in shown if p.node is None and any(p.created <= end for end in ends)]
+    if holder.node is None:
+        return shown if holder.unschedulable is not None else []
+    return [pod for pod in shown if pod.node and pod.node != holder.node]
 
 
-def _has_begun(observed: Observed, at: Stages) -> bool:
-    """Whether there is, or soon will be, something to see."""
-    return at.training is not None or any(p.alive and p.ready for p in observed.workers(0))
+def _may_begin(holder: Pod | None, at: Stages, exclusive: bool) -> bool:
+    """Whether there is something to see, and nobody is waited for who needs the volume first."""
+    if holder is not None:
+        return holder.ready or (at.training is not None and not exclusive)
+    return at.training is not None and (at.exported or not exclusive)
 
 
 def _service(job: Job, observed: Observed) -> list[Action]:
@@ -72,18 +93,3 @@ def _service(job: Job, observed: Observed) -> list[Action]:
     if found.owner == job.uid and not found.deleting and changed:
         return [Apply(render.viewer_service(job), force=True)]
     return []
-
-
-def _request(
-    job: Job, spec: NeRFJobSpec, observed: Observed, chosen: Image, at: Stages, slot: Slot
-) -> PodRequest:
-    assert slot.start is not None
-    return PodRequest(
-        image=chosen.run,
-        attempt=slot.start,
-        component=names.COMPONENT_VIEWER,
-        failures=slot.failures,
-        together=claims.together(job, spec, observed),
-        read_only_claim=claims.read_only(job, spec, observed),
-        poses=at.dataset.poses if at.dataset else None,
-    )

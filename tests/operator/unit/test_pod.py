@@ -48,7 +48,7 @@ PODS = {
         staged(names.COMPONENT_EXPORT),
     ),
     "viewer.json": stage_pods.viewer(
-        job(), staged(names.COMPONENT_VIEWER, together=True), beside_writer=True
+        job(), staged(names.COMPONENT_VIEWER), beside=names.COMPONENT_WORKER
     ),
 }
 

@@ -24,7 +24,7 @@ from nerf_contract import names, reasons
 from nerf_contract.progress import StageProgress
 from nerf_contract.training import TrainerConfig
 from nerf_contract.v1alpha1 import NeRFJobStatus
-from nerf_operator.core.actions import Apply, Create, Plan
+from nerf_operator.core.actions import Apply, Create, Delete, Plan
 from nerf_operator.core.observed import Job, Observed, Pod
 from nerf_operator.core.plan import plan
 
@@ -96,6 +96,34 @@ def test_poses_are_remembered_when_their_pod_is_gone() -> None:
     known = told(decide(job(**PHOTOS), observed(poses_found())))
     later = decide(job(status=known, **PHOTOS), observed())
     assert created(later) == ["demo-worker-0-0", "demo-worker-1-0"]
+
+
+def test_poses_are_not_lost_with_a_status_that_was_not_written() -> None:
+    decided = decide(job(**PHOTOS), observed(poses_found(), running(0), pod(1)))
+    dataset = told(decided).dataset
+    assert dataset is not None and dataset.poses == POSES
+
+
+def test_a_lost_dataset_is_not_made_anew_in_silence() -> None:
+    archive = {"url": "https://example.com/a.zip", "sha256": "a" * 64}
+    fetched: dict[str, Any] = {"dataset": {"archive": archive}}
+    known = told(decide(job(**fetched), observed(poses_found())))
+    gone = decide(job(status=known, **fetched), Observed())
+    assert created(gone) == []
+    assert condition(gone, reasons.STALLED) == ("True", reasons.CLAIM_NOT_FOUND)
+
+
+def test_all_pods_read_the_format_that_was_found() -> None:
+    decided = decide(job(dataset={"claimName": "photos"}), observed(poses_found()))
+    worker = next(a.pod for a in decided.actions if isinstance(a, Create))
+    text = worker["metadata"]["annotations"][names.ANNOTATION_CONFIG]
+    assert TrainerConfig.model_validate_json(text).dataset.format == "photos"
+
+
+def test_poses_that_are_no_longer_wanted_are_not_looked_for() -> None:
+    seen = observed(stage_pod("poses", phase="Running"))
+    decided = decide(job(), seen)
+    assert [a.name for a in decided.actions if isinstance(a, Delete)] == ["demo-poses-0"]
 
 
 def test_a_pod_that_says_nothing_has_found_nothing() -> None:
@@ -179,7 +207,7 @@ def test_outputs_come_after_the_training() -> None:
     assert created(decided) == ["demo-export-0"]
     assert told(decided).phase == "Exporting"
     assert condition(decided, reasons.TRAINED) == ("True", reasons.TRAINING_COMPLETED)
-    assert condition(decided, reasons.SUCCEEDED)[0] == "False"
+    assert condition(decided, reasons.SUCCEEDED) == ("False", reasons.EXPORTING)
     assert told(decided).completion_time is None
     step = told(decided).progress
     assert step is not None and step.step == 200

@@ -54,7 +54,10 @@ def test_it_can_change_nothing() -> None:
     [viewer] = made(decide(observed(running(0))))
     [container] = viewer["spec"]["containers"]
     mounts = {m["mountPath"]: m.get("readOnly", False) for m in container["volumeMounts"]}
-    assert mounts["/data"] and mounts["/checkpoint"]
+    assert mounts["/checkpoint"]
+    # Photos would keep their volume, and so later jobs, on the viewer's node.
+    assert "/data" not in mounts
+    assert names.LABEL_DATASET_CLAIM not in viewer["metadata"]["labels"]
     assert viewer["spec"]["automountServiceAccountToken"] is False
     assert "nvidia.com/gpu" not in str(container["resources"])
 
@@ -79,6 +82,39 @@ def test_it_gives_way_to_a_writer_that_starts_elsewhere() -> None:
     assert [a.name for a in decide(moved).actions if isinstance(a, Delete)] == ["demo-viewer-0"]
     stays = observed(running(0, 1, node="node-1"), viewer_pod(node="node-1"))
     assert not [a for a in decide(stays).actions if isinstance(a, Delete)]
+
+
+def test_it_gives_way_to_a_writer_that_finds_no_node() -> None:
+    stuck = observed(
+        pod(0, 1, unschedulable="0/2 nodes"),
+        viewer_pod(node="node-1"),
+        viewer_service=service(name="demo-viewer"),
+    )
+    assert [a.name for a in decide(stuck).actions if isinstance(a, Delete)] == ["demo-viewer-0"]
+    gone = observed(pod(0, 1, unschedulable="0/2 nodes"))
+    assert made(decide(gone)) == []
+
+
+def test_the_export_has_the_volume_before_it() -> None:
+    mesh = {"outputs": {"mesh": {}}}
+    assert made(decide(observed(succeeded(0)), **mesh)) == []
+    export = running(None, component="export", node="node-2")
+    waiting = pod(None, component="export")
+    assert made(decide(observed(succeeded(0), waiting), **mesh)) == []
+    [viewer] = made(decide(observed(succeeded(0), export), **mesh))
+    [term] = viewer["spec"]["affinity"]["podAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]
+    wanted = term["labelSelector"]["matchLabels"]
+    assert wanted[names.LABEL_COMPONENT] == names.COMPONENT_EXPORT
+
+
+def test_one_that_waits_for_a_writer_that_has_ended_is_made_anew() -> None:
+    bound = pod(None, component="viewer", created=at(-60))
+    ending = decide(observed(succeeded(0), bound))
+    assert [a.name for a in ending.actions if isinstance(a, Delete)] == ["demo-viewer-0"]
+    free = pod(None, component="viewer", created=at(60))
+    assert not [a for a in decide(observed(succeeded(0), free)).actions if isinstance(a, Delete)]
 
 
 def test_it_outlives_the_training() -> None:

@@ -1,6 +1,6 @@
 """A dataset from the web: fetched, checked, unpacked, and put in place once.
 
-    <dataset>/.nerf/archive/packed     the file, or as much of it as has come
+    <dataset>/.nerf/archive/<sha256>   the file, or as much of it as has come
     <dataset>/.nerf/archive/files/     what is unpacked of it
     <dataset>/.nerf/archive.json       which archive the dataset comes from, and whether all of it
                                        is in place
@@ -10,6 +10,7 @@ A pod that is killed goes on where it was. Files that lie in the folder already 
 
 import json
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from nerf_trainer.archive.downloading import Tell, download
 from nerf_trainer.archive.unpacking import unpack
 from nerf_trainer.archive.web import Web, invalid
 from nerf_trainer.failures import TrainerFailure
-from nerf_trainer.files import write_atomically
+from nerf_trainer.files import locked, write_atomically
 
 log = logging.getLogger(__name__)
 
 WORK = ".nerf/archive"
+TOP = "top"
 RECORD = ".nerf/archive.json"
 
 
@@ -36,7 +38,8 @@ def ensure_unpacked(
     Raises TrainerFailure: ArchiveInvalid, ArchiveUnreachable or DatasetVolumeUnusable.
     """
     try:
-        _ensure(config, folder, tell, web or Web())
+        with locked(folder):
+            _ensure(config, folder, tell, web or Web())
     except OSError as error:
         raise TrainerFailure(
             DATASET_VOLUME,
@@ -61,23 +64,23 @@ def _ensure(config: ArchiveConfig, folder: Path, tell: Tell, web: Web) -> None:
         _check_room(work / "files", folder)
         _write_record(folder, config, complete=False)
     _move_into_place(work / "files", folder)
+    os.sync()  # All files, before the record says that they are there.
     shutil.rmtree(work)
     _write_record(folder, config, complete=True)
     log.info("the archive is unpacked in %s", folder)
 
 
 def _unpack(config: ArchiveConfig, work: Path, web: Web, tell: Tell) -> None:
-    packed, files = work / "packed", work / "files"
+    packed, files = work / config.sha256, work / "files"
     download(config, packed, web, tell)
-    if files.exists():
-        shutil.rmtree(files)
+    for left in (files, files.with_name(TOP)):
+        shutil.rmtree(left, ignore_errors=True)
     files.mkdir()
     try:
         unpack(packed, files, config.max_gigabytes * 10**9, tell)
     except TrainerFailure:
         shutil.rmtree(work)
         raise
-    packed.unlink()
     _strip_top_folder(files)
 
 
@@ -85,7 +88,7 @@ def _strip_top_folder(files: Path) -> None:
     """Most archives hold one folder, with everything in it."""
     entries = list(files.iterdir())
     if len(entries) == 1 and entries[0].is_dir():
-        top = entries[0].rename(files.with_name("top"))
+        top = entries[0].rename(files.with_name(TOP))
         files.rmdir()
         top.rename(files)
 

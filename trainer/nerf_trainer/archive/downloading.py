@@ -14,15 +14,21 @@ Tell = Callable[[str, float], None]  # (activity, share of it in [0, 1]) -> None
 
 def download(config: ArchiveConfig, file: Path, web: Web, tell: Tell) -> None:
     """Have the archive in `file`. Raises TrainerFailure, and OSError of the volume."""
-    if not (file.exists() and sha256(file) == config.sha256):
+    if file.exists() and sha256(file) == config.sha256:
+        return
+    resumed = file.exists()
+    _fetch(config, file, web, tell)
+    found = sha256(file)
+    if found != config.sha256 and resumed:  # The rest of another file, perhaps.
+        file.unlink()
         _fetch(config, file, web, tell)
         found = sha256(file)
-        if found != config.sha256:
-            file.unlink()
-            raise invalid(
-                f"the file at the url has the SHA-256 {found}, not {config.sha256}. Correct "
-                "dataset.archive.sha256 if the file is the right one"
-            )
+    if found != config.sha256:
+        file.unlink()
+        raise invalid(
+            f"the file at the url has the SHA-256 {found}, not {config.sha256}. Correct "
+            "dataset.archive.sha256 if the file is the right one"
+        )
 
 
 def _fetch(config: ArchiveConfig, file: Path, web: Web, tell: Tell) -> None:

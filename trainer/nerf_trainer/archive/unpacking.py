@@ -16,8 +16,8 @@ from nerf_trainer.archive.web import invalid
 
 MAX_FILES = 100_000
 MAX_NAME = 1024
-#: What some systems add to archives.
-JUNK = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db"})
+#: What some systems add to archives, and what we add to folders.
+JUNK = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", ".nerf"})
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,11 @@ TIMEOUT_SECONDS = 30
 MAX_REDIRECTS = 5
 #: Answers that another try will not change.
 FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})
+#: IPv6 addresses that lead to IPv4 ones or to a site, though they look global.
+TRANSLATED = tuple(
+    ipaddress.ip_network(network)
+    for network in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "fec0::/10")
+)
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -31,6 +36,8 @@ def resolve(host: str, port: int) -> list[str]:
 def is_public(address: str) -> bool:
     """Whether an IP address belongs to the Internet: not to this machine, cluster or link."""
     ip = ipaddress.ip_address(address.partition("%")[0])
+    if any(ip in network for network in TRANSLATED if ip.version == network.version):
+        return False
     inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
     teredo = getattr(ip, "teredo", None)
     hidden = [part for part in (inner, *(teredo or ())) if part is not None]

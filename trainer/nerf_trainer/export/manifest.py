@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from nerf_trainer.files import sync_folder, write_atomically
+from nerf_trainer.files import sync_file, sync_folder, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,9 @@ class Manifest:
             place = path.relative_to(staging)
             (self._folder / place).parent.mkdir(exist_ok=True)
             files[str(place)] = _sha256(path)
+            sync_file(path)
             path.rename(self._folder / place)
+            sync_folder((self._folder / place).parent)
         sync_folder(self._folder)
         entry = {"files": files, "seconds": round(seconds, 2), "settings": settings}
         self.outputs[name] = {**entry, **figures}

@@ -130,7 +130,10 @@ def visible_pieces(surface: Surface) -> Surface:
     graph = coo_array((np.ones(len(edges[0])), edges), (count, count))
     _, piece = connected_components(graph, directed=False)
     sizes, volumes = np.bincount(piece[a]), np.bincount(piece[a], _volumes(surface))
-    good = (sizes >= LEAST_PIECE * sizes.max()) & (volumes > 0)
+    if not (volumes > 0).any():
+        raise OutputError("the surface has no outside. Set outputs.mesh.density lower.")
+    largest = sizes[volumes > 0].max()
+    good = (sizes >= LEAST_PIECE * largest) & (volumes > 0)
     kept = surface.triangles[good[piece[a]]]
     used, triangles = np.unique(kept, return_inverse=True)
     return Surface(surface.vertices[used], triangles.reshape(-1, 3), surface.normals[used])

@@ -4,6 +4,7 @@ Incremental mapping: Schönberger, Frahm: Structure-from-Motion Revisited, CVPR 
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ GUESSED_FOCAL = 1.2
 ENOUGH_PHOTOS = 10
 #: Fewest points that place a photo; COLMAP's 30 and 100 are too many for small photos.
 LEAST_POINTS, LEAST_FIRST_POINTS = 15, 50
+#: Pixels between a point and where a photo shows it, from which on it is a wrong match.
+FARTHEST_PIXELS = 2.5
+#: Growth of the model from one adjustment of all of it to the next.
+GROWTH = 1.4
 #: Pixels beyond which an observation counts less in the last bundle adjustment.
 OUTLIER_PIXELS = 0.5
 
@@ -68,7 +73,7 @@ def find_cameras(
         )
         largest = _largest(models)
         if largest is None or largest.num_reg_images() < len(names):
-            # Another method may do better. As a rule it poses as many, and less exactly.
+            # Another method may place more. It is less exact as a rule.
             pycolmap.calibrate_view_graph(work / "matches.db")
             models = {-1: largest} | pycolmap.global_mapping(
                 work / "matches.db", work, work, _global_options()
@@ -91,6 +96,8 @@ def _options() -> Any:
     options.min_model_size = 3
     options.num_threads = usable_cpus()
     options.random_seed = 0
+    options.ba_global_frames_ratio = options.ba_global_points_ratio = GROWTH
+    options.mapper.filter_max_reproj_error = FARTHEST_PIXELS
     options.mapper.init_min_num_inliers = LEAST_FIRST_POINTS
     options.mapper.abs_pose_min_num_inliers = LEAST_POINTS
     return options
@@ -147,12 +154,11 @@ def _adjust(model: Any) -> None:
 
     (`pycolmap.bundle_adjustment` does the same, but turns COLMAP's log on.)
     """
-    for camera in model.cameras.values():
-        own = [x for x in model.images.values() if x.camera_id == camera.camera_id]
-        if len(own) >= ENOUGH_PHOTOS:
-            focal, cx, cy, k1 = camera.params
-            camera.model = pycolmap.CameraModelId.OPENCV
-            camera.params = [focal, focal, cx, cy, k1, 0.0, 0.0, 0.0]
+    users = Counter(image.camera_id for image in model.images.values() if image.has_pose)
+    for camera in (model.cameras[key] for key, count in users.items() if count >= ENOUGH_PHOTOS):
+        focal, cx, cy, k1 = camera.params
+        camera.model = pycolmap.CameraModelId.OPENCV
+        camera.params = [focal, focal, cx, cy, k1, 0.0, 0.0, 0.0]
     everything = pycolmap.BundleAdjustmentConfig()
     for image in model.reg_image_ids():
         everything.add_image(image)

@@ -18,14 +18,12 @@ from nerf_trainer.poses.pieces import Arrays, Pieces
 Matches = NDArray[np.uint32]  # (M, 2): numbers of features in the first and in the second photo
 Compared = tuple[Pair, Features, Features, Matches]
 
-#: The nearest descriptor must be so much nearer than the second (Lowe 2004), in angles.
-RATIO = 0.7
 #: Farthest that matching descriptors may be apart, in radians.
 FARTHEST = 0.7
 #: Fewest matches of a pair that is worth a check, and fewest that must agree in it.
-LEAST_MATCHES, LEAST_INLIERS = 20, 15
+LEAST_MATCHES, LEAST_INLIERS = 25, 15
 #: Trials of RANSAC. Pairs that show the same need a hundred; the others would take COLMAP's 10,000.
-TRIALS = 400
+TRIALS = 250
 #: Pairs between two pieces that are kept.
 PART = 200
 #: Photos whose features are in memory, at about a megabyte each.
@@ -44,43 +42,59 @@ def match_all(
     pairs: Sequence[Pair],
     features: Callable[[int], Features],
     cameras: Sequence[Any],
+    ratio: float,
     pieces: Pieces,
     tell: Callable[[float], None],
 ) -> list[Match]:
     """Compare all pairs; what was kept by an earlier attempt is taken.
 
-    cameras: a pycolmap.Camera for each photo. tell: takes the share that is done.
+    cameras: a pycolmap.Camera for each photo. ratio: see `mutual_matches`. tell: takes the share
+    that is done.
     """
     cached = lru_cache(maxsize=IN_MEMORY)(features)
     found: list[Match] = []
     for start in range(0, len(pairs), PART):
         tell(start / len(pairs))
-        name = f"matches-{start:09d}"
+        name = f"matches-{ratio:g}-{start:09d}"
         if not pieces.has(name):
-            pieces.keep(name, _pack(_match(pairs[start : start + PART], cached, cameras)))
+            pieces.keep(name, _pack(_match(pairs[start : start + PART], cached, cameras, ratio)))
         found += _unpack(pieces.read(name))
     return found
 
 
+def median_shift(matches: Sequence[Match], features: Callable[[int], Features]) -> float:
+    """By how many pixels points move from one photo to another, as a rule."""
+    shifts = []
+    for match in matches:
+        a, b = (features(i).points for i in match.pair)
+        first, second = match.geometry.inlier_matches.T
+        shifts.append(np.median(np.linalg.norm(a[first] - b[second], axis=1)))
+    return float(np.median(shifts))
+
+
 def _match(
-    pairs: Sequence[Pair], features: Callable[[int], Features], cameras: Sequence[Any]
+    pairs: Sequence[Pair],
+    features: Callable[[int], Features],
+    cameras: Sequence[Any],
+    ratio: float,
 ) -> list[Match]:
     """The pairs that see the same. Compared here, by all CPUs; checked by threads meanwhile."""
 
     def compared() -> Iterator[Compared]:
         for i, j in pairs:
             a, b = features(i), features(j)
-            yield (i, j), a, b, mutual_matches(a.descriptors, b.descriptors)
+            yield (i, j), a, b, mutual_matches(a.descriptors, b.descriptors, ratio)
 
     with ThreadPoolExecutor(usable_cpus()) as pool:
         checked = pool.map(lambda item: _check(item, cameras), compared())
         return [match for match in checked if match is not None]
 
 
-def mutual_matches(a: NDArray[np.float32], b: NDArray[np.float32]) -> Matches:
+def mutual_matches(a: NDArray[np.float32], b: NDArray[np.float32], ratio: float) -> Matches:
     """Descriptors that are nearest to each other, clearly. a, b: unit vectors (N, 128), (M, 128).
 
-    A matrix product and its greatest entries: many times faster than COLMAP's search on a CPU.
+    ratio: of the angles to the nearest and to the second nearest, at most (Lowe 2004). A matrix
+    product and its greatest entries: many times faster than COLMAP's search on a CPU.
     """
     if len(a) < 2 or len(b) < 2:
         return np.empty((0, 2), np.uint32)
@@ -90,7 +104,7 @@ def mutual_matches(a: NDArray[np.float32], b: NDArray[np.float32]) -> Matches:
     nearest = np.arccos(np.clip(cosines[rows, best], -1, 1))
     cosines[rows, best] = -1
     second = np.arccos(np.clip(cosines.max(1), -1, 1))
-    good = (back[best] == rows) & (nearest < RATIO * second) & (nearest < FARTHEST)
+    good = (back[best] == rows) & (nearest < ratio * second) & (nearest < FARTHEST)
     return np.stack([rows[good], best[good]], 1).astype(np.uint32)
 
 

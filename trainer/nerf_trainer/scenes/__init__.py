@@ -29,6 +29,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+#: A marked upload is waited for, also where `wait_seconds` is less.
+UPLOAD_SECONDS = 3600
 Split = tuple[list[Photo], list[Photo]]  # to train on, held out
 
 
@@ -98,18 +100,25 @@ def expect_format(folder: Path, wanted: str) -> str:
 def wait_for_dataset(
     folder: Path, config: PreparedDataset, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Give an upload under way time to finish: `config.wait_seconds` at most.
+    """Give an upload under way time to finish: `config.wait_seconds`, or longer if it is marked.
 
     Of a dataset with poses, the file that tells its format comes last; `kubectl nerf upload` leaves
     a marker beside photos while it copies.
+    Raises TrainerFailure (DatasetInvalid) where the marker stays.
     """
-    for i in range(int(config.wait_seconds / POLL_SECONDS)):
-        uploading = (folder / names.UPLOADING_MARKER).exists()
-        if not uploading and find_format(folder, config.format) is not None:
+    marker = folder / names.UPLOADING_MARKER
+    seconds = max(config.wait_seconds, UPLOAD_SECONDS) if marker.exists() else config.wait_seconds
+    for i in range(int(seconds / POLL_SECONDS)):
+        if not marker.exists() and find_format(folder, config.format) is not None:
             return
         if i == 0:
-            log.info("waiting up to %d s for the dataset in %s", config.wait_seconds, folder)
+            log.info("waiting up to %d s for the dataset in %s", seconds, folder)
         sleep(POLL_SECONDS)
+    if marker.exists():
+        raise invalid(
+            f"{folder} is still being uploaded, as {marker} says. Let `kubectl nerf upload` "
+            "finish, or remove that file if the photos are complete."
+        )
 
 
 def read_split(folder: Path, config: PreparedDataset) -> Split:

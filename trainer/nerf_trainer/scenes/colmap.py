@@ -130,8 +130,8 @@ def camera_of(model: Path, camera: Any) -> tuple[NDArray[np.float32], Lens]:
 def _find(folder: Path, model: Path, name: str) -> Path:
     inside = folder.resolve()
     for place in (folder / PHOTOS_DIR, folder):
-        path = (place / name).resolve()
-        if not path.is_relative_to(inside):
+        path = place / name
+        if not path.resolve().is_relative_to(inside):
             raise invalid(f"{model}: {name} lies outside the dataset's folder.")
         if path.is_file():
             return path

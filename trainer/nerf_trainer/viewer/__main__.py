@@ -97,7 +97,7 @@ def serve(args: argparse.Namespace, gate: Gate) -> None:
     """Read the cameras, then show whatever the training has, until a signal comes."""
     config = load_config(args.config)
     torch.set_num_threads(1)
-    frusta = read_frusta(config)
+    frusta = read_frusta(config, output_folder())
     first = frusta.first() if frusta else from_outside(config.model.scene_bound)
     artist = Artist()
     title = os.environ.get(names.ENV_JOB_NAME, "Scene")

@@ -65,17 +65,15 @@ class Follower:
     def _follow(self) -> None:
         try:
             snapshot = self._source.read()
+            if snapshot:
+                self.still = draw_still(snapshot, self._camera)
+                self._artist.present(snapshot)
+                self._page.tell(summary(snapshot, self._steps))
         except TrainerFailure as failure:
             log.error("%s: %s", failure.reason, failure.message)
             self._page.tell(failure.message)
-            return
         except Exception:  # What is shown stays, and the next one may be better.
             log.exception("the newest checkpoint cannot be shown")
-            return
-        if snapshot:
-            self.still = draw_still(snapshot, self._camera)
-            self._artist.present(snapshot)
-            self._page.tell(summary(snapshot, self._steps))
 
 
 def draw_still(snapshot: Snapshot, camera: Camera) -> bytes:

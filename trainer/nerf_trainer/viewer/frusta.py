@@ -6,11 +6,13 @@ Names: V cameras.
 import logging
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nerf_contract.training import TrainerConfig
+from nerf_trainer.camera_file import read_cameras
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.places import dataset_root
 from nerf_trainer.scenes import Cameras, load_cameras
@@ -78,10 +80,14 @@ class Frusta:
         return Camera(self.poses[0], 2 * math.atan(down), across / down)
 
 
-def read_frusta(config: TrainerConfig) -> Frusta | None:
-    """Those of the training cameras, or None where the dataset cannot be read."""
+def read_frusta(config: TrainerConfig, folder: Path) -> Frusta | None:
+    """The training cameras as the training left them in the job's folder, else by the dataset.
+
+    None where neither can be read.
+    """
+    cameras = read_cameras(folder)
     try:
-        return Frusta.of(load_cameras(config.dataset, dataset_root()))
+        return Frusta.of(cameras or load_cameras(config.dataset, dataset_root()))
     except TrainerFailure as failure:
         log.warning("the page shows no cameras: %s", failure.message)
         return None
