@@ -19,6 +19,7 @@ from nerf_contract import names
 from nerf_contract.dataset import PosesConfig
 from nerf_contract.reasons import DATASET_VOLUME, POSES_FAILED
 from nerf_trainer.failures import TrainerFailure
+from nerf_trainer.files import locked
 from nerf_trainer.poses.features import read_features
 from nerf_trainer.poses.inputs import LEAST_PHOTOS, Input, identity, read_inputs
 from nerf_trainer.poses.pieces import Pieces
@@ -60,7 +61,9 @@ def find_poses(folder: Path, config: PosesConfig, tell: Tell) -> Found:
         log.info("%s has the poses of these photos", target)
         return _read(target)
     try:
-        _find(inputs, config, target, tell)
+        with locked(folder):
+            if not (target / REPORT).exists():  # Another job may have been at it.
+                _find(inputs, config, target, tell)
     except OSError as error:
         raise TrainerFailure(
             DATASET_VOLUME,
