@@ -23,6 +23,8 @@ def begin(lab: Namespace) -> None:
         workers={"replicas": 1},
         outputs={"mesh": {}},
         viewer={"enabled": True},
+        # On a volume for many nodes: there are none here that a viewer could follow.
+        checkpoint={"volume": {"claimName": "photos"}},
     )
     lab.await_pods(POSES)
 
