@@ -143,10 +143,8 @@ def test_it_can_be_seen_moved_and_gets_sharp(viewer: Viewer, page: Page) -> None
     assert before.std() > 10
     inside.evaluate("window.widths = []")
     drag(page)
-    assert np.abs(pixels(page) - before).mean() > 5
-    coarse = inside.evaluate("window.widths")
-    assert coarse
-    assert max(coarse) <= FINE_EDGE
+    wait(lambda: np.abs(pixels(page) - before).mean() > 5)
+    wait(lambda: any(width <= FINE_EDGE for width in inside.evaluate("window.widths")))
     wait(lambda: SHARP_EDGE in inside.evaluate("window.widths"))
     assert pixels(page).std() > 10
 

@@ -24,7 +24,7 @@ from nerf_trainer.poses.features import read_features
 from nerf_trainer.poses.inputs import LEAST_PHOTOS, Input, identity, read_inputs
 from nerf_trainer.poses.pieces import Pieces
 from nerf_trainer.poses.result import REPORT, write_result
-from nerf_trainer.poses.search import Model, Tell, search
+from nerf_trainer.poses.search import Model, Tell, find_model
 
 __all__ = ["Found", "find_poses"]
 
@@ -84,7 +84,7 @@ def _find(inputs: Sequence[Input], config: PosesConfig, target: Path, tell: Tell
     pycolmap.logging.minloglevel = pycolmap.logging.Level.FATAL.value
     work = target.with_name(f".{target.name}.work")
     pieces = Pieces(work / "pieces")
-    model = search(inputs, config, pieces, tell)
+    model = find_model(inputs, config, pieces, tell)
     _check(inputs, model)
     report = {
         "photos": len(inputs),

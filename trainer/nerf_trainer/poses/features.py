@@ -21,7 +21,7 @@ from nerf_trainer.poses.pieces import Arrays, Pieces
 from nerf_trainer.scenes.opening import grey, in_parallel, premultiplied
 
 #: Bytes that SIFT takes for a pixel, in a thread, and for all threads together.
-PIXEL_BYTES, MEMORY_BYTES = 128, 2_000_000_000
+PIXEL_BYTES, MEMORY_BYTES = 256, 2_000_000_000
 #: Photos that are done between two pieces that are kept, for each thread.
 BATCH = 2
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +87,13 @@ def _exif(
     path: Path, size: tuple[int, int]
 ) -> tuple[str, float | None, tuple[float, float] | None]:
     """Camera, focal length in pixels, and place. What EXIF tells wrongly counts as not told."""
-    with Image.open(path) as image:
-        base = image.getexif()
-        details = base.get_ifd(ExifTags.IFD.Exif)
-        gps = base.get_ifd(ExifTags.IFD.GPSInfo)
+    try:
+        with Image.open(path) as image:
+            base = image.getexif()
+            details = base.get_ifd(ExifTags.IFD.Exif)
+            gps = base.get_ifd(ExifTags.IFD.GPSInfo)
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error):
+        return "", None, None
     tags = [base.get(tag) for tag in (ExifTags.Base.Make, ExifTags.Base.Model)]
     tags += [details.get(ExifTags.Base.FocalLength)]
     return " ".join(map(str, tags)), _focal(details, size), _place(gps)

@@ -99,12 +99,13 @@ def mutual_matches(a: NDArray[np.float32], b: NDArray[np.float32], ratio: float)
     if len(a) < 2 or len(b) < 2:
         return np.empty((0, 2), np.uint32)
     cosines = a @ b.T
-    rows = np.arange(len(a))
-    best, back = cosines.argmax(1), cosines.argmax(0)
-    nearest = np.arccos(np.clip(cosines[rows, best], -1, 1))
+    rows, best = np.arange(len(a)), cosines.argmax(1)
+    greatest = cosines[rows, best]
+    # By values, as numpy's argmax along columns takes twenty times as long.
+    mutual = greatest == cosines.max(0)[best]
     cosines[rows, best] = -1
-    second = np.arccos(np.clip(cosines.max(1), -1, 1))
-    good = (back[best] == rows) & (nearest < ratio * second) & (nearest < FARTHEST)
+    nearest, second = (np.arccos(np.clip(c, -1, 1)) for c in (greatest, cosines.max(1)))
+    good = mutual & (nearest < ratio * second) & (nearest < FARTHEST)
     return np.stack([rows[good], best[good]], 1).astype(np.uint32)
 
 

@@ -39,7 +39,7 @@ class Model:
     matching: float
 
 
-def search(inputs: Sequence[Input], config: PosesConfig, pieces: Pieces, tell: Tell) -> Model:
+def find_model(inputs: Sequence[Input], config: PosesConfig, pieces: Pieces, tell: Tell) -> Model:
     """The model with the most photos that is found. tell: see `find_poses`.
 
     Raises TrainerFailure (PosesFailed) where the camera did not move.
