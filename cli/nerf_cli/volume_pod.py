@@ -13,6 +13,7 @@ from nerf_cli.cluster import Cluster, Object, need_kubectl
 from nerf_cli.errors import UserError, missing, sentence
 from nerf_cli.shell import ConnectionLostError, Shell
 from nerf_contract import children, names
+from nerf_contract.pod_security import CONTAINER_SECURITY, POD_SECURITY
 
 MOUNT = "/volume"
 CONTAINER = "copy"
@@ -167,7 +168,7 @@ def manifest(name: str, mount: Mount) -> Object:
         "terminationGracePeriodSeconds": 0,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": _POD_SECURITY,
+        "securityContext": POD_SECURITY,
         "containers": [_container(mount)],
         "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": mount.claim}}],
     }
@@ -190,23 +191,9 @@ def _container(mount: Mount) -> Object:
             "requests": {"cpu": "50m", "memory": "64Mi"},
             "limits": {"memory": "512Mi"},
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [{"name": "volume", "mountPath": MOUNT, "readOnly": mount.read_only}],
     }
-
-
-_POD_SECURITY: Object = {
-    "runAsNonRoot": True,
-    "runAsUser": names.TRAINER_UID,
-    "runAsGroup": names.TRAINER_UID,
-    "fsGroup": names.TRAINER_UID,
-    "fsGroupChangePolicy": "OnRootMismatch",
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 
 
 def _same_node(labels: Object) -> Object:

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from nerf_contract.reasons import CUDA_UNAVAILABLE  # noqa: E402
-from nerf_trainer import device  # noqa: E402
+from nerf_trainer import cpus, device  # noqa: E402
 from nerf_trainer.failures import TrainerFailure  # noqa: E402
 from nerf_trainer.precision import autocast_dtype  # noqa: E402
 
@@ -38,15 +38,15 @@ def test_the_cpu_can_be_asked_for_beside_gpus(monkeypatch: pytest.MonkeyPatch) -
     assert device.choose_device("cpu", 0) == torch.device("cpu")
 
 
-@pytest.mark.parametrize(("quota", "cpus"), [("max 100000", 8), ("150000 100000", 2)])
+@pytest.mark.parametrize(("quota", "usable"), [("max 100000", 8), ("150000 100000", 2)])
 def test_a_containers_quota_bounds_the_threads(
-    quota: str, cpus: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quota: str, usable: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "cpu.max"
     file.write_text(quota)
-    monkeypatch.setattr(device, "CPU_QUOTA", file)
-    monkeypatch.setattr(device.os, "sched_getaffinity", lambda _pid: set(range(8)))
-    assert device.usable_cpus() == cpus
+    monkeypatch.setattr(cpus, "CPU_QUOTA", file)
+    monkeypatch.setattr(cpus.os, "sched_getaffinity", lambda _pid: set(range(8)))
+    assert device.usable_cpus() == usable
 
 
 @pytest.mark.parametrize(

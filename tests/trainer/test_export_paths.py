@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from nerf_trainer.export import paths
 from nerf_trainer.scenes.demo import camera_poses
+from nerf_trainer.viewpoints import look_at
 
 pytestmark = pytest.mark.torch
 
@@ -27,7 +28,7 @@ def dome(cameras: int = 24, centre: tuple[float, float, float] = (0.4, -0.3, 0.2
 def wall(cameras: int = 25) -> Array:
     """Cameras in a plane, all looking along -y, a little apart."""
     places = np.random.default_rng(0).uniform(-0.5, 0.5, (cameras, 3)) * [1, 0.1, 1] + [0, 4, 1]
-    return np.stack([paths.look_at(place, place - [0, 1, 0]) for place in places])
+    return np.stack([look_at(place, place - [0, 1, 0]) for place in places])
 
 
 PATHS = {
@@ -128,7 +129,7 @@ def test_few_cameras_make_a_path_all_the_same(cameras: int) -> None:
 
 
 def test_cameras_right_above_the_scene_make_an_orbit_too() -> None:
-    above = paths.look_at(np.array([0, 0, 3.0]), np.zeros(3))[None].repeat(3, 0)
+    above = look_at(np.array([0, 0, 3.0]), np.zeros(3))[None].repeat(3, 0)
     poses = paths.orbit(above, 5)
     np.testing.assert_allclose(poses[:, :, 2], [[0, 0, 1]] * 5, atol=1e-9)
     np.testing.assert_allclose(np.linalg.det(poses[:, :, :3]), 1)

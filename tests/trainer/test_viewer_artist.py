@@ -11,11 +11,12 @@ torch = pytest.importorskip("torch")
 from viewer_scenes import CAMERA, CONFIG, STEPS, leave_checkpoint, psnr  # noqa: E402
 
 from nerf_trainer.viewer.artist import SHOW_SECONDS, STILL_SECONDS, Artist  # noqa: E402
-from nerf_trainer.viewer.camera import Camera, look_at  # noqa: E402
+from nerf_trainer.viewer.camera import Camera  # noqa: E402
 from nerf_trainer.viewer.canvas import Pixels, blank  # noqa: E402
 from nerf_trainer.viewer.follower import draw_still, summary  # noqa: E402
 from nerf_trainer.viewer.pace import FINE_EDGE  # noqa: E402
 from nerf_trainer.viewer.source import Snapshot, Source  # noqa: E402
+from nerf_trainer.viewpoints import look_at  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -30,8 +30,9 @@ from nerf_trainer.fields.space import Contraction, Cube, Space  # noqa: E402
 from nerf_trainer.models import create_model  # noqa: E402
 from nerf_trainer.ray_source import RaySource  # noqa: E402
 from nerf_trainer.scenes import load_scene  # noqa: E402
+from nerf_trainer.trained_model import finest_field  # noqa: E402
 from nerf_trainer.viewer.canvas import Canvas, blank, middle_first, sharpen  # noqa: E402
-from nerf_trainer.viewer.preview import finest_field, make_preview, world  # noqa: E402
+from nerf_trainer.viewer.preview import make_preview, world  # noqa: E402
 from nerf_trainer.viewer.source import Snapshot, Source  # noqa: E402
 
 pytestmark = pytest.mark.torch

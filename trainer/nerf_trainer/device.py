@@ -1,19 +1,16 @@
 """Which device trains, and with how many threads. Never a CPU where a GPU was promised."""
 
 import logging
-import math
 import os
 from pathlib import Path
 
 import torch
 
 from nerf_contract.reasons import CUDA_UNAVAILABLE
+from nerf_trainer.cpus import usable_cpus
 from nerf_trainer.failures import TrainerFailure
 
 log = logging.getLogger(__name__)
-
-CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-CPU_QUOTA_V1 = Path("/sys/fs/cgroup/cpu")
 
 
 def choose_device(wanted: str, local_rank: int) -> torch.device:
@@ -78,23 +75,3 @@ def set_threads(wanted: int) -> int:
     threads = wanted or max(1, usable_cpus() // processes)
     torch.set_num_threads(threads)
     return threads
-
-
-def usable_cpus() -> int:
-    """CPUs of the affinity mask, or fewer where a container's quota is lower."""
-    cpus = len(os.sched_getaffinity(0))
-    quota = _quota()
-    return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
-
-
-def _quota() -> float | None:
-    """The cgroup's CPU limit in CPUs, or None without one."""
-    try:
-        if CPU_QUOTA.exists():
-            limit, period = CPU_QUOTA.read_text().split()
-        else:
-            limit = (CPU_QUOTA_V1 / "cpu.cfs_quota_us").read_text()
-            period = (CPU_QUOTA_V1 / "cpu.cfs_period_us").read_text()
-        return int(limit) / int(period) if int(limit) > 0 else None
-    except (OSError, ValueError):
-        return None

@@ -8,7 +8,7 @@ from nerf_operator.core.observed import Observed, Pod
 
 #: After the writer has finished, the others get this long to end by themselves.
 FAREWELL = timedelta(seconds=20)
-_KEPT = (names.COMPONENT_VIEWER, names.COMPONENT_EXPORT)
+_TRAINING = (names.COMPONENT_WORKER, names.COMPONENT_COORDINATOR)
 
 
 def left(observed: Observed, now: datetime) -> float | None:
@@ -32,7 +32,7 @@ def just_finished(pod: Pod, now: datetime) -> bool:
 
 def of_training(observed: Observed) -> list[Pod]:
     """What still runs of the training."""
-    return [pod for pod in observed.pods if pod.alive and pod.component not in _KEPT]
+    return [pod for pod in observed.pods if pod.alive and pod.component in _TRAINING]
 
 
 def unneeded(observed: Observed) -> list[Pod]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from nerf_contract import children, names
+from nerf_contract.pod_security import CONTAINER_SECURITY, POD_SECURITY
 from nerf_contract.v1alpha1 import DatasetStatus, NeRFJobSpec
 from nerf_operator.core import claims, render
 from nerf_operator.core.actions import Object
@@ -60,26 +61,10 @@ def base(job: Job, request: PodRequest) -> Object:
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "securityContext": _POD_SECURITY,
+            "securityContext": POD_SECURITY,
             "tolerations": list(_NODE_TOLERATIONS),
         },
     }
-
-
-_POD_SECURITY: Object = {
-    "runAsNonRoot": True,
-    "runAsUser": names.TRAINER_UID,
-    "runAsGroup": names.TRAINER_UID,
-    "fsGroup": names.TRAINER_UID,
-    # Changing the owner of a large dataset file by file would delay every start.
-    "fsGroupChangePolicy": "OnRootMismatch",
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-CONTAINER_SECURITY: Object = {
-    "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
-    "capabilities": {"drop": ["ALL"]},
-}
 
 
 def with_data(job: Job, spec: NeRFJobSpec, request: PodRequest) -> Object:

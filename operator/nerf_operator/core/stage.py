@@ -71,8 +71,7 @@ def _removals(observed: Observed, component: str) -> list[Delete]:
 
 def _farewells(observed: Observed, left: float | None) -> list[Delete]:
     """Workers that have not ended, though the training has and they were given time."""
-    pods = [] if left is not None else farewell.of_training(observed)
-    return children.delete(pod for pod in pods if pod.component != names.COMPONENT_POSES)
+    return [] if left is not None else children.delete(farewell.of_training(observed))
 
 
 def _creations(

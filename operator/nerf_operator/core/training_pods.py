@@ -1,6 +1,7 @@
 """The pods that train: workers, and the coordinator of an elastic job."""
 
 from nerf_contract import names
+from nerf_contract.pod_security import CONTAINER_SECURITY
 from nerf_contract.v1alpha1 import NeRFJobSpec
 from nerf_operator.core import pod, render
 from nerf_operator.core.actions import Object
@@ -41,7 +42,7 @@ def coordinator(job: Job, request: PodRequest) -> Object:
                 "requests": {"cpu": "50m", "memory": "64Mi"},
                 "limits": {"memory": "256Mi"},
             },
-            "securityContext": pod.CONTAINER_SECURITY,
+            "securityContext": CONTAINER_SECURITY,
         }
     ]
     return body

@@ -32,15 +32,16 @@ def decide(
     if not spec.viewer.enabled:
         return Shown(tuple(children.delete(alive(observed))))
     exclusive = claims.one_node_checkpoints(job, spec, observed)
+    service = _service(job, observed)
     pods = observed.of(names.COMPONENT_VIEWER)
     unwanted = _stranded(observed) if exclusive else []
     if unwanted:
-        return Shown(tuple(children.delete(unwanted)))
+        return Shown((*children.delete(unwanted), *service))
     removed = children.delete(children.extra(pods))
     slot = replacement.decide(pods, now)
     holder = _holder(observed)
     if slot.start is None or not _may_begin(holder, at, exclusive):
-        return Shown((*removed, *_service(job, observed)), slot.wait)
+        return Shown((*removed, *service), slot.wait)
     token = DrawToken(render.viewer_secret(job))
     request = PodRequest(
         image=chosen.run,
@@ -51,7 +52,7 @@ def decide(
     )
     beside = holder.component if exclusive and holder is not None else None
     made = stage_pods.viewer(job, request, beside)
-    return Shown((*removed, *_service(job, observed), token, Create(made)))
+    return Shown((*removed, *service, token, Create(made)))
 
 
 def alive(observed: Observed) -> list[Pod]:

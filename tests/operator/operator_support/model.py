@@ -74,7 +74,8 @@ class Model:
         return plan(self.job(), self.observed(), self.now, DEFAULTS)
 
     def step(self) -> Plan:
-        """One pass of the operator."""
+        """One pass of the operator, a while after whatever has happened."""
+        self.wait(1)
         decided = self.decide()
         for action in decided.actions:
             self._act(action)

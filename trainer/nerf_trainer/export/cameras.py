@@ -34,12 +34,9 @@ class Cameras:
 
     @staticmethod
     def of(found: scenes.Cameras) -> "Cameras":
-        """Those of a dataset, whose rotations may be of any scale."""
-        axes = found.poses[:, :, :3].astype(np.float64)
-        axes /= np.linalg.norm(axes, axis=1, keepdims=True)
-        orthonormal = np.concatenate([axes, found.poses[:, :, 3:].astype(np.float64)], -1)
+        """Those of a dataset."""
         focal = float(np.median(found.intrinsics[:, 0])) / found.width
-        return Cameras(orthonormal, focal, found.width, found.height)
+        return Cameras(found.orthonormal_poses(), focal, found.width, found.height)
 
     def picture(self, most: int) -> "Picture":
         """The shape of pictures at most so wide, and no wider than the photos; its sides are even.

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, RotationSpline
 
+from nerf_trainer.viewpoints import look_at
+
 Array = NDArray[np.float64]
 
-UP = np.array([0.0, 0.0, 1.0])
 #: Weight of the scene's middle, the origin, beside that of an optical axis.
 FOCUS_DAMPING = 1e-3
 #: Turns and sways of a spiral, as in the renderings of LLFF.
@@ -34,15 +35,6 @@ def focus(poses: Array) -> Array:
     across = np.eye(3) - d[:, :, None] * d[:, None, :]  # (V, 3, 3)
     towards = (across @ o[:, :, None]).mean(0)[:, 0]
     return np.linalg.solve(across.mean(0) + FOCUS_DAMPING * np.eye(3), towards)
-
-
-def look_at(position: Array, target: Array, up: Array = UP) -> Array:
-    """Pose (3, 4) of a camera at `position` (3,) that looks at `target` (3,), `up` upwards."""
-    backward = _unit(position - target)
-    if abs(backward @ _unit(up)) > 0.999:  # Straight up or down: any other direction will do.
-        up = np.roll(up, 1)
-    right = _unit(np.cross(up, backward))
-    return np.stack([right, np.cross(backward, right), backward, position], -1)
 
 
 def orbit(poses: Array, count: int) -> Array:
@@ -158,8 +150,3 @@ def _rotations(loop: Array, time: Array, at: Array) -> Array:
 def _turn(count: int) -> Array:
     """`count` angles of one turn: the next one would be the first again."""
     return np.linspace(0, 2 * np.pi, count, endpoint=False)
-
-
-def _unit(v: Array) -> Array:
-    unit: Array = v / max(float(np.linalg.norm(v)), 1e-12)
-    return unit

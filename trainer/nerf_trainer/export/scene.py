@@ -23,17 +23,16 @@ from nerf_trainer.export.cameras import Cameras, Picture
 from nerf_trainer.export.march import march
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.fields import RadianceField
-from nerf_trainer.models import SceneModel, create_model
-from nerf_trainer.models.hierarchical import HierarchicalModel
+from nerf_trainer.models import SceneModel
 from nerf_trainer.models.occupancy import OccupancyModel
 from nerf_trainer.places import dataset_root
 from nerf_trainer.precision import Precision
 from nerf_trainer.scenes import load_cameras
-from nerf_trainer.schedule import chunk_rays, settings_at
+from nerf_trainer.schedule import chunk_rays
+from nerf_trainer.trained_model import finest_field, model_weights, open_model
 
 log = logging.getLogger(__name__)
 
-MODEL = "model."
 #: Rays of average length whose samples are evaluated at once where nothing is compiled.
 RAYS_AT_ONCE = {"cpu": 1 << 13, "cuda": 1 << 16}
 
@@ -100,29 +99,14 @@ def open_scene(config: TrainerConfig, folder: Path) -> TrainedScene:
     # On a CPU the training's own kernels serve; a GPU is fast enough without the wait for them.
     compiled = config.training.compile and device.type == "cpu"
     rays = chunk_rays(config.training, 0) if compiled else RAYS_AT_ONCE[device.type]
-    model = create_model(config, rays).to(device)
-    weights = {
-        name.removeprefix(MODEL): tensor
-        for name, tensor in found.tensors.items()
-        if name.startswith(MODEL)
-    }
-    model.load_state_dict(weights)
-    model.refresh()
-    model.apply_settings(settings_at(config.training, found.step))
-    field = copy.deepcopy(_finest_field(model))
+    model = open_model(config, found, rays, device)
+    field = copy.deepcopy(finest_field(model))
     if compiled:
         compiler.set_up()
         model.compile_parts()
     log.info("the scene of step %d, on %s with %d thread(s)", found.step, device, threads)
-    digest = _digest(weights)
+    digest = _digest(model_weights(found))
     return TrainedScene(config, device, model, field, found.step, digest, compiled)
-
-
-def _finest_field(model: SceneModel) -> RadianceField:
-    """The field that is seen; a hierarchical model has two."""
-    found = model.fine if isinstance(model, HierarchicalModel) else model.field
-    assert isinstance(found, RadianceField)
-    return found
 
 
 def _newest(config: TrainerConfig, folder: Path) -> Checkpoint:

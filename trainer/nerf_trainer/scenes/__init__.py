@@ -141,8 +141,7 @@ def load_scene(
     folder = root / config.path
     wait_for_dataset(folder, config, sleep)
     train, held_out = read_split(folder, config)
-    sizes = [common_size(part) for part in (train, held_out)]
-    by = factor(sizes, len(train) + len(held_out), config.downscale)
+    sizes, by = _measured(train, held_out, config)
     judged_on: Background = "white" if background == "random" else background
     scene = Scene(
         train=load_views(train, sizes[0], by, background),
@@ -156,14 +155,21 @@ def load_scene(
     return scene
 
 
+def _measured(
+    train: list[Photo], held_out: list[Photo], config: PreparedDataset
+) -> tuple[list[tuple[int, int]], int]:
+    """Width and height of the files of each part, and by how much they are shrunk."""
+    sizes = [common_size(part) for part in (train, held_out)]
+    return sizes, factor(sizes, len(train) + len(held_out), config.downscale)
+
+
 def load_cameras(config: PreparedDataset, root: Path) -> Cameras:
     """The cameras that are trained on, by the headers of their photos alone.
 
     Raises TrainerFailure (DatasetInvalid).
     """
     train, held_out = read_split(root / config.path, config)
-    sizes = [common_size(part) for part in (train, held_out)]
-    by = factor(sizes, len(train) + len(held_out), config.downscale)
+    sizes, by = _measured(train, held_out, config)
     width, height = sizes[0]
     return Cameras(
         poses=np.stack([photo.pose for photo in train]),

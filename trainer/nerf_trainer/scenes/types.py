@@ -85,6 +85,12 @@ class Cameras:
     width: int
     height: int
 
+    def orthonormal_poses(self) -> NDArray[np.float64]:
+        """The poses (V, 3, 4) without the scale that rotations of a dataset may have."""
+        axes = self.poses[:, :, :3].astype(np.float64)
+        axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+        return np.concatenate([axes, self.poses[:, :, 3:].astype(np.float64)], -1)
+
 
 def invalid(message: str) -> TrainerFailure:
     """The dataset cannot be used: `message` names the file and says what to do."""

@@ -27,9 +27,10 @@ from nerf_trainer.train import leave
 from nerf_trainer.viewer.access import Gate
 from nerf_trainer.viewer.artist import Artist
 from nerf_trainer.viewer.follower import Follower
-from nerf_trainer.viewer.frusta import UP, from_outside, read_frusta
+from nerf_trainer.viewer.frusta import from_outside, read_frusta
 from nerf_trainer.viewer.page import Page
 from nerf_trainer.viewer.proxy import Proxy
+from nerf_trainer.viewpoints import UP
 
 log = logging.getLogger("nerf_trainer.viewer")
 

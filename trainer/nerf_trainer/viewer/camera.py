@@ -40,13 +40,3 @@ def opengl_pose(
 ) -> NDArray[np.float64]:
     """The pose (3, 4) of a camera whose rotation (3, 3) is in OpenCV's axes: y down, z forward."""
     return np.concatenate([rotation * [1, -1, -1], position[:, None]], 1)
-
-
-def look_at(
-    position: NDArray[np.float64], target: NDArray[np.float64], up: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The pose (3, 4) of a camera at `position` that looks at `target`; up: not along that."""
-    backward = (position - target) / np.linalg.norm(position - target)
-    right = np.cross(up, backward)
-    right /= np.linalg.norm(right)
-    return np.stack([right, np.cross(backward, right), backward, position], 1)

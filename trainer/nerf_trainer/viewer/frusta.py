@@ -16,7 +16,8 @@ from nerf_trainer.camera_file import read_cameras
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.places import dataset_root
 from nerf_trainer.scenes import Cameras, load_cameras
-from nerf_trainer.viewer.camera import Camera, look_at
+from nerf_trainer.viewer.camera import Camera
+from nerf_trainer.viewpoints import UP, look_at
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ LENGTH = 0.07
 #: Without cameras: where the scene is seen from, in units of its bound, and how wide (radians).
 OUTSIDE = (0.0, -2.6, 1.2)
 FOV = 0.8
-UP = np.array([0.0, 0.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,9 @@ class Frusta:
 
     @staticmethod
     def of(cameras: Cameras) -> "Frusta":
-        """Rotations of a dataset may have any scale; what a lens bends is drawn straight."""
-        axes = cameras.poses[:, :, :3].astype(np.float64)
-        axes /= np.linalg.norm(axes, axis=1, keepdims=True)
-        places = cameras.poses[:, :, 3:].astype(np.float64)
+        """Those of a dataset; what a lens bends is drawn straight."""
         slopes = np.array([cameras.width, cameras.height]) / 2 / cameras.intrinsics[:, :2]
-        return Frusta(np.concatenate([axes, places], -1), slopes)
+        return Frusta(cameras.orthonormal_poses(), slopes)
 
     def edges(self) -> NDArray[np.float32]:
         """The edges of all but the first, as pairs of points (8 (V - 1), 2, 3).

@@ -19,6 +19,7 @@ from nerf_trainer.models import SceneModel
 from nerf_trainer.models.proposal import FAR, NEAR, distance, spacing
 from nerf_trainer.rays import Rays
 from nerf_trainer.sampling import intersect_cube
+from nerf_trainer.trained_model import finest_field
 from nerf_trainer.volrend import Rendered, over, row_weights
 
 #: Points along an edge where an occupancy grid spares most of them, and where all are evaluated.
@@ -100,13 +101,6 @@ def make_preview(model: SceneModel, background: float) -> Preview:
     faint = FAINT_OPACITY * g / (2 * field.space.bound)
     occupied = max_pool3d(values[:, 3], 3, stride=1, padding=1).flatten() > faint
     return Preview(field.space, values, occupied, background)
-
-
-def finest_field(model: SceneModel) -> RadianceField:
-    """The field that is seen; the hierarchical model has two."""
-    field = model.fine if hasattr(model, "fine") else model.field
-    assert isinstance(field, RadianceField)
-    return field
 
 
 def world(place: Tensor, space: Space) -> Tensor:

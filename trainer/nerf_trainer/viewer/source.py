@@ -3,17 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from nerf_contract import names
 from nerf_contract.training import TrainerConfig
 from nerf_trainer.checkpoint import PREFIX, Checkpoint, CheckpointReader, Notes
 from nerf_trainer.config import identity
 from nerf_trainer.failures import TrainerFailure
-from nerf_trainer.models import SceneModel, create_model
+from nerf_trainer.models import SceneModel
 from nerf_trainer.models.interface import BACKGROUNDS
-from nerf_trainer.schedule import chunk_rays, settings_at
+from nerf_trainer.schedule import chunk_rays
+from nerf_trainer.trained_model import open_model
 from nerf_trainer.viewer.preview import Preview, make_preview
-
-MODEL = "model."
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,7 @@ class Source:
 
 def open_snapshot(config: TrainerConfig, checkpoint: Checkpoint) -> Snapshot:
     """The model of a checkpoint, without what only training needs, and its preview."""
-    model = create_model(config, chunk_rays(config.training, 0)).requires_grad_(False)
-    weights = {
-        name.removeprefix(MODEL): tensor
-        for name, tensor in checkpoint.tensors.items()
-        if name.startswith(MODEL)
-    }
-    model.load_state_dict(weights)
-    model.refresh()
-    model.apply_settings(settings_at(config.training, checkpoint.step))
+    model = open_model(config, checkpoint, chunk_rays(config.training, 0), torch.device("cpu"))
+    model.requires_grad_(False)
     preview = make_preview(model, BACKGROUNDS[config.model.background])
     return Snapshot(checkpoint.step, checkpoint.time, checkpoint.notes, model, preview)
