@@ -25,7 +25,6 @@ from scene_files import RADIUS  # noqa: E402
 from nerf_contract import names  # noqa: E402
 from nerf_trainer.evaluate import psnr  # noqa: E402
 from nerf_trainer.export import network, video  # noqa: E402
-from nerf_trainer.export.march import march  # noqa: E402
 from nerf_trainer.export.scene import TrainedScene, open_scene  # noqa: E402
 from nerf_trainer.stage import StageBoard  # noqa: E402
 
@@ -142,15 +141,6 @@ def test_the_network_gives_what_the_scene_gives(done: TrainedJob, scene: Trained
     assert found.colour <= 1e-4
     sigma, _ = network.evaluate(scene, *network.random_points(BOUND))
     assert sigma.max() > 10  # there is something to compare
-
-
-@pytest.mark.parametrize("padded", [True, False])
-def test_what_is_behind_the_opaque_is_not_missed(scene: TrainedScene, padded: bool) -> None:
-    rays = scene.cameras.picture(32).rays(scene.cameras.poses[3], scene.device)
-    fast, slow = march(scene.model, rays, padded), scene.model.render(rays)
-    assert (fast.rgb - slow.rgb).abs().max() < 2e-3
-    assert (fast.opacity - slow.opacity).abs().max() < 2e-3
-    assert (fast.depth - slow.depth).abs().max() < 1e-2
 
 
 class Page(HTMLParser):

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 from scene_files import blender_scene, room_scene  # noqa: E402
 from small_trainings import ALONE, MODELS, create, gain, same, train  # noqa: E402
 
+from nerf_trainer.models import occupancy  # noqa: E402
 from nerf_trainer.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -29,6 +30,21 @@ def test_every_background_is_learnt(ball: Path, background: str) -> None:
     trainer = create(ball, "occupancy", background=background)
     train(trainer, 150)
     assert gain(trainer) > 3
+
+
+def test_what_is_behind_the_opaque_is_not_missed(
+    ball: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = create(ball, "occupancy")
+    train(trainer, 300)
+    rays = trainer.held_out_rays.view(0)
+    fast = trainer.render(rays)
+    monkeypatch.setattr(occupancy, "PARTS", 1)
+    slow = trainer.render(rays)
+    assert slow.opacity.max() > 0.999
+    assert (fast.rgb - slow.rgb).abs().max() < 2e-3
+    assert (fast.opacity - slow.opacity).abs().max() < 2e-3
+    assert (fast.depth - slow.depth).abs().max() < 1e-2
 
 
 def test_a_hash_grid_behind_the_hierarchical_sampling_learns(ball: Path) -> None:

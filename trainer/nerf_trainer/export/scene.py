@@ -20,7 +20,6 @@ from nerf_trainer.checkpoint import Checkpoint, CheckpointReader
 from nerf_trainer.config import identity
 from nerf_trainer.device import choose_device, set_threads
 from nerf_trainer.export.cameras import Cameras, Picture
-from nerf_trainer.export.march import march
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.fields import RadianceField
 from nerf_trainer.models import SceneModel
@@ -43,7 +42,7 @@ class TrainedScene:
 
     model: for pictures, compiled where the training is. field: that which is seen, as it is: what
     is compiled for one number of points would be compiled again for any other. step: of the
-    checkpoint. weights: SHA-256 of the model in it, in hex. compiled: whether `model` is.
+    checkpoint. weights: SHA-256 of the model in it, in hex.
     """
 
     config: TrainerConfig
@@ -52,7 +51,6 @@ class TrainedScene:
     field: RadianceField
     step: int
     weights: str
-    compiled: bool = False
 
     @cached_property
     def cameras(self) -> Cameras:
@@ -67,7 +65,7 @@ class TrainedScene:
     def render(self, pose: NDArray[np.float64], picture: Picture) -> NDArray[np.uint8]:
         """What a camera at `pose` (3, 4) sees: (H, W, 3)."""
         with Precision(self.config.training.precision, self.device).autocast():
-            rgb = march(self.model, picture.rays(pose, self.device), padded=self.compiled).rgb
+            rgb = self.model.render(picture.rays(pose, self.device)).rgb
         pixels = (rgb.clamp(0, 1) * 255).round().byte().cpu()
         return pixels.view(picture.height, picture.width, 3).numpy()
 
@@ -106,7 +104,7 @@ def open_scene(config: TrainerConfig, folder: Path) -> TrainedScene:
         model.compile_parts()
     log.info("the scene of step %d, on %s with %d thread(s)", found.step, device, threads)
     digest = _digest(model_weights(found))
-    return TrainedScene(config, device, model, field, found.step, digest, compiled)
+    return TrainedScene(config, device, model, field, found.step, digest)
 
 
 def _newest(config: TrainerConfig, folder: Path) -> Checkpoint:

@@ -1,10 +1,9 @@
 """Samples where an occupancy grid says that something is, packed in arrays of fixed shapes.
 
-The field is always called with M samples, in training, evaluation and for the grid itself, so
-that one compiled version serves all three. See `sampling` for the names.
+Once it is compiled, the field is called with M samples in training, for pictures and for the grid
+itself, so that one version serves all three. See `sampling` for the names; P candidates of a part
+of a ray.
 """
-
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -15,10 +14,15 @@ from nerf_trainer.models.interface import Loss, SceneModel, joined
 from nerf_trainer.occupancy import OccupancyGrid, is_due, look_up
 from nerf_trainer.rays import Rays
 from nerf_trainer.sampling import Samples, candidates, intersect_cube, pack, place_samples, runs
-from nerf_trainer.volrend import Rendered, render
+from nerf_trainer.volrend import Rendered, over, render
 
-#: Rays whose candidates are looked up at once outside training.
-BLOCK_RAYS = 2048
+#: Rays whose candidates are looked up at once outside training: many, so that few samples of a
+#: part of them are padding.
+BLOCK_RAYS = 1 << 13
+#: Outside training a ray is followed in so many parts of its candidates.
+PARTS = 16
+#: It ends where less than this share of the light is left: a quarter of a step of 8 bits.
+LEAST_LIGHT = 1e-3
 
 
 class OccupancyModel(SceneModel):
@@ -33,6 +37,7 @@ class OccupancyModel(SceneModel):
         self.grid = OccupancyGrid(config.model.occupancy_resolution, config.model.scene_bound)
         self._kept = config.training.kept_samples_per_ray
         self._chunk_rays = chunk_rays
+        self._compiled = False
         self._sample = sample
         self._composite = composite
 
@@ -54,9 +59,13 @@ class OccupancyModel(SceneModel):
 
     @torch.no_grad()
     def render(self, rays: Rays) -> Rendered:
-        """Each ray is sampled in the middle of its bins, and none is thinned."""
+        """Each ray is sampled in the middle of its bins, up to where next to no light is left.
+
+        Not to look behind what is opaque makes it about twice as fast; colours are off by
+        LEAST_LIGHT at most.
+        """
         blocks = [rays.slice(i, i + BLOCK_RAYS) for i in range(0, len(rays), BLOCK_RAYS)]
-        return joined([part for block in blocks for part in self._render_block(block)])
+        return joined([self._march(block) for block in blocks])
 
     @torch.no_grad()
     def advance(self, step: int, seed: int) -> None:
@@ -85,6 +94,7 @@ class OccupancyModel(SceneModel):
 
     def compile_parts(self) -> None:
         """The field serves all uses; sampling and compositing are compiled for training only."""
+        self._compiled = True
         self.field.compile_parts()
         self._sample = torch.compile(sample, dynamic=False)
         self._composite = torch.compile(composite, dynamic=False)
@@ -101,17 +111,33 @@ class OccupancyModel(SceneModel):
             sigma, rgb = self.field(x, d)
         return sigma.detach(), rgb.detach()
 
-    def _render_block(self, rays: Rays) -> Iterator[Rendered]:
-        """Render rays in runs whose samples fit in M places."""
-        budget, count = self._budget(self._chunk_rays), self.settings.samples_per_ray
+    def _march(self, rays: Rays) -> Rendered:
         middle = torch.full((len(rays),), 0.5, device=rays.o.device)
-        grid = self.grid
+        grid, count = self.grid, self.settings.samples_per_ray
         t, step, occupied = find(rays.o, rays.d, middle, grid.occupied, grid.bound, count)
-        for a, b in runs(occupied.sum(-1).tolist(), budget):
+        seen = torch.zeros(len(rays), 5, device=rays.o.device)  # colour, opacity, depth
+        for part in torch.arange(count).chunk(PARTS):
+            a, b = int(part[0]), int(part[-1]) + 1
+            here = occupied[:, a:b]
+            on = ((seen[:, 3] < 1 - LEAST_LIGHT) & (here.amax(1) > 0)).nonzero()[:, 0]
+            if len(on):
+                found = self._look(rays.o[on], rays.d[on], t[on, a:b], step[on], here[on])
+                seen[on] += found * (1 - seen[on, 3, None])
+        return over(seen[:, :3], seen[:, 3], seen[:, 4], self._grey)
+
+    def _look(self, o: Tensor, d: Tensor, t: Tensor, step: Tensor, occupied: Tensor) -> Tensor:
+        """Premultiplied colour, opacity and depth (R, 5) of one part of rays. t, occupied: (R, P)."""
+        most = self._budget(self._chunk_rays)
+        middle = torch.full((len(o),), 0.5, device=o.device)
+        counts = occupied.sum(-1).int().tolist()
+        found = []
+        for a, b in runs(counts, most):
+            budget = most if self._compiled else max(sum(counts[a:b]), t.shape[1])
             packed = pack(occupied[a:b], budget, middle[a:b])
-            samples = place_samples(rays.o[a:b], rays.d[a:b], t[a:b], step[a:b], packed)
-            sigma, rgb = self._evaluate(samples.x, samples.d)
-            yield render(samples, sigma, rgb, self._grey)
+            samples = place_samples(o[a:b], d[a:b], t[a:b], step[a:b], packed)
+            part = render(samples, *self._evaluate(samples.x, samples.d), 0.0)
+            found.append(torch.cat([part.rgb, part.opacity[:, None], part.depth[:, None]], 1))
+        return torch.cat(found)
 
 
 def find(
