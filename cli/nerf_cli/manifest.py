@@ -71,9 +71,9 @@ def text(folder: Folder, wishes: Wishes) -> str:
         background=folder.photos.backdrop or "white",
         training=_GPU if wishes.gpus else _CPU,
         steps=wishes.steps or (20000 if wishes.gpus else 2000),
-        shards=_shards(wishes.workers * max(1, wishes.gpus)),
+        shards=_shards(wishes.workers * (wishes.gpus or CPU_PROCESSES)),
         workers=wishes.workers,
-        gpus=wishes.gpus,
+        processes=f"gpusPerWorker: {wishes.gpus}" if wishes.gpus else _CPU_WORKER,
         cpu="'2'" if wishes.gpus else "500m",
         memory="8Gi" if wishes.gpus else "1Gi",
         size="5Gi" if wishes.gpus else "2Gi",
@@ -90,6 +90,9 @@ def _shards(processes: int) -> int:
     return int(max(4, 1 << (processes - 1).bit_length()))
 
 
+#: Worker processes in a pod without GPUs: more need more CPUs than a small cluster has to give.
+CPU_PROCESSES = 2
+_CPU_WORKER = f"processesPerWorker: {CPU_PROCESSES} # in each pod; one for each CPU is fastest"
 _CPU = "device: cpu # no GPU: a small and short training; see --gpus"
 _GPU = """device: cuda
     raysPerBatch: 16384 # more and finer than the defaults, which suit a CPU
@@ -123,7 +126,7 @@ spec:
     replicas: {workers} # pods that train together
     # min: 1 # go on with fewer, and
     # max: 2 # allow more: `kubectl nerf scale`
-    gpusPerWorker: {gpus}
+    {processes}
     resources:
       requests: # what is kept free for each pod
         cpu: {cpu}

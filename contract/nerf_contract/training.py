@@ -185,7 +185,18 @@ class TrainingConfig(Model):
         default="auto", description="`auto` is CUDA where the worker was given GPUs, else the CPU."
     )
     threads: int = Field(
-        default=0, ge=0, le=1024, description="Intra-op threads of a process; 0 takes its CPUs."
+        default=0,
+        ge=0,
+        le=1024,
+        description="Intra-op threads of a process. 0 is one where a CPU trains, as further "
+        "processes (`workers.processesPerWorker`) help and further threads hardly do; beside a "
+        "GPU, the process's part of the CPUs.",
+    )
+    determinism: Literal["auto", "exact", "fast"] = Field(
+        default="auto",
+        description="`exact`: the same weights, bit for bit, whatever the number of workers was "
+        "on the way, on CPUs of one kind. `fast`: a plain sum over the workers, whose last bits "
+        "depend on their number. `auto` is `exact` on a CPU and `fast` on a GPU.",
     )
     compile: bool = Field(default=True, description="Compile the step by torch.compile.")
     eval_every: int = Field(
@@ -198,6 +209,10 @@ class TrainingConfig(Model):
         le=100,
         description="Stop early once the held-out PSNR (dB) reaches this.",
     )
+
+    def exact_on(self, device: str) -> bool:
+        """`determinism`, with `auto` replaced by what it stands for on `cpu` or `cuda`."""
+        return self.determinism == "exact" or (self.determinism == "auto" and device == "cpu")
 
 
 class CheckpointConfig(Model):

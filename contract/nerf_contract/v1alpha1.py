@@ -41,9 +41,16 @@ SPEC_RULES = (
     ),
     (
         "(has(self.workers.max) ? self.workers.max : self.workers.replicas) * "
-        "(self.workers.gpusPerWorker > 1 ? self.workers.gpusPerWorker : 1) <= self.training.shards",
-        "training.shards must be at least the largest number of worker processes "
-        "(workers.max or workers.replicas, times workers.gpusPerWorker)",
+        "(self.workers.gpusPerWorker > 0 ? self.workers.gpusPerWorker : "
+        "has(self.workers.processesPerWorker) ? self.workers.processesPerWorker : 1) "
+        "<= self.training.shards",
+        "training.shards must be at least the largest number of worker processes (workers.max or "
+        "workers.replicas, times workers.gpusPerWorker or workers.processesPerWorker)",
+    ),
+    (
+        "!has(self.workers.processesPerWorker) || self.workers.gpusPerWorker == 0",
+        "workers.processesPerWorker is for workers without GPUs: with workers.gpusPerWorker there "
+        "is one process for each GPU",
     ),
     *CROSS_FIELD_RULES,
 )
@@ -137,6 +144,13 @@ class WorkersSpec(Model):
     gpus_per_worker: int = Field(
         default=0, ge=0, le=16, description="`nvidia.com/gpu` of a pod; one process for each."
     )
+    processes_per_worker: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Worker processes in a pod that trains on CPUs: one for each of its CPUs is "
+        "fastest; 1 if absent. With `gpusPerWorker` there is one for each GPU.",
+    )
     resources: ResourceSpec = ResourceSpec()
     node_selector: dict[str, LabelValue] = Field(
         default_factory=dict, max_length=32, description="Labels of the nodes that may be used."
@@ -160,7 +174,7 @@ class WorkersSpec(Model):
     @property
     def processes(self) -> int:
         """Worker processes in a pod."""
-        return max(1, self.gpus_per_worker)
+        return self.gpus_per_worker or self.processes_per_worker or 1
 
 
 class RunPolicy(Model):
@@ -228,6 +242,8 @@ class NeRFJobSpec(Model):
             raise ValueError("workers: min <= replicas <= max must hold")
         if self.workers.most * self.workers.processes > self.training.shards:
             raise ValueError("training.shards must be at least the largest number of processes")
+        if self.workers.gpus_per_worker and self.workers.processes_per_worker:
+            raise ValueError("workers.processesPerWorker is for workers without GPUs")
         check_across_fields(self.model, self.training)
         if ".." in self.dataset.path.split("/"):
             raise ValueError("dataset.path must not contain '..'")

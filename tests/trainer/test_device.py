@@ -49,6 +49,14 @@ def test_a_containers_quota_bounds_the_threads(
     assert device.usable_cpus() == usable
 
 
+def test_a_process_that_trains_on_a_cpu_has_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(device, "usable_cpus", lambda: 8)
+    assert device.training_threads(0, torch.device("cpu")) == 1
+    assert device.training_threads(0, torch.device("cuda")) == 4
+    assert device.training_threads(3, torch.device("cpu")) == 3
+
+
 @pytest.mark.parametrize(
     ("precision", "dtype"),
     [("auto", None), ("fp32", None), ("fp16", torch.float16), ("bf16", torch.bfloat16)],

@@ -81,8 +81,10 @@ def test_a_training_without_scores_or_checkpoint_is_not_done(tmp_path: Path, tex
     assert not alone.is_trained(config(training={"steps": 40}), tmp_path)
 
 
-def test_there_is_a_process_for_each_gpu() -> None:
-    assert alone.processes(config(training={"device": "cpu"})) == 1
+def test_there_is_a_process_for_each_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alone, "usable_cpus", lambda: 3)
+    assert alone.processes(config(training={"device": "cpu"})) == 3
+    assert alone.processes(config(training={"device": "cpu", "shards": 2})) == 2
     assert alone.launcher(1) == [sys.executable]
     assert "--nproc-per-node=2" in alone.launcher(2)
 

@@ -26,6 +26,7 @@ from nerf_contract.reasons import CRASHED, FAILURES
 from nerf_contract.training import TrainerConfig
 from nerf_trainer import logs
 from nerf_trainer.config import load_config
+from nerf_trainer.cpus import usable_cpus
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.places import output_folder
 
@@ -130,11 +131,10 @@ def launcher(processes: int) -> list[str]:
 
 
 def processes(config: TrainerConfig) -> int:
-    """One for each GPU that is there, and not more than a batch has shards."""
-    if config.training.device == "cpu":
-        return 1
-    gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    return max(1, min(gpus, config.training.shards))
+    """One for each GPU that is there, else for each CPU; not more than a batch has shards."""
+    cpu = config.training.device == "cpu"
+    gpus = 0 if cpu else len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return min(gpus or usable_cpus(), config.training.shards)
 
 
 def is_trained(config: TrainerConfig, folder: Path) -> bool:

@@ -10,7 +10,7 @@ from nerf_contract.training import TrainerConfig
 from nerf_trainer.camera_file import write_cameras
 from nerf_trainer.checkpoint import CheckpointStore, volume_failure
 from nerf_trainer.config import identity
-from nerf_trainer.device import choose_device, set_threads, versions
+from nerf_trainer.device import choose_device, training_threads, versions
 from nerf_trainer.elastic import create_membership
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.loop import Loop, Outcome, Output
@@ -43,7 +43,8 @@ def run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_rank
 def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_rank: int) -> Outcome:
     stopwatch = Stopwatch()
     device = choose_device(config.training.device, local_rank)
-    threads = set_threads(config.training.threads)
+    threads = training_threads(config.training.threads, device)
+    torch.set_num_threads(threads)
     log.info("training on %s with %d thread(s), %s", device, threads, versions())
     scene = load_scene(config.dataset, dataset_root(), config.model.background)
     trainer = Trainer(config, scene, device)

@@ -18,7 +18,15 @@ log = logging.getLogger(__name__)
 _FREE = {
     "dataset": {"wait_seconds": True, "archive": {"url", "max_gigabytes"}},
     "poses": True,
-    "training": {"steps", "eval_every", "target_psnr", "threads", "device", "compile"},
+    "training": {
+        "steps",
+        "eval_every",
+        "target_psnr",
+        "threads",
+        "device",
+        "compile",
+        "determinism",
+    },
     "checkpoint": True,
     "outputs": True,
 }

@@ -69,9 +69,10 @@ def _driver() -> str:
         return "none"
 
 
-def set_threads(wanted: int) -> int:
-    """Set and return the intra-op threads: `wanted`, or this process's part of its CPUs if 0."""
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    threads = wanted or max(1, usable_cpus() // processes)
-    torch.set_num_threads(threads)
-    return threads
+def training_threads(wanted: int, device: torch.device) -> int:
+    """Intra-op threads of a process that trains, for `training.threads`."""
+    if wanted:
+        return wanted
+    if device.type == "cpu":
+        return 1
+    return max(1, usable_cpus() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))

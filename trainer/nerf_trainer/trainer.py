@@ -11,7 +11,7 @@ from torch import Tensor
 from nerf_contract.training import TrainerConfig
 from nerf_trainer import compiler
 from nerf_trainer.elastic.interface import Generation
-from nerf_trainer.gradients import GradientBuffer
+from nerf_trainer.gradients import ExactGradientSum, GradientSum, shards_of
 from nerf_trainer.models import Loss
 from nerf_trainer.phases import PhaseClock
 from nerf_trainer.randomness import generator
@@ -58,8 +58,8 @@ class Sums:
 class Trainer:
     """The state and the step that advances it.
 
-    A batch is made of `training.shards` shards, each drawn from a generator of its own; rank r of
-    W computes the shards s with s % W == r. A shard is computed in chunks of one size.
+    A batch is made of `training.shards` shards, each drawn from a generator of its own, which the
+    ranks share. A shard is computed in chunks of one size.
     """
 
     def __init__(self, config: TrainerConfig, scene: Scene, device: torch.device) -> None:
@@ -70,7 +70,8 @@ class Trainer:
         self.train_rays = RaySource(scene.train, device)
         self.held_out_rays = RaySource(scene.held_out, device)
         self._clock = PhaseClock(device)
-        self._gradients = GradientBuffer(self.state.model.parameters(), tail=5)
+        kind = ExactGradientSum if self.training.exact_on(device.type) else GradientSum
+        self._gradients = kind(self.state.model.parameters(), self.training.shards, tail=3, votes=2)
         if self.training.compile:
             compiler.set_up()
             self.state.model.compile_parts()
@@ -117,7 +118,7 @@ class Trainer:
 
     def shards_of(self, generation: Generation) -> range:
         """Numbers of the shards that this rank computes."""
-        return range(generation.rank, self.training.shards, generation.world_size)
+        return shards_of(generation.rank, generation.world_size, self.training.shards)
 
     def render(self, rays: Rays) -> Rendered:
         """Render any number of rays as they are judged: without randomness."""
@@ -126,18 +127,25 @@ class Trainer:
 
     def _gradients_of_all(self, generation: Generation, changing: bool) -> Sums:
         """Accumulate the gradients of this rank's shards, and add up those of all ranks."""
-        tail = torch.zeros(5, device=self.device)
+        out_of_memory = False
         try:
             for shard in self.shards_of(generation):
-                for rays, noise in self._chunks(shard):
-                    tail[:3] += self._accumulate(rays, noise)
+                self._gradients.end_shard(shard, self._accumulate_shard(shard))
         except torch.OutOfMemoryError as error:
             # Not the error itself: a log record that someone keeps would hold all its tensors.
             log.warning("out of memory in chunks of %d rays: %s", self._chunk_rays, str(error))
-            tail[4] = 1
-        tail[3] = float(changing)
+            out_of_memory = True
+            self._gradients.zero()
+        votes = torch.tensor([changing, out_of_memory], dtype=torch.float32, device=self.device)
         with self._clock.phase("all_reduce"):
-            return Sums(*self._gradients.sum_over_ranks(tail, generation).tolist())
+            return Sums(*self._gradients.over_ranks(votes, generation).tolist())
+
+    def _accumulate_shard(self, shard: int) -> Tensor:
+        """Forward and backward of a shard: its error, its rays and its samples (3,)."""
+        sums = torch.zeros(3, device=self.device)
+        for rays, noise in self._chunks(shard):
+            sums += self._accumulate(rays, noise)
+        return sums
 
     def _accumulate(self, rays: Rays, noise: Tensor) -> Tensor:
         """Forward and backward of a chunk: its part of the error, its rays and its samples."""

@@ -46,6 +46,14 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "more workers than shards": ({"workers": {"replicas": 9}}, ["training.shards"]),
     "rays that cannot be dealt": ({"training": {"raysPerBatch": 1001}}, ["training.raysPerBatch"]),
     "size": ({"checkpoint": {"volume": {"size": "big"}}}, ["spec.checkpoint.volume.size"]),
+    "more processes than shards": (
+        {"workers": {"replicas": 2, "processesPerWorker": 3}},
+        ["training.shards", "workers.processesPerWorker"],
+    ),
+    "processes beside GPUs": (
+        {"workers": {"gpusPerWorker": 1, "processesPerWorker": 2}},
+        ["workers.processesPerWorker", "one process for each GPU"],
+    ),
     "GPUs": ({"workers": {"gpusPerWorker": 17}}, ["spec.workers.gpusPerWorker"]),
 }
 

@@ -53,6 +53,11 @@ PODS = {
 }
 
 
+def test_a_worker_without_gpus_may_have_several_processes() -> None:
+    found = rendered(0, workers={"replicas": 2, "processesPerWorker": 2})
+    assert "--nproc-per-node=2" in found["spec"]["containers"][0]["command"]
+
+
 @pytest.mark.parametrize("name", PODS)
 def test_pods_are_the_golden_ones(name: str) -> None:
     """To accept a change, write `json.dumps(golden(name), indent=2)` there, and read the diff."""

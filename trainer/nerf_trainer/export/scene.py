@@ -18,7 +18,8 @@ from nerf_contract.training import TrainerConfig
 from nerf_trainer import compiler
 from nerf_trainer.checkpoint import Checkpoint, CheckpointReader
 from nerf_trainer.config import identity
-from nerf_trainer.device import choose_device, set_threads
+from nerf_trainer.cpus import usable_cpus
+from nerf_trainer.device import choose_device
 from nerf_trainer.export.cameras import Cameras, Picture
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.fields import RadianceField
@@ -92,7 +93,7 @@ def open_scene(config: TrainerConfig, folder: Path) -> TrainedScene:
     `CheckpointReader.newest` and `choose_device` raise.
     """
     device = choose_device(config.training.device, 0)
-    threads = set_threads(config.training.threads)
+    torch.set_num_threads(usable_cpus())
     found = _newest(config, folder / names.CHECKPOINTS_DIR)
     # On a CPU the training's own kernels serve; a GPU is fast enough without the wait for them.
     compiled = config.training.compile and device.type == "cpu"
@@ -102,7 +103,7 @@ def open_scene(config: TrainerConfig, folder: Path) -> TrainedScene:
     if compiled:
         compiler.set_up()
         model.compile_parts()
-    log.info("the scene of step %d, on %s with %d thread(s)", found.step, device, threads)
+    log.info("the scene of step %d, on %s", found.step, device)
     digest = _digest(model_weights(found))
     return TrainedScene(config, device, model, field, found.step, digest)
 
