@@ -130,6 +130,9 @@ def test_photos_are_worked_on_in_a_size_of_the_same_shape() -> None:
     assert working_size((4000, 3000), 960) == (960, 720)
     assert working_size((3000, 4000), 960) == (720, 960)
     assert working_size((640, 480), 960) == (640, 480)
+    assert working_size((256, 192), 960) == (512, 384)
+    assert working_size((100, 80), 960) == (200, 160)
+    assert working_size((256, 192), 300) == (300, 225)
     assert working_size((20000, 4), 960) == (960, 1)
 
 
