@@ -10,6 +10,7 @@ from nerf_contract.training import TrainerConfig
 from nerf_trainer.camera_file import write_cameras
 from nerf_trainer.checkpoint import CheckpointStore, volume_failure
 from nerf_trainer.config import identity
+from nerf_trainer.departure import Departure
 from nerf_trainer.device import choose_device, set_threads, versions
 from nerf_trainer.elastic import create_membership
 from nerf_trainer.failures import TrainerFailure
@@ -27,11 +28,17 @@ from nerf_trainer.trainer import Trainer
 log = logging.getLogger(__name__)
 
 
-def run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_rank: int) -> Outcome:
+def run(
+    config: TrainerConfig,
+    board: Board,
+    metrics: TrainerMetrics,
+    local_rank: int,
+    departure: Departure,
+) -> Outcome:
     """Train as the config says. Raises TrainerFailure with a reason and what to do."""
     board.update(total_steps=config.training.steps)
     try:
-        return _run(config, board, metrics, local_rank)
+        return _run(config, board, metrics, local_rank, departure)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise TrainerFailure(
             OUT_OF_MEMORY,
@@ -40,7 +47,13 @@ def run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_rank
         ) from error
 
 
-def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_rank: int) -> Outcome:
+def _run(
+    config: TrainerConfig,
+    board: Board,
+    metrics: TrainerMetrics,
+    local_rank: int,
+    departure: Departure,
+) -> Outcome:
     stopwatch = Stopwatch()
     device = choose_device(config.training.device, local_rank)
     threads = set_threads(config.training.threads)
@@ -57,7 +70,7 @@ def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_ran
     log.info("ready to train after %.1f s", stopwatch.lap())
     board.ready.set()
     try:
-        return Loop(trainer, membership, telemetry, output).run()
+        return Loop(trainer, membership, telemetry, output, departure).run()
     finally:
         telemetry.close()
 
@@ -80,6 +93,6 @@ def _create_output(
         trainer.state.load(found.tensors)
         telemetry.resumed(found.step, found.time)
         log.info("resuming from the checkpoint of step %d", found.step, extra={"step": found.step})
-    return Output(
-        BackgroundSaver(store, config.checkpoint.interval_seconds, telemetry.saved), report
-    )
+    step = found.step if found else 0
+    saver = BackgroundSaver(store, config.checkpoint.interval_seconds, telemetry.saved, step)
+    return Output(saver, report)

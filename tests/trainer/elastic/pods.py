@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from operator import sub
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 WORKER = Path(__file__).with_name("linear_worker.py")
@@ -84,6 +86,22 @@ class Job:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         agent.wait()
+
+    def terminate_pod(self, index: int) -> list[int]:
+        """SIGTERM to the pod's agent, as the kubelet sends it; the processes it was sent to."""
+        agent = self.agents.pop(index)
+        processes = children(agent.pid)
+        agent.send_signal(signal.SIGTERM)
+        return processes
+
+    def pause(self, before: int, after: int) -> float:
+        """Seconds between the steps of two generations, less a median step of the second."""
+        ends: dict[int, dict[int, float]] = {before: {}, after: {}}
+        for note in self.steps():
+            if note["generation"] in ends:
+                ends[note["generation"]][note["step"]] = note["time"]
+        times = list(ends[after].values())
+        return float(times[0] - max(ends[before].values()) - median(map(sub, times[1:], times)))
 
     def processes_of(self, index: int) -> list[int]:
         """Worker processes of pod `index` now."""
