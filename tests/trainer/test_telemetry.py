@@ -12,6 +12,7 @@ from test_training import small_trainer  # noqa: E402
 from nerf_contract import metrics as m  # noqa: E402
 from nerf_contract.reasons import NON_FINITE_LOSS, TRAINING_COMPLETED  # noqa: E402
 from nerf_contract.training import TrainerConfig  # noqa: E402
+from nerf_trainer.departure import Departure  # noqa: E402
 from nerf_trainer.elastic.interface import Generation  # noqa: E402
 from nerf_trainer.evaluate import Evaluation, Score  # noqa: E402
 from nerf_trainer.failures import TrainerFailure  # noqa: E402

@@ -5,11 +5,12 @@ import logging
 import torch
 
 from nerf_contract import names
-from nerf_contract.reasons import OUT_OF_MEMORY
+from nerf_contract.reasons import CONFIG_INVALID, OUT_OF_MEMORY
 from nerf_contract.training import TrainerConfig
 from nerf_trainer.camera_file import write_cameras
 from nerf_trainer.checkpoint import CheckpointStore, volume_failure
 from nerf_trainer.config import identity
+from nerf_trainer.coordination.token import TokenError
 from nerf_trainer.departure import Departure
 from nerf_trainer.device import choose_device, set_threads, versions
 from nerf_trainer.elastic import create_membership
@@ -45,6 +46,8 @@ def run(
             f"Out of memory: {str(error).partition('.')[0]}. Give workers.resources more, or lower "
             "training.raysPerBatch or raise dataset.downscale.",
         ) from error
+    except TokenError as error:
+        raise TrainerFailure(CONFIG_INVALID, str(error)) from error
 
 
 def _run(

@@ -40,6 +40,8 @@ class Job:
 
     def __init__(self, folder: Path, min_pods: int, processes: int = 1) -> None:
         self.folder = folder
+        self.token = "one-for-all-of-the-job"
+        (folder / "token").write_text(f"{self.token}\n")
         self.port = free_port()
         self.min_pods = min_pods
         self.processes = processes
@@ -68,6 +70,7 @@ class Job:
     def _environment(self, index: int, attempt: int, host: bool) -> dict[str, str]:
         return os.environ | {
             "NERF_COORDINATOR": f"{HOST}:{self.port}",
+            "NERF_GROUP_TOKEN_FILE": str(self.folder / "token"),
             "NERF_POD_IP": HOST,
             "NERF_POD_NAME": f"test-worker-{index}-{attempt}",
             "NERF_WORKER_INDEX": str(index),

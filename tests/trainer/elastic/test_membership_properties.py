@@ -106,12 +106,17 @@ class Turmoil(RuleBasedStateMachine):
             settle(self.world)
 
 
-def settle(world: World) -> None:
-    """With as many pods as it takes, all who live end in one group that has lost no step."""
+def calm_down(world: World) -> None:
+    """Nobody hangs, and who was asked to leave is gone."""
     for process in world.living:
         process.frozen = False
     for process in [p for p in world.living if p.leaving]:
         world.kill_pod(process.identity.id.pod)
+
+
+def settle(world: World) -> None:
+    """With as many pods as it takes, all who live end in one group that has lost no step."""
+    calm_down(world)
     newest = max((p.step for p in world.living), default=0)
     for pod in range(3):
         needed = pod == 0 or len(world.pods) < world.settings.min_pods

@@ -30,7 +30,7 @@ def job(tmp_path: Path) -> Iterator[Job]:
 
 
 def start_server(job: Job, grace: float = 0.0) -> Server:
-    server = Server(Settings(min_pods=job.min_pods, grace=grace), HOST, job.port)
+    server = Server(Settings(min_pods=job.min_pods, grace=grace), HOST, job.port, job.token)
     server.start()
     return server
 
@@ -167,7 +167,7 @@ def test_leaving_does_not_wait_for_a_peer_that_hangs(job: Job) -> None:
     leaver = job.agents[1]
     job.terminate_pod(1)
     leaver.wait(AGREE_SECONDS + STATE_SECONDS + 10)
-    assert AGREE_SECONDS <= time.monotonic() - began
+    assert time.monotonic() - began >= AGREE_SECONDS
     assert not (job.folder / "saved-1").exists(), "saved in the middle of a step"
 
 
