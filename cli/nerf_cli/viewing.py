@@ -29,7 +29,7 @@ def run(cluster: Cluster, name: str, port: int | None, open_browser: bool, say: 
     check_enabled(job)
     token = _await_token(cluster, name, say)
     port = port or free_port()
-    address = f"http://{ADDRESS}:{port}/?{names.VIEWER_TOKEN}={token}"
+    address = f"http://{ADDRESS}:{port}/?{names.TOKEN_KEY}={token}"
     tunnel = _Tunnel(cluster, children.viewer(name), port, say)
     tunnel.run(lambda: _opened(address, open_browser, say))
 
@@ -68,7 +68,7 @@ def _token(cluster: Cluster, secret: str) -> str | None:
         if missing(error):
             return None
         raise
-    encoded = (found.data or {}).get(names.VIEWER_TOKEN)
+    encoded = (found.data or {}).get(names.TOKEN_KEY)
     return base64.b64decode(encoded).decode() if encoded else None
 
 

@@ -15,6 +15,14 @@ def dataset_claim(job: str) -> str:
     return f"{job}-dataset"
 
 
+def group_token(job: str, uid: str) -> str:
+    """The Secret with the token of messages to the coordinator.
+
+    The operator may not read Secrets, and could not tell that of an earlier job of the name.
+    """
+    return f"{job}-group-{uid[:8]}"
+
+
 def viewer(job: str) -> str:
     """The viewer's Service, and the Secret with its token."""
     return f"{job}-viewer"

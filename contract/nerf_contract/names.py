@@ -45,6 +45,7 @@ CONFIG_DIR: Final = "/etc/nerf"
 CONFIG_FILE: Final = "config.json"
 DATASET_MOUNT: Final = "/data"
 CHECKPOINT_MOUNT: Final = "/checkpoint"
+GROUP_TOKEN_MOUNT: Final = "/etc/nerf-group"
 TRAINER_UID: Final = 10001
 
 ENV_JOB_NAME: Final = "NERF_JOB_NAME"
@@ -53,6 +54,8 @@ ENV_POD_IP: Final = "NERF_POD_IP"
 ENV_WORKER_INDEX: Final = "NERF_WORKER_INDEX"
 #: host:port of the job's coordinator; unset outside Kubernetes.
 ENV_COORDINATOR: Final = "NERF_COORDINATOR"
+#: File with the token of messages to the coordinator; unset outside Kubernetes.
+ENV_GROUP_TOKEN_FILE: Final = "NERF_GROUP_TOKEN_FILE"
 #: "1" in the pod whose torchrun agent hosts the coordinator (fixed-size jobs).
 ENV_HOST_COORDINATOR: Final = "NERF_HOST_COORDINATOR"
 #: Fewest worker pods with which the group may train.
@@ -67,8 +70,8 @@ ENV_TERMINATION_LOG: Final = "NERF_TERMINATION_LOG"
 TERMINATION_LOG: Final = "/dev/termination-log"
 
 ENV_VIEWER_TOKEN: Final = "NERF_VIEWER_TOKEN"
-#: Key of the token in the Secret `<job>-viewer`, and parameter of the viewer's address.
-VIEWER_TOKEN: Final = "token"
+#: Key of the token in a job's Secrets, and parameter of the viewer's address.
+TOKEN_KEY: Final = "token"
 
 RENDEZVOUS_BACKEND: Final = "nerf"
 COORDINATOR_PORT: Final = 29400

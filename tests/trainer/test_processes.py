@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from scene_files import blender_scene  # noqa: E402
 from test_training import SMALL, same  # noqa: E402
 
 from nerf_contract.progress import TerminationMessage  # noqa: E402
+from nerf_contract.reasons import FAILURES, WORKER_LEFT  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
-TIMEOUT = 60
+TIMEOUT = 240
 
 
 class Run:
@@ -53,8 +55,10 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-def run(folder: Path, scene: Path, processes: int = 1, **training: object) -> Run:
-    """Train in `folder`; `processes` above 1 go through torchrun."""
+def start(
+    folder: Path, scene: Path, processes: int = 1, **training: object
+) -> subprocess.Popen[bytes]:
+    """Begin to train in `folder`; `processes` above 1 go through torchrun."""
     folder.mkdir(exist_ok=True)
     config = SMALL | {"training": {**SMALL["training"], **training}}  # type: ignore[dict-item]
     (folder / "config.json").write_text(json.dumps(config))
@@ -68,13 +72,31 @@ def run(folder: Path, scene: Path, processes: int = 1, **training: object) -> Ru
         "NERF_TERMINATION_LOG": str(folder / "last-word"),
     }
     with (folder / "log").open("w+") as log:
-        process = subprocess.Popen(command, cwd=folder, env=env, stderr=log)
-        try:
-            exit_code = process.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.terminate()
-            pytest.fail(f"no end after {TIMEOUT} s: {(folder / 'log').read_text()[-3000:]}")
-    return Run(folder, exit_code)
+        return subprocess.Popen(command, cwd=folder, env=env, stderr=log)
+
+
+def end(folder: Path, process: "subprocess.Popen[bytes]") -> Run:
+    """Wait for the end of a training."""
+    try:
+        return Run(folder, process.wait(TIMEOUT))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail(f"no end after {TIMEOUT} s: {(folder / 'log').read_text()[-3000:]}")
+
+
+def run(folder: Path, scene: Path, processes: int = 1, **training: object) -> Run:
+    """Train in `folder` to the end."""
+    return end(folder, start(folder, scene, processes, **training))
+
+
+def terminate_in_phase(folder: Path, process: "subprocess.Popen[bytes]", words: str) -> Run:
+    """Tell a training to end once its log has these words."""
+    deadline = time.monotonic() + TIMEOUT
+    while words not in (folder / "log").read_text():
+        assert time.monotonic() < deadline and process.poll() is None, words
+        time.sleep(0.05)
+    process.terminate()
+    return end(folder, process)
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +195,35 @@ def test_a_finished_training_goes_on_where_it_ended(alone: Run, scene: Path) -> 
     events = read_events(longer.folder / "output/tensorboard")
     starts = [event.step for event in events if event.HasField("session_log")]
     assert starts == [10, 50]
+
+
+def test_a_training_that_is_told_to_end_saves_its_last_step(tmp_path: Path, scene: Path) -> None:
+    process = start(tmp_path, scene, steps=100_000, evalEvery=100_000)
+    left = terminate_in_phase(tmp_path, process, "from step 0")
+    failure = FAILURES[WORKER_LEFT]
+    assert (left.exit_code, left.last_word.reason) == (failure.exit_code, WORKER_LEFT), left.log
+    progress = left.last_word.progress
+    assert progress is not None and progress.step > 0
+    assert int(left.state(progress.step)["step"]) == progress.step
+    again = run(tmp_path, scene, steps=100_000, evalEvery=progress.step + 1, targetPSNR=1)
+    assert f"resuming from the checkpoint of step {progress.step}" in again.log
+
+
+def test_processes_of_a_pod_that_is_told_to_end_leave_together(tmp_path: Path, scene: Path) -> None:
+    process = start(tmp_path, scene, processes=2, steps=100_000, evalEvery=100_000)
+    left = terminate_in_phase(tmp_path, process, "rank 1 of 2, from step 0")
+    assert left.exit_code == 1  # torchrun's own.
+    assert left.last_word.reason == WORKER_LEFT, left.log
+    assert left.last_word.progress is not None
+    assert left.state(left.last_word.progress.step)
+    assert "a peer is gone" not in left.log
+
+
+def test_a_training_that_still_starts_ends_at_once(tmp_path: Path, scene: Path) -> None:
+    process = start(tmp_path, scene, steps=100_000)
+    left = terminate_in_phase(tmp_path, process, "status at http")
+    assert left.exit_code == FAILURES[WORKER_LEFT].exit_code
+    assert not (tmp_path / "output/checkpoints").exists()
 
 
 def test_a_target_ends_the_training(tmp_path: Path, scene: Path) -> None:

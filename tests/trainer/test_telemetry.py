@@ -12,6 +12,7 @@ from test_training import small_trainer  # noqa: E402
 from nerf_contract import metrics as m  # noqa: E402
 from nerf_contract.reasons import NON_FINITE_LOSS, TRAINING_COMPLETED  # noqa: E402
 from nerf_contract.training import TrainerConfig  # noqa: E402
+from nerf_trainer.departure import Departure  # noqa: E402
 from nerf_trainer.elastic.interface import Generation  # noqa: E402
 from nerf_trainer.evaluate import Evaluation, Score  # noqa: E402
 from nerf_trainer.failures import TrainerFailure  # noqa: E402
@@ -118,6 +119,8 @@ class Alone:
 
     def leave(self) -> None: ...
 
+    def announce_departure(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -136,7 +139,7 @@ def skipping(trainer: Trainer, pattern: list[bool]) -> Trainer:
 def test_skipped_steps_in_a_row_end_the_training(worker: Worker, scene: Path) -> None:
     trainer = skipping(small_trainer(scene, evalEvery=1000), [True] * 100)
     with pytest.raises(TrainerFailure) as caught:
-        Loop(trainer, Alone(), worker.telemetry, None).run()
+        Loop(trainer, Alone(), worker.telemetry, None, Departure(lambda: None)).run()
     assert caught.value.reason == NON_FINITE_LOSS
     assert trainer.state.step == worker.value(m.SKIPPED_STEPS) == MAX_SKIPPED_STEPS
 
@@ -144,7 +147,7 @@ def test_skipped_steps_in_a_row_end_the_training(worker: Worker, scene: Path) ->
 def test_fewer_do_not(worker: Worker, scene: Path) -> None:
     pattern = ([True] * (MAX_SKIPPED_STEPS - 1) + [False]) * 2
     trainer = skipping(small_trainer(scene, steps=len(pattern), evalEvery=1000), pattern)
-    outcome = Loop(trainer, Alone(), worker.telemetry, None).run()
+    outcome = Loop(trainer, Alone(), worker.telemetry, None, Departure(lambda: None)).run()
     assert outcome.reason == TRAINING_COMPLETED
 
 

@@ -123,7 +123,10 @@ def conditions() -> str:
         "## Ways for a pod to end",
         "Of workers, and of the pods that find poses or make outputs. The exit code is that of the "
         "trainer's process.",
-        table(("Reason", "Exit code", "Tried again", "Meaning"), map(_failure, _failures())),
+        table(
+            ("Reason", "Exit code", "Tried again", "Spends `backoffLimit`", "Meaning"),
+            map(_failure, _failures()),
+        ),
     )
 
 
@@ -132,8 +135,8 @@ def _failures() -> list[reasons.Failure]:
 
 
 def _failure(failure: reasons.Failure) -> tuple[str, ...]:
-    again = "yes" if failure.retryable else "no"
-    return f"`{failure.reason}`", str(failure.exit_code), again, failure.meaning
+    again, counts = ("yes" if fact else "no" for fact in (failure.retryable, failure.counts))
+    return f"`{failure.reason}`", str(failure.exit_code), again, counts, failure.meaning
 
 
 CONDITIONS = {

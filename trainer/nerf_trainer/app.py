@@ -5,11 +5,13 @@ import logging
 import torch
 
 from nerf_contract import names
-from nerf_contract.reasons import OUT_OF_MEMORY
+from nerf_contract.reasons import CONFIG_INVALID, OUT_OF_MEMORY
 from nerf_contract.training import TrainerConfig
 from nerf_trainer.camera_file import write_cameras
 from nerf_trainer.checkpoint import CheckpointStore, volume_failure
 from nerf_trainer.config import identity
+from nerf_trainer.coordination.token import TokenError
+from nerf_trainer.departure import Departure
 from nerf_trainer.device import choose_device, training_threads, versions
 from nerf_trainer.elastic import create_membership
 from nerf_trainer.failures import TrainerFailure
@@ -27,20 +29,34 @@ from nerf_trainer.trainer import Trainer
 log = logging.getLogger(__name__)
 
 
-def run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_rank: int) -> Outcome:
+def run(
+    config: TrainerConfig,
+    board: Board,
+    metrics: TrainerMetrics,
+    local_rank: int,
+    departure: Departure,
+) -> Outcome:
     """Train as the config says. Raises TrainerFailure with a reason and what to do."""
     board.update(total_steps=config.training.steps)
     try:
-        return _run(config, board, metrics, local_rank)
+        return _run(config, board, metrics, local_rank, departure)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise TrainerFailure(
             OUT_OF_MEMORY,
             f"Out of memory: {str(error).partition('.')[0]}. Give workers.resources more, or lower "
             "training.raysPerBatch or raise dataset.downscale.",
         ) from error
+    except TokenError as error:
+        raise TrainerFailure(CONFIG_INVALID, str(error)) from error
 
 
-def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_rank: int) -> Outcome:
+def _run(
+    config: TrainerConfig,
+    board: Board,
+    metrics: TrainerMetrics,
+    local_rank: int,
+    departure: Departure,
+) -> Outcome:
     stopwatch = Stopwatch()
     device = choose_device(config.training.device, local_rank)
     threads = training_threads(config.training.threads, device)
@@ -58,7 +74,7 @@ def _run(config: TrainerConfig, board: Board, metrics: TrainerMetrics, local_ran
     log.info("ready to train after %.1f s", stopwatch.lap())
     board.ready.set()
     try:
-        return Loop(trainer, membership, telemetry, output).run()
+        return Loop(trainer, membership, telemetry, output, departure).run()
     finally:
         telemetry.close()
 
@@ -81,6 +97,6 @@ def _create_output(
         trainer.state.load(found.tensors)
         telemetry.resumed(found.step, found.time)
         log.info("resuming from the checkpoint of step %d", found.step, extra={"step": found.step})
-    return Output(
-        BackgroundSaver(store, config.checkpoint.interval_seconds, telemetry.saved), report
-    )
+    step = found.step if found else 0
+    saver = BackgroundSaver(store, config.checkpoint.interval_seconds, telemetry.saved, step)
+    return Output(saver, report)

@@ -11,6 +11,7 @@ from nerf_contract.reasons import (
     TRAINING_COMPLETED,
 )
 from nerf_trainer.collectives import share_state, sum_over_ranks
+from nerf_trainer.departure import Departure
 from nerf_trainer.elastic.interface import Generation, Membership, PeerLost, peer_loss
 from nerf_trainer.evaluate import Evaluation
 from nerf_trainer.evaluator import Evaluator
@@ -52,6 +53,7 @@ class Loop:
         membership: Membership,
         telemetry: Telemetry,
         output: Output | None,
+        departure: Departure,
     ) -> None:
         self._trainer = trainer
         self._membership = membership
@@ -59,16 +61,19 @@ class Loop:
         self._output = output
         self._evaluator = Evaluator(trainer, telemetry, output.report if output else None)
         self._skipped_steps = 0
+        self._departure = departure
+        departure.prepare(membership.announce_departure, self._save_what_is_new)
 
     def run(self) -> Outcome:
         """Train to the end; a lost peer or a changed group only means to join again."""
         while True:
+            self._departure.stop_if_asked()
             self._telemetry.phase("waiting")
             stopwatch = Stopwatch()
             generation = self._membership.join(self._trainer.state.step)
             outcome = None
             try:
-                with peer_loss():
+                with self._departure.in_group(), peer_loss():
                     outcome = self._train_together(generation, stopwatch)
             except PeerLost as lost:
                 log.warning("a peer is gone, the group forms anew: %s", lost)
@@ -81,7 +86,8 @@ class Loop:
         """Train in one generation. None where the group changes before the end."""
         trainer, state = self._trainer, self._trainer.state
         trainer.forget_gradients()
-        share_state(state, generation)
+        with self._departure.state_changes():
+            share_state(state, generation)
         self._telemetry.joined(generation, state.step, stopwatch.lap())
         self._telemetry.phase("training")
         log.info(
@@ -97,6 +103,10 @@ class Loop:
         return self._finish(generation, reached)
 
     def _step(self, generation: Generation) -> StepResult:
+        with self._departure.state_changes():
+            return self._step_and_save(generation)
+
+    def _step_and_save(self, generation: Generation) -> StepResult:
         stopwatch = Stopwatch()
         trainer = self._trainer
         result = trainer.step(generation, self._membership.changing())
@@ -132,7 +142,8 @@ class Loop:
             return None
         evaluation = reached or self._evaluator.evaluate(generation)
         if self._output:
-            self._save_last(self._output)
+            with self._departure.state_changes():
+                self._save_last(self._output)
         self._barrier(generation)  # The results are safe.
         # Everyone knows: a rank that left at once would break the first barrier for one still in
         # it. Who is told here that others have left may leave as well.
@@ -151,6 +162,16 @@ class Loop:
             raise TrainerFailure(
                 CHECKPOINT_VOLUME, f"The last checkpoint or metrics.json was not written: {error}."
             )
+
+    def _save_what_is_new(self) -> None:
+        """The last checkpoint of a process that leaves before the end."""
+        if self._output:
+            saver = self._output.saver
+            saver.wait()
+            if self._trainer.state.step > saver.saved_step:
+                self._save(saver)
+                saver.wait()
+        self._telemetry.close()
 
     def _outcome(self, evaluation: Evaluation, early: bool) -> Outcome:
         step = self._trainer.state.step

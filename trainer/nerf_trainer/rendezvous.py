@@ -25,6 +25,7 @@ from nerf_trainer.coordination.client import Client, UnreachableError
 from nerf_trainer.coordination.identity import begin_round, incarnation, pod_index
 from nerf_trainer.coordination.messages import Goodbye
 from nerf_trainer.coordination.server import Server
+from nerf_trainer.coordination.token import read_token
 from nerf_trainer.coordinator import bind_host, create_server
 
 log = logging.getLogger(__name__)
@@ -40,13 +41,14 @@ def create_handler() -> Callable[[RendezvousParameters], RendezvousHandler]:
 class PodRendezvous(RendezvousHandler):
     """A rendezvous of one: this pod. Hosts the job's coordinator if the environment says so.
 
-    Raises: OSError when the coordinator's address is taken.
+    Raises: OSError when the coordinator's address is taken; TokenError.
     """
 
     def __init__(self, params: RendezvousParameters) -> None:
         self._run_id: str = params.run_id
         self._rounds = 0
         self._closed = False
+        self._token = read_token(os.environ)
         self._server = _host_coordinator(params.endpoint)
 
     def get_backend(self) -> str:
@@ -91,7 +93,7 @@ class PodRendezvous(RendezvousHandler):
             return
         message = Goodbye(pod_index(os.environ), incarnation(os.environ), local_rank=None)
         with suppress(UnreachableError):
-            Client(address).send(message, _GOODBYE_SECONDS)
+            Client(address, self._token).send(message, _GOODBYE_SECONDS)
 
 
 def _host_coordinator(endpoint: str) -> Server | None:
@@ -102,7 +104,7 @@ def _host_coordinator(endpoint: str) -> Server | None:
     _log_to_stderr()
     server = create_server(os.environ, int(endpoint.rpartition(":")[2]))
     server.start()
-    os.environ[names.ENV_COORDINATOR] = f"{bind_host(os.environ)}:{server.port}"
+    os.environ[names.ENV_COORDINATOR] = f"{server.host}:{server.port}"
     return server
 
 

@@ -18,15 +18,19 @@ class BackgroundSaver:
     """Writes at most one checkpoint at a time.
 
     interval: seconds between two. on_saved is called in the thread that wrote.
+    saved_step: that of the newest checkpoint; 0 before the first.
     """
 
-    def __init__(self, store: CheckpointStore, interval: float, on_saved: OnSaved) -> None:
+    def __init__(
+        self, store: CheckpointStore, interval: float, on_saved: OnSaved, saved_step: int = 0
+    ) -> None:
         self._store = store
         self._interval = interval
         self._on_saved = on_saved
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
         self._last = time.monotonic()
+        self.saved_step = saved_step
 
     def due(self) -> bool:
         """Whether the interval is over and the last checkpoint is written."""
@@ -57,4 +61,5 @@ class BackgroundSaver:
             self._error = error
             log.warning("checkpoint of step %d was not written: %s", step, error)
             return
+        self.saved_step = step
         self._on_saved(step, stamp, time.monotonic() - began)

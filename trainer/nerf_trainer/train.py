@@ -12,15 +12,19 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from nerf_contract.reasons import CRASHED, FAILURES
+from nerf_contract.reasons import CRASHED, FAILURES, WORKER_LEFT
 from nerf_trainer import logs
 from nerf_trainer.config import load_config
+from nerf_trainer.departure import Departure
 from nerf_trainer.failures import TrainerFailure, write_termination
 from nerf_trainer.http import start_server
 from nerf_trainer.metrics import TrainerMetrics
 from nerf_trainer.progress import Board
+
+if TYPE_CHECKING:
+    from nerf_trainer.loop import Outcome
 
 log = logging.getLogger("nerf_trainer.train")
 
@@ -33,19 +37,23 @@ def main() -> int:
     logs.set_up()
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     board, metrics = Board(), TrainerMetrics(local_rank)
+    departure = Departure(lambda: _depart(board))
+    departure.listen()
     server = start_server(board, metrics, local_rank)
     log.info("status at http://%s:%d/status", *server.address)
-    return _end(args.config, board, metrics, local_rank)
+    return _end(args.config, board, metrics, local_rank, departure)
 
 
-def _end(config_file: Path | None, board: Board, metrics: TrainerMetrics, local_rank: int) -> int:
+def _end(
+    config_file: Path | None,
+    board: Board,
+    metrics: TrainerMetrics,
+    local_rank: int,
+    departure: Departure,
+) -> int:
     """Train, and turn the end, good or bad, into a termination message and an exit code."""
     try:
-        config = load_config(config_file)
-        # Imports torch, which takes seconds: the server answers meanwhile.
-        from nerf_trainer.app import run
-
-        outcome = run(config, board, metrics, local_rank)
+        outcome = _train(config_file, board, metrics, local_rank, departure)
     except TrainerFailure as failure:
         log.error("%s: %s", failure.reason, failure.message)
         log.debug("where it happened", exc_info=failure)
@@ -58,6 +66,31 @@ def _end(config_file: Path | None, board: Board, metrics: TrainerMetrics, local_
     log.info("%s: %s", outcome.reason, outcome.message)
     write_termination(outcome.reason, outcome.message, board.progress)
     return 0
+
+
+def _train(
+    config_file: Path | None,
+    board: Board,
+    metrics: TrainerMetrics,
+    local_rank: int,
+    departure: Departure,
+) -> "Outcome":
+    try:
+        config = load_config(config_file)
+        # Imports torch, which takes seconds: the server answers meanwhile.
+        from nerf_trainer.app import run
+
+        return run(config, board, metrics, local_rank, departure)
+    finally:
+        departure.forgo()
+
+
+def _depart(board: Board) -> None:
+    step = board.progress.step
+    message = f"The worker was told to end (SIGTERM), and left after step {step}."
+    log.info("%s: %s", WORKER_LEFT, message)
+    write_termination(WORKER_LEFT, message, board.progress)
+    leave(FAILURES[WORKER_LEFT].exit_code)
 
 
 def leave(code: int) -> NoReturn:

@@ -18,7 +18,7 @@ from nerf_operator.core.observed import Job
 
 log = logging.getLogger(__name__)
 
-#: Random bytes of a viewer's token.
+#: Random bytes of a token.
 TOKEN_BYTES = 32
 
 
@@ -47,11 +47,13 @@ class Applier:
         return None
 
     async def _draw_token(self, job: Job, action: DrawToken) -> None:
-        """A viewer is a convenience: one that is not admitted stops no training."""
-        token = {names.VIEWER_TOKEN: secrets.token_urlsafe(TOKEN_BYTES)}
+        """A viewer is a convenience: a token for it that is not admitted stops no training."""
+        token = {names.TOKEN_KEY: secrets.token_urlsafe(TOKEN_BYTES)}
         try:
             await self._api.create_secret(job.namespace, action.secret | {"stringData": token})
         except ApiError as error:
+            if action.secret["metadata"]["name"] != children.viewer(job.name):
+                raise
             log.warning("%s/%s: no token for the viewer: %s", job.namespace, job.name, error)
 
     async def create_pods(self, job: Job, actions: Iterable[Action], now: datetime) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from nerf_contract import children as named
 from nerf_contract import names
 from nerf_contract.v1alpha1 import DatasetStatus, NeRFJobSpec
 from nerf_operator.core import claims, render, replacement, training_pods
-from nerf_operator.core.actions import Action, Apply, Create, Delete, Event
+from nerf_operator.core.actions import Action, Apply, Create, Delete, DrawToken, Event
 from nerf_operator.core.observed import Job, Observed, Pod
 from nerf_operator.core.pod import PodRequest
 from nerf_operator.core.replacement import Slot
@@ -90,9 +91,9 @@ def creations(
     places: Places,
     image: str,
     dataset: DatasetStatus | None,
-) -> list[Create]:
-    """Pods to create now, the coordinator's and the lowest index first."""
-    made = []
+) -> list[Action]:
+    """Pods to create now, the coordinator's and the lowest index first, after their token."""
+    made: list[Action] = []
     if places.coordinator is not None and places.coordinator.start is not None:
         request = PodRequest(image, places.coordinator.start, names.COMPONENT_COORDINATOR)
         made.append(Create(training_pods.coordinator(job, request)))
@@ -108,7 +109,8 @@ def creations(
                 dataset=dataset,
             )
             made.append(Create(training_pods.worker(job, request), _replaced(request, slot)))
-    return made
+    token = DrawToken(render.token_secret(job, named.group_token(job.name, job.uid)))
+    return [token, *made] if made else []
 
 
 def _replaced(request: PodRequest, slot: Slot) -> Event | None:

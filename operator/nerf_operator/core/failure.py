@@ -51,7 +51,7 @@ def classify(pod: Pod) -> Verdict:
     word = told(pod)
     if word is not None and word.reason in reasons.FAILURES:
         known = reasons.FAILURES[word.reason]
-        return Verdict(known.reason, word.message[:_MAX_MESSAGE], known.retryable)
+        return Verdict(known.reason, word.message[:_MAX_MESSAGE], known.retryable, known.counts)
     return Verdict(reasons.CRASHED, _last_words(pod))
 
 

@@ -71,7 +71,8 @@ def _exhausted(spec: NeRFJobSpec, observed: Observed) -> Outcome | None:
     limit = spec.run_policy.backoff_limit
     if total <= limit:
         return None
-    last = max(_failed(spec, observed), key=replacement.ended_at, default=None)
+    spent = [pod for pod in _failed(spec, observed) if classify(pod).counts]
+    last = max(spent, key=replacement.ended_at, default=None)
     cause = classify(last) if last else None
     tail = f" The last one, {last.name}: {cause.reason}: {cause.message}" if last and cause else ""
     message = f"Workers failed {total} times, more than runPolicy.backoffLimit {limit} allows."

@@ -86,14 +86,9 @@ def holder_selector(job: Job, component: str) -> dict[str, str]:
     return found | ({names.LABEL_INDEX: "0"} if worker else {})
 
 
-def viewer_secret(job: Job) -> Object:
-    """The Secret for the viewer's token, which is drawn when it is created."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "Opaque",
-        "metadata": metadata(job, children.viewer(job.name)),
-    }
+def token_secret(job: Job, name: str) -> Object:
+    """A Secret for a token, which is drawn when it is created."""
+    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata(job, name)}
 
 
 def checkpoint_claim(job: Job) -> Object:

@@ -65,7 +65,7 @@ def _stage(job: Job, request: PodRequest, module: str) -> Object:
 
 
 def _viewer_env(job: Job) -> list[Object]:
-    key = {"name": children.viewer(job.name), "key": names.VIEWER_TOKEN}
+    key = {"name": children.viewer(job.name), "key": names.TOKEN_KEY}
     token = {"name": names.ENV_VIEWER_TOKEN, "valueFrom": {"secretKeyRef": key}}
     return [*pod.identity_env(job), *pod.data_env(), token]
 

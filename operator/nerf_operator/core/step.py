@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nerf_operator.core.actions import Create, Delete
+from nerf_operator.core.actions import Action, Delete
 from nerf_operator.core.waiting import Waiting
 
 
@@ -11,13 +11,13 @@ from nerf_operator.core.waiting import Waiting
 class Step:
     """ready, alive: worker pods that are ready, and that run or will run.
 
-    creations: pods to make, unless something is in the way. starting: why it is not ready yet,
-    where nothing is wrong. obstacle: what a person must do. timers: seconds after which time alone
-    may change the decision. probe: address of the pod that knows the progress.
+    creations: pods to make, and what they need, unless something is in the way. starting: why it
+    is not ready yet, where nothing is wrong. obstacle: what a person must do. timers: seconds after
+    which time alone may change the decision. probe: address of the pod that knows the progress.
     """
 
     removals: tuple[Delete, ...]
-    creations: tuple[Create, ...]
+    creations: tuple[Action, ...]
     starting: Waiting
     obstacle: Waiting | None
     timers: tuple[float | None, ...]

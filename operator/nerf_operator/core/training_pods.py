@@ -1,6 +1,6 @@
 """The pods that train: workers, and the coordinator of an elastic job."""
 
-from nerf_contract import names
+from nerf_contract import children, names
 from nerf_contract.pod_security import CONTAINER_SECURITY
 from nerf_contract.v1alpha1 import NeRFJobSpec
 from nerf_operator.core import pod, render
@@ -19,7 +19,7 @@ def worker(job: Job, request: PodRequest) -> Object:
         body["metadata"]["labels"][names.LABEL_COORDINATOR] = "true"
     body["spec"] |= {
         "containers": [_trainer(job, spec, request, mounts)],
-        "volumes": pod.volumes(job, spec, request, mounts),
+        "volumes": [*pod.volumes(job, spec, request, mounts), _token_volume(job)],
     }
     if request.index == 0 and spec.viewer.enabled:
         pod.prefer_node_of(render.viewer_selector(job), body)
@@ -31,6 +31,7 @@ def coordinator(job: Job, request: PodRequest) -> Object:
     assert job.spec is not None
     body = pod.base(job, request)
     body["metadata"]["labels"][names.LABEL_COORDINATOR] = "true"
+    body["spec"]["volumes"] = [_token_volume(job)]
     body["spec"]["containers"] = [
         {
             "name": names.COMPONENT_COORDINATOR,
@@ -43,6 +44,7 @@ def coordinator(job: Job, request: PodRequest) -> Object:
                 "limits": {"memory": "256Mi"},
             },
             "securityContext": CONTAINER_SECURITY,
+            "volumeMounts": [_TOKEN_MOUNT],
         }
     ]
     return body
@@ -62,7 +64,7 @@ def _trainer(job: Job, spec: NeRFJobSpec, request: PodRequest, mounts: Mounts) -
         "ports": ports,
         "resources": pod.gpu_resources(spec),
         "readinessProbe": pod.readiness("/healthz", names.TRAINER_HTTP_PORT),
-        "volumeMounts": pod.volume_mounts(job, spec, mounts),
+        "volumeMounts": [*pod.volume_mounts(job, spec, mounts), _TOKEN_MOUNT],
     }
 
 
@@ -85,8 +87,22 @@ def _group_env(job: Job, spec: NeRFJobSpec) -> list[Object]:
     return [
         *pod.identity_env(job),
         pod.value(names.ENV_COORDINATOR, render.coordinator_address(job)),
+        pod.value(names.ENV_GROUP_TOKEN_FILE, f"{names.GROUP_TOKEN_MOUNT}/{names.TOKEN_KEY}"),
         pod.value(names.ENV_MIN_WORKERS, str(spec.workers.fewest)),
     ]
+
+
+_TOKEN_MOUNT: Object = {
+    "name": "group-token",
+    "mountPath": names.GROUP_TOKEN_MOUNT,
+    "readOnly": True,
+}
+
+
+def _token_volume(job: Job) -> Object:
+    """By a file, as argv and environment are shown to whoever may look at the pod's processes."""
+    source = {"secretName": children.group_token(job.name, job.uid), "defaultMode": 0o440}
+    return {"name": "group-token", "secret": source}
 
 
 def _worker_env(job: Job, spec: NeRFJobSpec, index: int) -> list[Object]:

@@ -7,6 +7,7 @@ pod that writes to it, and gives way where that pod starts elsewhere.
 from dataclasses import dataclass
 from datetime import datetime
 
+from nerf_contract import children as named
 from nerf_contract import names
 from nerf_contract.v1alpha1 import NeRFJobSpec
 from nerf_operator.core import children, claims, render, replacement, stage_pods
@@ -42,7 +43,7 @@ def decide(
     holder = _holder(observed)
     if slot.start is None or not _may_begin(holder, at, exclusive):
         return Shown((*removed, *service), slot.wait)
-    token = DrawToken(render.viewer_secret(job))
+    token = DrawToken(render.token_secret(job, named.viewer(job.name)))
     request = PodRequest(
         image=chosen.run,
         attempt=slot.start,

@@ -1,5 +1,6 @@
 """Children are made, healed and removed on a real API server."""
 
+import base64
 import json
 import urllib.error
 
@@ -31,6 +32,23 @@ def test_a_job_gets_its_children_and_all_conditions(lab: Namespace) -> None:
     assert config["training"]["steps"] == 2000
 
 
+def test_members_of_a_group_share_a_token_that_the_job_owns(lab: Namespace) -> None:
+    job = lab.job(workers={"replicas": 2, "min": 1, "max": 4})
+    pods = lab.await_pods("demo-coordinator-0", *BOTH)
+    volumes = [v for pod in pods.values() for v in pod["spec"]["volumes"] if "secret" in v]
+    [name] = {volume["secret"]["secretName"] for volume in volumes}
+    assert len(volumes) == len(pods)
+    before = lab.get("secrets", name)
+    assert before is not None
+    assert before["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]
+    assert len(base64.b64decode(before["data"]["token"])) >= 32
+    lab.delete("pods", BOTH[1])
+    old = pods[BOTH[1]]["metadata"]["uid"]
+    wait_until("another worker 1", lambda: _uids(lab, 1) and old not in _uids(lab, 1), 10)
+    after = lab.get("secrets", name)
+    assert after is not None and after["data"] == before["data"]
+
+
 def test_a_deleted_service_and_pod_are_healed(lab: Namespace) -> None:
     lab.job()
     lab.await_pods(*BOTH)
@@ -45,7 +63,7 @@ def test_a_deleted_service_and_pod_are_healed(lab: Namespace) -> None:
 def _uids(lab: Namespace, index: int) -> set[str]:
     label = "nerfops.dev/worker-index"
     pods = lab.pods().values()
-    return {p["metadata"]["uid"] for p in pods if p["metadata"]["labels"][label] == str(index)}
+    return {p["metadata"]["uid"] for p in pods if p["metadata"]["labels"].get(label) == str(index)}
 
 
 def test_a_changed_service_is_put_right(lab: Namespace) -> None:

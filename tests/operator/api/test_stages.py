@@ -73,7 +73,7 @@ def _token(lab: Namespace) -> str:
     secret: Object | None = lab.get("secrets", "demo-viewer")
     assert secret is not None
     assert secret["metadata"]["ownerReferences"][0]["kind"] == names.KIND
-    return base64.b64decode(secret["data"][names.VIEWER_TOKEN]).decode()
+    return base64.b64decode(secret["data"][names.TOKEN_KEY]).decode()
 
 
 def test_stages_survive_the_loss_of_their_pods(lab: Namespace) -> None:

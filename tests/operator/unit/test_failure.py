@@ -43,6 +43,10 @@ CASES: dict[str, tuple[Pod, str, bool, bool, str]] = {
         ended(exit_code=3, message=word("Whatever")),
         *(reasons.CRASHED, True, True, "exit code 3"),
     ),
+    "told to end": (
+        ended(message=word(reasons.WORKER_LEFT, "left after step 12")),
+        *(reasons.WORKER_LEFT, True, False, "step 12"),
+    ),
     "evicted": (
         pod(phase="Failed", reason="Evicted", message="low on memory"),
         *("Disrupted", True, False, "low on memory"),

@@ -3,7 +3,17 @@
 from typing import Any
 
 import pytest
-from operator_support.builders import ended, job, observed, pod, running, spec, succeeded, word
+from operator_support.builders import (
+    at,
+    ended,
+    job,
+    observed,
+    pod,
+    running,
+    spec,
+    succeeded,
+    word,
+)
 
 from nerf_contract import reasons
 from nerf_operator.core import stages
@@ -58,6 +68,10 @@ GOES_ON: dict[str, list[Pod]] = {
     "training": [running(0), running(1)],
     "the budget is not quite spent": [ended(0, 1, failures=1), ended(1, 3, failures=3)],
     "evictions spend nothing": [pod(0, 9, phase="Failed", reason="Evicted")],
+    "pods that were told to leave spend nothing": [
+        ended(0, 9, message=word(reasons.WORKER_LEFT)),
+        ended(1, 9, message=word(reasons.WORKER_LEFT)),
+    ],
     "another worker finished first": [running(0), succeeded(1)],
     "the writer was stopped, and said goodbye": [
         ended(0, phase="Succeeded", exit_code=0, deleting=True)
@@ -78,3 +92,11 @@ def test_the_last_failure_is_named() -> None:
     found = decide([ended(1, message="no such device")], runPolicy={"backoffLimit": 0})
     assert found is not None
     assert "demo-worker-1-0: WorkerCrashed: exit code 1: no such device" in found.message
+
+
+def test_a_pod_that_left_later_is_not_named_as_the_last_failure() -> None:
+    left = ended(0, message=word(reasons.WORKER_LEFT), when=at(5))
+    found = decide([left, ended(1, message="no such device")], runPolicy={"backoffLimit": 0})
+    assert found is not None
+    assert "Workers failed 1 times" in found.message
+    assert "demo-worker-1-0: WorkerCrashed" in found.message

@@ -23,7 +23,7 @@ from operator_support.builders import (
 
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobStatus
-from nerf_operator.core.actions import NOTHING, Apply, Create, Delete, Plan
+from nerf_operator.core.actions import NOTHING, Apply, Create, Delete, DrawToken, Plan
 from nerf_operator.core.farewell import FAREWELL
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.plan import plan
@@ -65,6 +65,18 @@ def test_first_pass_makes_everything_at_once() -> None:
     assert [c.type for c in status.conditions] == list(reasons.CONDITION_TYPES)
     assert (status.phase, status.workers and status.workers.summary) == ("Pending", "0/2")
     assert status.selector == "nerfops.dev/job=demo,app.kubernetes.io/component=worker"
+
+
+def test_a_token_is_drawn_before_members_of_the_group_are_made() -> None:
+    seen = observed(running(0))
+    [first, second, *_] = decide(job(), seen).actions
+    assert isinstance(first, DrawToken) and isinstance(second, Create)
+    assert first.secret["metadata"]["name"] == f"demo-group-{job().uid[:8]}"
+    assert first.secret["metadata"]["ownerReferences"][0]["uid"] == job().uid
+    assert "data" not in first.secret and "stringData" not in first.secret
+    again = decide(replace(job(), uid="another-life"), Observed(claims=seen.claims))
+    [token] = [a for a in again.actions if isinstance(a, DrawToken)]
+    assert token.secret["metadata"]["name"] == "demo-group-another-"
 
 
 def test_a_claim_of_the_users_is_not_made() -> None:

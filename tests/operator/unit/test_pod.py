@@ -124,6 +124,20 @@ def test_the_coordinator_is_where_the_service_leads() -> None:
 
 
 @pytest.mark.parametrize("name", PODS)
+def test_only_members_of_the_group_mount_its_token(name: str) -> None:
+    """As a file: what is in argv or the environment is shown with the pod, or its processes."""
+    made = PODS[name]
+    secrets = [v["secret"] for v in made["spec"].get("volumes", []) if "secret" in v]
+    if made["metadata"]["labels"][names.LABEL_COMPONENT] in ("worker", "coordinator"):
+        assert secrets == [{"secretName": f"demo-group-{job().uid[:8]}", "defaultMode": 0o440}]
+        assert mounts(made)[names.GROUP_TOKEN_MOUNT] == ("group-token", True)
+        assert env(made)[names.ENV_GROUP_TOKEN_FILE] == f"{names.GROUP_TOKEN_MOUNT}/token"
+    else:
+        assert secrets == []
+        assert names.ENV_GROUP_TOKEN_FILE not in env(made)
+
+
+@pytest.mark.parametrize("name", PODS)
 def test_pods_are_restricted(name: str) -> None:
     spec = PODS[name]["spec"]
     assert spec["securityContext"]["runAsNonRoot"] is True

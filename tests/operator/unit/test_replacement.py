@@ -1,8 +1,9 @@
 """Attempts, back-off and the count of failures of one place."""
 
 import pytest
-from operator_support.builders import NOW, at, ended, pod, running, succeeded
+from operator_support.builders import NOW, at, ended, pod, running, succeeded, word
 
+from nerf_contract import reasons
 from nerf_operator.core.observed import Pod
 from nerf_operator.core.replacement import Slot, backoff_seconds, decide, failures, surplus
 
@@ -28,6 +29,7 @@ CASES: dict[str, tuple[list[Pod], int | None, int, float | None]] = {
     "being deleted: at once": ([running(deleting=True)], 1, 0, None),
     "failed and deleted: not counted": ([ended(deleting=True)], 1, 0, None),
     "evicted: not counted": ([pod(phase="Failed", reason="Evicted")], 1, 0, None),
+    "told to leave: not counted": ([ended(message=word(reasons.WORKER_LEFT))], 1, 0, None),
     "evicted again and again: slower": (
         [pod(attempt=3, phase="Failed", reason="Evicted")],
         *(None, 0, 4.0),

@@ -14,6 +14,8 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from nerf_contract.reasons import FAILURES, WORKER_LEFT
+from nerf_trainer.departure import Departure
 from nerf_trainer.elastic import create_membership
 from nerf_trainer.elastic.interface import Generation, Membership, PeerLost, peer_loss
 
@@ -31,8 +33,10 @@ def shard_gradient(weights: torch.Tensor, step: int, shard: int) -> torch.Tensor
 
 
 class Trainer:
-    def __init__(self, folder: Path, membership: Membership) -> None:
+    def __init__(self, folder: Path, membership: Membership, departure: Departure) -> None:
         self.folder = folder
+        self.departure = departure
+        departure.prepare(membership.announce_departure, self.save)
         self.membership = membership
         self.step = 0
         self.weights = torch.zeros(FEATURES, dtype=torch.float64)
@@ -41,14 +45,18 @@ class Trainer:
     def run(self) -> None:
         finished = False
         while not finished:
+            self.departure.stop_if_asked()
             generation = self.membership.join(self.step)
             try:
-                with peer_loss():
+                with self.departure.in_group(), peer_loss():
                     finished = self.train(generation)
             except PeerLost as lost:
                 print(f"{os.getpid()} lost a peer after step {self.step}: {lost}", flush=True)
             self.membership.leave()
         self.membership.close()
+
+    def save(self) -> None:
+        (self.folder / f"saved-{os.environ['NERF_WORKER_INDEX']}").write_text(str(self.step))
 
     def train(self, generation: Generation) -> bool:
         """Step until a change (False) or the end (True)."""
@@ -56,7 +64,8 @@ class Trainer:
         dist.broadcast(state, generation.source)
         self.weights, self.step = state[:-1].clone(), int(state[-1])
         while True:
-            changing, finish = self.train_step(generation)
+            with self.departure.state_changes():
+                changing, finish = self.train_step(generation)
             if finish:
                 dist.barrier()
             if changing or finish:
@@ -92,4 +101,6 @@ class Trainer:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(message)s")
-    Trainer(Path(sys.argv[1]), create_membership(torch.device("cpu"))).run()
+    departure = Departure(lambda: os._exit(FAILURES[WORKER_LEFT].exit_code))
+    departure.listen()
+    Trainer(Path(sys.argv[1]), create_membership(torch.device("cpu")), departure).run()

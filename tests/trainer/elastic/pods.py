@@ -9,14 +9,16 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from operator import sub
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 WORKER = Path(__file__).with_name("linear_worker.py")
 HOST = "127.0.0.1"
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
     """The first true value of `condition`, or an assertion that names `what` did not happen."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -38,6 +40,8 @@ class Job:
 
     def __init__(self, folder: Path, min_pods: int, processes: int = 1) -> None:
         self.folder = folder
+        self.token = "one-for-all-of-the-job"
+        (folder / "token").write_text(f"{self.token}\n")
         self.port = free_port()
         self.min_pods = min_pods
         self.processes = processes
@@ -66,6 +70,7 @@ class Job:
     def _environment(self, index: int, attempt: int, host: bool) -> dict[str, str]:
         return os.environ | {
             "NERF_COORDINATOR": f"{HOST}:{self.port}",
+            "NERF_GROUP_TOKEN_FILE": str(self.folder / "token"),
             "NERF_POD_IP": HOST,
             "NERF_POD_NAME": f"test-worker-{index}-{attempt}",
             "NERF_WORKER_INDEX": str(index),
@@ -84,6 +89,22 @@ class Job:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         agent.wait()
+
+    def terminate_pod(self, index: int) -> list[int]:
+        """SIGTERM to the pod's agent, as the kubelet sends it; the processes it was sent to."""
+        agent = self.agents.pop(index)
+        processes = children(agent.pid)
+        agent.send_signal(signal.SIGTERM)
+        return processes
+
+    def pause(self, before: int, after: int) -> float:
+        """Seconds between the steps of two generations, less a median step of the second."""
+        ends: dict[int, dict[int, float]] = {before: {}, after: {}}
+        for note in self.steps():
+            if note["generation"] in ends:
+                ends[note["generation"]][note["step"]] = note["time"]
+        times = list(ends[after].values())
+        return float(times[0] - max(ends[before].values()) - median(map(sub, times[1:], times)))
 
     def processes_of(self, index: int) -> list[int]:
         """Worker processes of pod `index` now."""
@@ -109,7 +130,7 @@ class Job:
         """The newest generation that has done a step; 0 before the first."""
         return max((n["generation"] for n in self.steps()), default=0)
 
-    def wait_for_world(self, world: int, after: int = 0, seconds: float = 30.0) -> int:
+    def wait_for_world(self, world: int, after: int = 0, seconds: float = 120.0) -> int:
         """Wait until a generation newer than `after` trains with `world` processes."""
         wait_until(
             lambda: self.newest() > after and self.training_in(self.newest(), world),
@@ -118,7 +139,7 @@ class Job:
         )
         return self.newest()
 
-    def finish(self, seconds: float = 20.0) -> list[int]:
+    def finish(self, seconds: float = 60.0) -> list[int]:
         """Let the job end; the exit codes of its agents."""
         (self.folder / "finish").touch()
         return [agent.wait(seconds) for agent in self.agents.values()]

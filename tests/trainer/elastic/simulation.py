@@ -27,6 +27,7 @@ class Process:
     step: int = 0
     seen: int = 0
     frozen: bool = False
+    leaving: bool = False
     join: Join | None = None
     placement: Placement | None = None
     verdict: Verdict = Verdict.CURRENT
@@ -80,6 +81,14 @@ class World:
     def kill_pod(self, index: int) -> None:
         self.pods.pop(index, None)
 
+    def ask_to_leave(self, process: Process) -> None:
+        """SIGTERM: a process without a group ends, and its agent ends the pod; others wait for the
+        end of a step (see `obey`)."""
+        process.leaving = True
+        self.beat(process)
+        if process.placement is None:
+            self.kill_pod(process.identity.id.pod)
+
     def join(self, process: Process) -> None:
         attempt = process.join.attempt + 1 if process.join else 1
         process.join = Join(process.identity, attempt, process.step, process.seen, "store")
@@ -105,6 +114,7 @@ class World:
             return
         number = placement.generation.number
         assert number > process.seen, "a number that a worker has seen came again"
+        assert not process.leaving, "a place for one that leaves"
         process.placement, process.seen = placement, number
         members = self.history.setdefault(placement.generation, {})
         members[process.identity.id] = placement
@@ -115,7 +125,9 @@ class World:
             return
         generation = process.placement.generation if process.placement else NO_GENERATION
         size = process.placement.world_size if process.placement else 0
-        reply = self.send(Heartbeat(process.identity, generation, size, process.seen))
+        reply = self.send(
+            Heartbeat(process.identity, generation, size, process.seen, process.leaving)
+        )
         process.verdict = reply.verdict
 
     def send(self, event: Event) -> Reply:
@@ -149,9 +161,13 @@ class World:
         return [p for p in self.living if p.placement and p.placement.generation == generation]
 
     def obey(self) -> None:
-        """Whoever is told of a change, or misses a peer, joins anew."""
+        """Whoever is told of a change, or misses a peer, joins anew, or ends if asked to."""
         for process in self.living:
-            if process.placement and not process.frozen and self.has_to_leave(process):
+            if process not in self.living or process.frozen or not process.placement:
+                continue
+            if process.leaving:
+                self.kill_pod(process.identity.id.pod)
+            elif self.has_to_leave(process):
                 self.join(process)
 
     def has_to_leave(self, process: Process) -> bool:

@@ -69,9 +69,12 @@ def join_together(server: Server, *joins: Join) -> dict[int, Placement]:
     return placed
 
 
-def request(server: Server, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
+def request(
+    server: Server, method: str, path: str, body: bytes = b"", authorization: str | None = None
+) -> tuple[int, Any]:
     connection = http.client.HTTPConnection(HOST, server.port, timeout=5)
-    connection.request(method, path, body)
+    headers = {} if authorization is None else {"Authorization": authorization}
+    connection.request(method, path, body, headers)
     response = connection.getresponse()
     return response.status, json.loads(response.read())
 
@@ -174,3 +177,37 @@ def test_a_bad_address_is_refused(address: str) -> None:
 def test_a_name_that_does_not_resolve_is_just_unreachable() -> None:
     with pytest.raises(UnreachableError):
         Client("no-such-host.invalid:1").send(Goodbye(0, Incarnation(0, 0), None), 0.5)
+
+
+@pytest.fixture
+def guarded() -> Iterator[Server]:
+    made = Server(PROMPT, HOST, 0, token="right")
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_members_that_show_the_token_are_heard(guarded: Server) -> None:
+    client = Client(f"{HOST}:{guarded.port}", "right")
+    assert client.send(beat_of(join_of(1), 3), 2.0).verdict is Verdict.CURRENT
+    code, status = request(guarded, "GET", "/status", authorization="Bearer right")
+    assert (code, [m["id"] for m in status["members"]]) == (200, ["1.0"])
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", "rightly", "righ", "\xe9"])
+def test_without_the_token_nothing_is_heard(guarded: Server, token: str | None) -> None:
+    client = Client(f"{HOST}:{guarded.port}", token)
+    for message in (join_of(0), beat_of(join_of(0), 3), Goodbye(0, Incarnation(9, 9), None)):
+        with pytest.raises(UnreachableError, match=r"HTTP 401: .*does not show the job's token"):
+            client.send(message, 2.0)
+    assert not guarded.coordinator.status()["members"]
+
+
+@pytest.mark.parametrize("authorization", [None, "right", "Basic right", "bearer right", "Bearer"])
+def test_without_the_token_nothing_is_decoded_or_told(
+    guarded: Server, authorization: str | None
+) -> None:
+    for method, path in (("POST", "/v1/join"), ("POST", "/v1/other"), ("GET", "/status")):
+        code, reply = request(guarded, method, path, b"{", authorization)
+        assert (code, list(reply)) == (401, ["error"])
+    assert request(guarded, "GET", "/healthz") == (200, {})

@@ -221,3 +221,80 @@ def test_two_groups_of_one_number_are_told_apart() -> None:
     world.pass_time(0.5)
     world.obey()
     assert places(world) == {"0.0": (2, 0, 2), "1.0": (2, 1, 2)}
+
+
+def group_of(*pods: int, min_pods: int = 1, processes: int = 1) -> World:
+    """All processes of these pods in one group."""
+    world = world_of(*pods, min_pods=min_pods, processes=processes)
+    join_all(world)
+    world.pass_time(0.5)
+    world.obey()
+    assert len({place[0] for place in places(world).values()}) == 1
+    assert len(places(world)) == len(pods) * processes
+    return world
+
+
+def test_a_pod_that_leaves_is_announced_and_the_others_go_on_at_once() -> None:
+    world = group_of(0, 1, 2)
+    leaver, stayers = first(world, 1), [first(world, 0), first(world, 2)]
+    number = world.state.number
+    world.ask_to_leave(leaver)
+    for process in stayers:
+        world.beat(process)
+        assert process.verdict is Verdict.CHANGING
+    world.join(stayers[0])
+    assert stayers[0].waiting
+    world.join(stayers[1])
+    found = places(world)
+    assert (found["0.0"], found["2.0"]) == ((number + 1, 0, 2), (number + 1, 1, 2))
+    world.kill_pod(1)
+    world.pass_time(4.0)
+    assert world.state.number == number + 1
+    assert {process.verdict for process in stayers} == {Verdict.CURRENT}
+
+
+def test_a_pod_leaves_as_a_whole() -> None:
+    world = group_of(0, 1, processes=2)
+    asked, mate = world.pods[1]
+    world.ask_to_leave(asked)
+    for process in (*world.pods[0], mate):
+        world.join(process)
+    assert mate.waiting
+    assert [p.placement.world_size for p in world.pods[0] if p.placement] == [2, 2]
+
+
+def test_leaving_is_announced_even_where_too_few_remain_and_the_replacement_is_taken_in() -> None:
+    world = group_of(0, 1, min_pods=2)
+    world.ask_to_leave(first(world, 1))
+    world.beat(first(world, 0))
+    assert first(world, 0).verdict is Verdict.CHANGING
+    world.obey()
+    assert first(world, 0).waiting
+    world.start_pod(1)
+    world.join(first(world, 1))
+    assert places(world) == {"0.0": (2, 0, 2), "1.0": (2, 1, 2)}
+
+
+def test_a_pod_that_leaves_while_it_waits_gets_no_place() -> None:
+    world = group_of(0, 1)
+    world.start_pod(2)
+    joiner = first(world, 2)
+    world.join(joiner)
+    assert joiner.join is not None
+    world.ask_to_leave(joiner)
+    for message in (joiner.join, replace(joiner.join, attempt=2)):
+        world.send(message)
+        world.beat(first(world, 0))
+        assert first(world, 0).verdict is Verdict.CURRENT
+
+
+def test_a_new_coordinator_hears_again_that_a_pod_leaves() -> None:
+    world = group_of(0, 1)
+    world.ask_to_leave(first(world, 1))
+    world.restart_coordinator()
+    world.pass_time(1.0)
+    assert first(world, 0).verdict is Verdict.CHANGING
+    number = world.state.number
+    world.obey()
+    world.pass_time(3.0)
+    assert places(world) == {"0.0": (number + 1, 0, 1)}

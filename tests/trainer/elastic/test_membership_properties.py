@@ -29,6 +29,12 @@ class Turmoil(RuleBasedStateMachine):
         self.world.kill_pod(pod)
 
     @rule(pick=PICK)
+    def ask_to_leave(self, pick: int) -> None:
+        asked = [p for p in self.world.living if not p.frozen]
+        if asked:
+            self.world.ask_to_leave(asked[pick % len(asked)])
+
+    @rule(pick=PICK)
     def join(self, pick: int) -> None:
         outside = [p for p in self.world.living if p.join is None and not p.frozen]
         if outside:
@@ -36,7 +42,7 @@ class Turmoil(RuleBasedStateMachine):
 
     @rule(pick=PICK)
     def lose_a_peer(self, pick: int) -> None:
-        inside = [p for p in self.world.living if p.placement and not p.frozen]
+        inside = [p for p in self.world.living if p.placement and not (p.frozen or p.leaving)]
         if inside:
             self.world.join(inside[pick % len(inside)])
 
@@ -100,10 +106,17 @@ class Turmoil(RuleBasedStateMachine):
             settle(self.world)
 
 
-def settle(world: World) -> None:
-    """With as many pods as it takes, all who live end in one group that has lost no step."""
+def calm_down(world: World) -> None:
+    """Nobody hangs, and who was asked to leave is gone."""
     for process in world.living:
         process.frozen = False
+    for process in [p for p in world.living if p.leaving]:
+        world.kill_pod(process.identity.id.pod)
+
+
+def settle(world: World) -> None:
+    """With as many pods as it takes, all who live end in one group that has lost no step."""
+    calm_down(world)
     newest = max((p.step for p in world.living), default=0)
     for pod in range(3):
         needed = pod == 0 or len(world.pods) < world.settings.min_pods

@@ -28,7 +28,7 @@ def job(tmp_path: Path) -> Iterator[Job]:
 
 
 def start_server(job: Job, grace: float = 0.0) -> Server:
-    server = Server(Settings(min_pods=job.min_pods, grace=grace), HOST, job.port)
+    server = Server(Settings(min_pods=job.min_pods, grace=grace), HOST, job.port, job.token)
     server.start()
     return server
 
@@ -125,3 +125,56 @@ def test_hung_process_is_left_behind_and_joins_anew(job: Job) -> None:
     assert pids(job.steps(), again) == pids(job.steps(), both)
     assert repeated_steps(job, pod=0) == 0
     check_learning(job)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_pod_that_is_told_to_end_leaves_at_a_step_boundary(job: Job, processes: int) -> None:
+    job.processes = processes
+    server = start_server(job)
+    job.start_pod(0)
+    job.wait_for_world(processes)
+    job.start_pod(1)
+    both = job.wait_for_world(2 * processes)
+    leavers = job.terminate_pod(1)
+    alone = job.wait_for_world(processes, after=both)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in leavers), "they end")
+    assert job.finish() == [0], job.logs()
+    server.stop()
+    print(f"pause: {job.pause(both, alone):.3f} s")
+    assert alone == both + 1
+    assert pids(job.steps(), both)[0] == pids(job.steps(), alone)[0]
+    assert "lost a peer" not in job.logs()
+    for pod in (0, 1):
+        assert repeated_steps(job, pod) == 0
+    last = max(note["step"] for note in job.steps() if note["generation"] == both)
+    assert (job.folder / "saved-1").read_text() == str(last)
+    assert min(note["step"] for note in job.steps() if note["generation"] == alone) == last + 1
+    check_learning(job)
+
+
+def test_leaving_does_not_wait_for_a_peer_that_hangs(job: Job) -> None:
+    """Nor for a coordinator that is away, so that nobody gives the hung one up."""
+    server = start_server(job)
+    job.start_pod(0)
+    job.start_pod(1)
+    job.wait_for_world(2)
+    server.stop()
+    for pid in job.processes_of(0):
+        os.kill(pid, signal.SIGSTOP)
+    leaver = job.agents[1]
+    job.terminate_pod(1)
+    leaver.wait(60)
+    assert "forcefully exiting" not in (job.folder / "pod-1-0.log").read_text()
+    assert not (job.folder / "saved-1").exists(), "saved in the middle of a step"
+
+
+def test_pod_without_a_group_ends_by_itself(job: Job) -> None:
+    job.min_pods = 2
+    server = start_server(job)
+    job.start_pod(0)
+    wait_until(lambda: server.coordinator.status()["members"], "the pod waits for another")
+    leaver = job.agents[0]
+    job.terminate_pod(0)
+    leaver.wait(60)
+    assert (job.folder / "saved-0").exists()
+    server.stop()

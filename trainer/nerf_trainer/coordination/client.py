@@ -14,6 +14,7 @@ from nerf_trainer.coordination.messages import (
     encode,
 )
 from nerf_trainer.coordination.server import POLL_SECONDS
+from nerf_trainer.coordination.token import header
 
 _PATHS = {Heartbeat: "/v1/heartbeat", Join: "/v1/join", Goodbye: "/v1/goodbye"}
 _MAX_REPLY_BYTES = 4096
@@ -28,14 +29,16 @@ class Client:
 
     address: host:port. The name is looked up again only after a failure, so that training does
     not depend on the cluster's DNS, yet follows a Service that was made anew.
+    token: of the job; None where it has none.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, token: str | None = None) -> None:
         host, _, port = address.rpartition(":")
         if not host or not port.isdecimal():
             raise ValueError(f"the coordinator's address must be HOST:PORT, not {address!r}")
         self._name = host.strip("[]")
         self._port = int(port)
+        self._headers = {"Content-Type": "application/json"} | header(token)
         self._ip: str | None = None
 
     def send(self, message: Heartbeat | Join | Goodbye, seconds: float) -> Reply:
@@ -57,7 +60,7 @@ class Client:
         ip = self._ip or self._resolve()
         connection = http.client.HTTPConnection(ip, self._port, timeout=seconds)
         try:
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            connection.request("POST", path, body, self._headers)
             reply = _read(connection.getresponse())
         finally:
             connection.close()

@@ -6,6 +6,7 @@ monotonic clock.
 A new generation forms when every live member waits for it, enough pods are complete, and someone
 in it has trained, or can read a checkpoint (the writer). A member is live from the first message
 until it says goodbye, is replaced by a newer incarnation of its pod, or is silent for too long.
+A pod of which one process says that it leaves is waited for no more, and gets no place.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,6 +53,7 @@ class Member:
     """A live process. `generation`: the one it trains in.
 
     join: its latest wish to join; it waits while that has no `placement`.
+    leaving: it has said that its pod leaves.
     """
 
     identity: Identity
@@ -59,6 +61,7 @@ class Member:
     generation: GenerationId = NO_GENERATION
     join: Join | None = None
     placement: Placement | None = None
+    leaving: bool = False
 
     @property
     def waiting(self) -> bool:
@@ -182,7 +185,7 @@ def _hear(state: State, event: Heartbeat, now: float) -> State:
     if event.generation > member.generation and not member.waiting:
         state = _adopt(state, id, event)
         member = replace(member, generation=event.generation)
-    return _put(state, replace(member, heard=now))
+    return _put(state, replace(member, heard=now, leaving=member.leaving or event.leaving))
 
 
 def _adopt(state: State, id: MemberId, event: Heartbeat) -> State:
@@ -203,7 +206,7 @@ def _wait(state: State, event: Join, now: float) -> State:
     group = state.group
     if group and event.member.id in group.members:
         group = replace(group, over=True)
-    member = Member(event.member, now, join=event)
+    member = Member(event.member, now, join=event, leaving=member.leaving)
     return _put(replace(state, group=group), member)
 
 
@@ -234,8 +237,9 @@ def _verdict(settings: Settings, state: State, event: Heartbeat, now: float) -> 
         return Verdict.CURRENT
     if event.generation != state.group.id or state.group.over:
         return Verdict.OVER
-    changing = _complete_pods(state) and not _in_grace(settings, state, now)
-    return Verdict.CHANGING if changing else Verdict.CURRENT
+    joiners = _complete_pods(state) and not _in_grace(settings, state, now)
+    leavers = any(id.pod in _leaving_pods(state) for id in state.group.members)
+    return Verdict.CHANGING if joiners or leavers else Verdict.CURRENT
 
 
 # --- A new generation ----------------------------------------------------------------------------
@@ -245,7 +249,8 @@ def _form(settings: Settings, state: State, now: float) -> tuple[State, tuple[st
     pods = _complete_pods(state)
     if len(pods) < settings.min_pods or _in_grace(settings, state, now):
         return state, ()
-    if not all(m.waiting for m in state.members.values()):
+    leaving = _leaving_pods(state)
+    if not all(m.waiting or id.pod in leaving for id, m in state.members.items()):
         return state, ()
     members = [m for pod in sorted(pods) for m in sorted(_of_pod(state, pod), key=_seat)]
     if not any(m.step > 0 or m.identity.writer for m in members):
@@ -258,11 +263,16 @@ def _in_grace(settings: Settings, state: State, now: float) -> bool:
 
 
 def _complete_pods(state: State) -> list[int]:
-    """Pods of which every process is known and waits."""
+    """Pods of which every process is known and waits, and that do not leave."""
     waiting: dict[int, int] = {}
     for id, member in state.members.items():
         waiting[id.pod] = waiting.get(id.pod, 0) + member.waiting
-    return [p for p, n in waiting.items() if n == _of_pod(state, p)[0].identity.local_world_size]
+    whole = [p for p, n in waiting.items() if n == _of_pod(state, p)[0].identity.local_world_size]
+    return [pod for pod in whole if pod not in _leaving_pods(state)]
+
+
+def _leaving_pods(state: State) -> set[int]:
+    return {id.pod for id, member in state.members.items() if member.leaving}
 
 
 def _seat(member: Member) -> MemberId:

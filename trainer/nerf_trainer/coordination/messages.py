@@ -79,12 +79,14 @@ class Heartbeat:
 
     generation, world_size: the group it trains in; `NO_GENERATION` and 0 outside any.
     seen: the highest generation number it ever saw.
+    leaving: its pod is told to end.
     """
 
     member: Identity
     generation: GenerationId
     world_size: int
     seen: int
+    leaving: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Verdict(StrEnum):
 
     CURRENT = "current"
     CHANGING = "changing"
-    """Leave at a step boundary that all agree on, and join: a new member waits."""
+    """Leave at a step boundary that all agree on, and join: a new member waits, or one leaves."""
     OVER = "over"
     """A member of the group is gone: no collective of it can complete any more."""
     FENCED = "fenced"

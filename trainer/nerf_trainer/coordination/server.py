@@ -5,6 +5,8 @@ POST /v1/join        Join      -> Reply; held back for some seconds while there 
 POST /v1/goodbye     Goodbye   -> Reply
 GET  /status         the membership as JSON, for people
 GET  /healthz        200
+
+Where the job has a token, all but /healthz want it: 401 without, and nothing is decoded.
 """
 
 import ipaddress
@@ -14,6 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -30,6 +33,7 @@ from nerf_trainer.coordination.messages import (
     decode,
     encode,
 )
+from nerf_trainer.coordination.token import shown
 
 log = logging.getLogger(__name__)
 
@@ -109,15 +113,16 @@ def _describe(state: State, now: float) -> dict[str, Any]:
 class Server:
     """Serves a coordinator from daemon threads.
 
-    host: address to bind. port: 0 takes a free one.
+    host: address to bind. port: 0 takes a free one. token: what requests must show, or None.
     Raises: OSError when the address cannot be bound.
     """
 
-    def __init__(self, settings: Settings, host: str, port: int) -> None:
+    def __init__(self, settings: Settings, host: str, port: int, token: str | None = None) -> None:
         self.coordinator = Coordinator(settings)
-        self._http = _http_server(self.coordinator, host, port)
+        self._http = _http_server(self.coordinator, host, port, token)
         self._stopped = threading.Event()
-        self.host, self.port = self._http.server_address[:2]
+        bound, self.port = self._http.server_address[:2]
+        self.host = str(bound)
 
     def start(self) -> None:
         """Begin to serve; returns at once."""
@@ -137,7 +142,9 @@ class Server:
             self.coordinator.handle(Tick())
 
 
-def _http_server(coordinator: Coordinator, host: str, port: int) -> ThreadingHTTPServer:
+def _http_server(
+    coordinator: Coordinator, host: str, port: int, token: str | None
+) -> ThreadingHTTPServer:
     class HttpServer(ThreadingHTTPServer):
         address_family = _family(host)
         daemon_threads = True
@@ -146,7 +153,7 @@ def _http_server(coordinator: Coordinator, host: str, port: int) -> ThreadingHTT
     class Handler(_Handler):
         pass
 
-    Handler.coordinator = coordinator
+    Handler.coordinator, Handler.token = coordinator, token
     return HttpServer((host, port), Handler)
 
 
@@ -158,13 +165,19 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if version == 6 else socket.AF_INET
 
 
+_UNAUTHORIZED = "the request does not show the job's token"
+
+
 class _Handler(BaseHTTPRequestHandler):
     coordinator: Coordinator
+    token: str | None
     timeout = IDLE_SECONDS
 
     def do_GET(self) -> None:
         if self.path == "/healthz":
             self._send(200, b"{}")
+        elif not self._may_speak():
+            self._fail(401, _UNAUTHORIZED)
         elif self.path == "/status":
             self._send(200, json.dumps(self.coordinator.status()).encode())
         else:
@@ -172,7 +185,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         try:
-            reply = self._dispatch(self._body())
+            body = self._body()
+            if not self._may_speak():
+                self._fail(401, _UNAUTHORIZED)
+                return
+            reply = self._dispatch(body)
         except MessageError as error:
             self._fail(400, str(error))
         else:
@@ -189,6 +206,9 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 raise MessageError(f"no such message: {self.path}")
 
+    def _may_speak(self) -> bool:
+        return shown(self.token, self.headers.get("Authorization"))
+
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > MAX_REQUEST_BYTES:
@@ -203,8 +223,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # Who waited for a place may have left.
+            self.end_headers()
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Be silent: two requests a second and member are not worth a line each."""

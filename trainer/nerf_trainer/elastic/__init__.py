@@ -7,6 +7,7 @@ import torch
 from nerf_contract import names
 from nerf_trainer.coordination.client import Client
 from nerf_trainer.coordination.identity import identity
+from nerf_trainer.coordination.token import read_token
 from nerf_trainer.elastic.coordinated import CoordinatedMembership
 from nerf_trainer.elastic.environment import EnvMembership
 from nerf_trainer.elastic.interface import Membership
@@ -17,6 +18,7 @@ def create_membership(device: torch.device) -> Membership:
     """The membership that this process's environment calls for.
 
     device: that of the parameters; it decides between gloo and NCCL.
+    Raises: TokenError.
     """
     env = os.environ
     address = env.get(names.ENV_COORDINATOR)
@@ -24,4 +26,4 @@ def create_membership(device: torch.device) -> Membership:
         rank, world_size = int(env.get("RANK", "0")), int(env.get("WORLD_SIZE", "1"))
         return EnvMembership(device, rank, world_size)
     group = ProcessGroup(device, env.get(names.ENV_POD_IP) or "127.0.0.1")
-    return CoordinatedMembership(Client(address), identity(env), group)
+    return CoordinatedMembership(Client(address, read_token(env)), identity(env), group)

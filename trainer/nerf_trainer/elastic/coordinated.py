@@ -61,7 +61,10 @@ class CoordinatedMembership:
                 return _generation(placement)
 
     def changing(self) -> bool:
-        return self._heart.verdict is not Verdict.CURRENT
+        return self._heart.leaving or self._heart.verdict is not Verdict.CURRENT
+
+    def announce_departure(self) -> None:
+        self._heart.say_leaving()
 
     def leave(self) -> None:
         self._group.stop()

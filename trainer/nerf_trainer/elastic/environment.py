@@ -18,6 +18,7 @@ class EnvMembership:
         self._rank = rank
         self._world_size = world_size
         self._joined = False
+        self._leaving = False
 
     @property
     def is_writer(self) -> bool:
@@ -38,7 +39,10 @@ class EnvMembership:
         return Generation(1, self._rank, self._world_size, source=0, writer=0)
 
     def changing(self) -> bool:
-        return False
+        return self._leaving
+
+    def announce_departure(self) -> None:
+        self._leaving = True
 
     def leave(self) -> None:
         if dist.is_initialized():

@@ -38,6 +38,7 @@ class Heart:
         self._world_size = self._seen = 0
         self._verdict = Verdict.CURRENT
         self._over_since: float | None = None
+        self._leaving = False
         self._reachable = True
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
@@ -56,6 +57,21 @@ class Heart:
         """Begin to beat, once."""
         if not self._thread.is_alive():
             self._thread.start()
+
+    @property
+    def leaving(self) -> bool:
+        """Whether this process wants to leave for good."""
+        return self._leaving
+
+    def say_leaving(self) -> None:
+        """Tell the coordinator now, and with each beat from now on, that this pod leaves.
+
+        Waits for its answer, about `REQUEST_SECONDS` at most once its name is known. Who has never
+        beaten is not known to it, and need not be told of.
+        """
+        self._leaving = True
+        if self._thread.is_alive():
+            self._beat()
 
     def stop(self) -> None:
         """Beat no more."""
@@ -76,7 +92,9 @@ class Heart:
                 log.exception("a heartbeat failed; trying again")
 
     def _beat(self) -> None:
-        message = Heartbeat(self._identity, self._generation, self._world_size, self._seen)
+        message = Heartbeat(
+            self._identity, self._generation, self._world_size, self._seen, self._leaving
+        )
         try:
             reply = self._client.send(message, REQUEST_SECONDS)
         except UnreachableError as error:

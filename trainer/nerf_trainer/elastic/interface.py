@@ -55,10 +55,13 @@ class Membership(Protocol):
         """
 
     def changing(self) -> bool:
-        """Whether a new generation was announced, as far as this process knows.
+        """Whether a new generation was announced, or this process leaves, as far as it knows.
 
         A local view: let all ranks agree (all-reduce) on the step at which they leave.
         """
+
+    def announce_departure(self) -> None:
+        """Say that this process will join no more: `changing` from now on. From any thread."""
 
     def leave(self) -> None:
         """Destroy the process group, if any. Neither raises nor hangs."""

@@ -162,7 +162,7 @@ def guard(gate: Gate) -> Middleware:
         if request.path == "/healthz":  # The kubelet asks by the pod's address.
             return await handler(request)
         _check_site(gate, request)
-        told = request.query.get(names.VIEWER_TOKEN)
+        told = request.query.get(names.TOKEN_KEY)
         if told is not None and gate.knows_token(told):
             return _welcome(gate, request, told)
         cookie = request.cookies.get(gate.cookie)
