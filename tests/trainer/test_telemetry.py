@@ -90,6 +90,19 @@ def test_an_evaluation_is_told(worker: Worker) -> None:
     assert (worker.board.progress.psnr, worker.board.progress.ssim) == (25, 0.625)
 
 
+def test_a_checkpoint_that_cannot_be_written_is_told_until_one_is(worker: Worker) -> None:
+    worker.telemetry.save_failed(OSError(28, "No space left on device", "/checkpoint"))
+    first = worker.board.progress.checkpoint_failure
+    worker.telemetry.save_failed(RuntimeError("something else"))
+    second = worker.board.progress.checkpoint_failure
+    assert first is not None and second is not None
+    assert (first.message, second.message) == ("No space left on device", "something else")
+    assert first.since == second.since
+    assert worker.value(m.CHECKPOINT_FAILURES) == 2
+    worker.telemetry.saved(7, "2026-01-01T00:00:00Z", 0.1)
+    assert worker.board.progress.checkpoint_failure is None
+
+
 def test_a_phase_is_timed(worker: Worker) -> None:
     with worker.telemetry.timed("evaluation"):
         pass

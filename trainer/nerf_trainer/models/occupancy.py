@@ -126,7 +126,7 @@ class OccupancyModel(SceneModel):
         return over(seen[:, :3], seen[:, 3], seen[:, 4], self._grey)
 
     def _look(self, o: Tensor, d: Tensor, t: Tensor, step: Tensor, occupied: Tensor) -> Tensor:
-        """Premultiplied colour, opacity and depth (R, 5) of one part of rays. t, occupied: (R, P)."""
+        """Premultiplied colour, opacity and depth (R, 5) of a part of rays. t, occupied: (R, P)."""
         most = self._budget(self._chunk_rays)
         middle = torch.full((len(o),), 0.5, device=o.device)
         counts = occupied.sum(-1).int().tolist()
