@@ -119,7 +119,7 @@ def milliseconds(action: Callable[[], object]) -> float:
 
 def percentile_99(values: list[float]) -> float:
     """The value below which 99 of 100 are."""
-    return statistics.quantiles(values, n=100)[-1]
+    return statistics.quantiles(values, n=100, method="inclusive")[-1]
 
 
 # --- Kills ---------------------------------------------------------------------------------------
