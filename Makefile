@@ -18,7 +18,7 @@ PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
 .PHONY: help setup demo test test-unit test-slow lint generate check-generated cluster cluster-down \
         cluster-status images images-load images-push install uninstall \
-        bench-trainer
+        bench-trainer bench-poses bench-checkpoint
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,13 @@ test-slow: setup ## The tests that take minutes each.
 
 bench-trainer: images ## Quality and speed of the trainer: SCENE=path, or the demo scene (10 min).
 	@$(PYTHON) bench/trainer.py $(if $(SCENE),--scene "$(SCENE)")
+
+bench-poses: images ## Speed and exactness of the poses stage on the demo scene.
+	@$(PYTHON) bench/poses.py
+
+bench-checkpoint: images ## What snapshots cost a step, and what is left after 500 kills (5 min).
+	@disk=$$(mktemp -d -p /var/tmp); trap 'rm -rf "$$disk"' EXIT; chmod 777 "$$disk"; \
+	  tools/images/in-trainer -v "$$disk:/disk" -- python3 bench/checkpoint.py --folder /disk
 
 lint: setup ## ruff, mypy and the import layers.
 	@tools/test/run lint

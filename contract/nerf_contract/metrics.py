@@ -33,7 +33,7 @@ PHASE_SECONDS: Final = Metric(
     "nerf_trainer_phase_seconds_total",
     "counter",
     "Wall time by phase: data, forward, backward, all_reduce, optimizer, occupancy, evaluation, or "
-    "checkpoint (its copy, for which training waits; it is written in the background).",
+    "checkpoint (copies for checkpoints and snapshots, which are written in the background).",
     (*_RANK, "phase"),
 )
 SKIPPED_STEPS: Final = Metric(
@@ -71,6 +71,12 @@ CHECKPOINT_SECONDS: Final = Metric(
 CHECKPOINT_STEP: Final = Metric(
     "nerf_trainer_checkpoint_step", "gauge", "Step of the newest checkpoint.", _RANK
 )
+CHECKPOINT_FAILURES: Final = Metric(
+    "nerf_trainer_checkpoint_failures_total",
+    "counter",
+    "Checkpoints that could not be written.",
+    _RANK,
+)
 GPU_MEMORY: Final = Metric(
     "nerf_trainer_gpu_memory_bytes",
     "gauge",
@@ -90,7 +96,8 @@ RESIDENT_MEMORY: Final = Metric(
 TRAINER_METRICS: Final = (
     *(RAYS, SAMPLES, STEP, STEP_SECONDS, PHASE_SECONDS, SKIPPED_STEPS, AMP_SCALE, LOSS),
     *(PSNR, SSIM, OCCUPANCY, WORLD_SIZE, GENERATION, REGROUP_SECONDS),
-    *(CHECKPOINT_SECONDS, CHECKPOINT_STEP, GPU_MEMORY, GPU_UTILIZATION, RESIDENT_MEMORY),
+    *(CHECKPOINT_SECONDS, CHECKPOINT_STEP, CHECKPOINT_FAILURES),
+    *(GPU_MEMORY, GPU_UTILIZATION, RESIDENT_MEMORY),
 )
 
 # --- Operator ------------------------------------------------------------------------------------

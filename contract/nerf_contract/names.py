@@ -64,6 +64,9 @@ ENV_MIN_WORKERS: Final = "NERF_MIN_WORKERS"
 ENV_CHECKPOINT_WRITER: Final = "NERF_CHECKPOINT_WRITER"
 ENV_DATASET_ROOT: Final = "NERF_DATASET_ROOT"
 ENV_OUTPUT_ROOT: Final = "NERF_OUTPUT_ROOT"
+#: Folder in memory for snapshots; the agent of a pod makes one where it is unset.
+ENV_SNAPSHOTS: Final = "NERF_SNAPSHOTS"
+SHARED_MEMORY: Final = "/dev/shm"
 #: Folder with compiled kernels in the image.
 ENV_KERNELS: Final = "NERF_KERNELS"
 ENV_TERMINATION_LOG: Final = "NERF_TERMINATION_LOG"

@@ -20,6 +20,13 @@ class CheckpointInfo(Report):
     time: str
 
 
+class CheckpointFailure(Report):
+    """Checkpoints cannot be written. `since` is RFC 3339, UTC; the newest good one stays."""
+
+    since: str
+    message: str
+
+
 class Progress(Report):
     """`GET /status` of a worker pod.
 
@@ -39,6 +46,7 @@ class Progress(Report):
     rays_per_second: float | None = None
     eta_seconds: float | None = None
     checkpoint: CheckpointInfo | None = None
+    checkpoint_failure: CheckpointFailure | None = None
 
 
 class StageProgress(Report):

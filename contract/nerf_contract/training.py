@@ -221,7 +221,21 @@ class CheckpointConfig(Model):
     interval_seconds: int = Field(
         default=30, ge=1, le=86400, description="Seconds between two checkpoints."
     )
-    keep: int = Field(default=3, ge=1, le=1000, description="Newest checkpoints that are kept.")
+    snapshot_seconds: int = Field(
+        default=5,
+        ge=0,
+        le=86400,
+        description="Seconds between two snapshots in the memory of a worker, from which a process "
+        "that is started again in the same pod goes on. Each takes as much memory as a checkpoint, "
+        "twice. 0 takes none.",
+    )
+    keep: int = Field(
+        default=3,
+        ge=1,
+        le=1000,
+        description="Newest checkpoints that are kept. Beside them, the one with the best held-out "
+        "PSNR is.",
+    )
 
 
 class PreparedDataset(DatasetConfig):

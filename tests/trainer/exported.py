@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image, PngImagePlugin
 from scene_files import blender_scene
@@ -118,7 +119,7 @@ def train_job(folder: Path) -> TrainedJob:
 def save(job: TrainedJob, state: TrainState) -> None:
     """Write a checkpoint of the job."""
     store = CheckpointStore(job.folder / names.CHECKPOINTS_DIR, identity(job.config), keep=1)
-    store.save(state.step, state.tensors())
+    store.save(state.step, safetensors.torch.save(state.tensors()))
 
 
 def _sign(path: Path) -> None:

@@ -10,10 +10,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import safetensors.torch  # noqa: E402
+
 from nerf_contract.reasons import CHECKPOINT_MISMATCH, CHECKPOINT_VOLUME  # noqa: E402
-from nerf_trainer.checkpoint import MANIFEST_FILE, STATE_FILE, CheckpointStore  # noqa: E402
+from nerf_trainer.checkpoint import CheckpointStore  # noqa: E402
 from nerf_trainer.failures import TrainerFailure  # noqa: E402
-from nerf_trainer.saver import BackgroundSaver  # noqa: E402
+from nerf_trainer.manifest import MANIFEST_FILE, STATE_FILE, Notes  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -23,6 +25,18 @@ Damage = Callable[[Path], object]
 
 def state(step: int) -> dict[str, "torch.Tensor"]:
     return {"weights": torch.full((50,), float(step)), "step": torch.tensor(step)}
+
+
+def packed(step: int) -> bytes:
+    return bytes(safetensors.torch.save(state(step)))
+
+
+def kept(folder: Path) -> list[int]:
+    return sorted(int(path.name[5:]) for path in (folder / "checkpoints").iterdir())
+
+
+def scored(psnr: float, evaluated: bool = True) -> Notes:
+    return Notes(world_size=1, psnr=psnr, evaluated=evaluated)
 
 
 def store(folder: Path, keep: int = 3) -> CheckpointStore:
@@ -40,7 +54,7 @@ def truncate(path: Path) -> None:
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    store(tmp_path).save(7, state(7))
+    store(tmp_path).save(7, packed(7))
     found = store(tmp_path).newest()
     assert found is not None
     assert found.step == 7
@@ -73,8 +87,8 @@ def test_a_torn_checkpoint_is_skipped_for_the_one_before(
     tmp_path: Path, damage: Damage, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = store(tmp_path)
-    writer.save(1, state(1))
-    writer.save(2, state(2))
+    writer.save(1, packed(1))
+    writer.save(2, packed(2))
     damage(tmp_path / "checkpoints/step-000000002")
     found = store(tmp_path).newest()
     assert found is not None
@@ -83,7 +97,7 @@ def test_a_torn_checkpoint_is_skipped_for_the_one_before(
 
 
 def test_a_file_of_its_name_is_no_checkpoint(tmp_path: Path) -> None:
-    store(tmp_path).save(1, state(1))
+    store(tmp_path).save(1, packed(1))
     (tmp_path / "checkpoints/step-000000002").write_text("not a folder")
     found = store(tmp_path).newest()
     assert found is not None
@@ -95,8 +109,8 @@ def test_a_volume_that_cannot_be_read_is_no_reason_to_take_an_older_checkpoint(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = store(tmp_path)
-    writer.save(1, state(1))
-    writer.save(2, state(2))
+    writer.save(1, packed(1))
+    writer.save(2, packed(2))
     bad = tmp_path / "checkpoints/step-000000002" / name
     read = Path.read_bytes
 
@@ -121,9 +135,9 @@ def test_a_folder_that_cannot_be_listed_is_a_failure_of_the_volume(tmp_path: Pat
 
 
 def test_a_torn_checkpoint_is_replaced_when_its_step_is_saved_again(tmp_path: Path) -> None:
-    store(tmp_path).save(2, state(2))
+    store(tmp_path).save(2, packed(2))
     truncate(tmp_path / "checkpoints/step-000000002" / STATE_FILE)
-    store(tmp_path).save(2, state(2))
+    store(tmp_path).save(2, packed(2))
     found = store(tmp_path).newest()
     assert found is not None
     assert found.step == 2
@@ -131,19 +145,19 @@ def test_a_torn_checkpoint_is_replaced_when_its_step_is_saved_again(tmp_path: Pa
 
 def test_a_torn_checkpoint_does_not_count_as_kept(tmp_path: Path) -> None:
     writer = store(tmp_path, keep=1)
-    writer.save(50, state(50))
+    writer.save(50, packed(50))
     shutil.copytree(
         tmp_path / "checkpoints/step-000000050", tmp_path / "checkpoints/step-000000100"
     )
     truncate(tmp_path / "checkpoints/step-000000100" / STATE_FILE)
-    store(tmp_path, keep=1).save(60, state(60))
+    store(tmp_path, keep=1).save(60, packed(60))
     found = store(tmp_path, keep=1).newest()
     assert found is not None
     assert found.step == 60
 
 
 def test_an_unfinished_write_is_removed(tmp_path: Path) -> None:
-    store(tmp_path).save(1, state(1))
+    store(tmp_path).save(1, packed(1))
     folder = tmp_path / "checkpoints"
     shutil.copytree(folder / "step-000000001", folder / ".step-000000002.tmp")
     found = store(tmp_path).newest()
@@ -155,13 +169,74 @@ def test_an_unfinished_write_is_removed(tmp_path: Path) -> None:
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     writer = store(tmp_path, keep=2)
     for step in (1, 2, 10, 11):
-        writer.save(step, state(step))
-    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
-    assert names == ["step-000000010", "step-000000011"]
+        writer.save(step, packed(step))
+    assert kept(tmp_path) == [10, 11]
+
+
+def test_the_best_is_kept_beside_the_newest(tmp_path: Path) -> None:
+    writer = store(tmp_path, keep=2)
+    for step, psnr in ((1, 20.0), (2, 30.0), (3, 25.0), (4, 29.0), (5, 28.0)):
+        writer.save(step, packed(step), scored(psnr))
+    assert kept(tmp_path) == [2, 4, 5]
+    assert writer.best_psnr == store(tmp_path).best_psnr == 30.0
+    writer.save(6, packed(6), scored(31.0))
+    assert kept(tmp_path) == [5, 6]
+
+
+def test_the_quality_of_an_earlier_state_makes_no_best(tmp_path: Path) -> None:
+    writer = store(tmp_path, keep=1)
+    writer.save(1, packed(1), scored(20.0))
+    writer.save(2, packed(2), scored(30.0, evaluated=False))
+    writer.save(3, packed(3), scored(float("nan")))
+    writer.save(4, packed(4))
+    assert kept(tmp_path) == [1, 4]
+    assert writer.best_psnr == 20.0
+
+
+def test_a_torn_manifest_makes_no_best(tmp_path: Path) -> None:
+    writer = store(tmp_path, keep=1)
+    writer.save(1, packed(1), scored(30.0))
+    truncate(tmp_path / "checkpoints/step-000000001" / MANIFEST_FILE)
+    writer.save(2, packed(2), scored(20.0))
+    assert kept(tmp_path) == [2]
+    assert store(tmp_path).best_psnr == 20.0
+
+
+def test_what_stepped_aside_for_its_own_step_comes_back(tmp_path: Path) -> None:
+    """As after a kill between the two renames of a checkpoint that is saved again."""
+    store(tmp_path).save(7, packed(7))
+    folder = tmp_path / "checkpoints"
+    (folder / "step-000000007").rename(folder / ".step-000000007.old")
+    found = store(tmp_path).newest()
+    assert found is not None
+    assert found.step == 7
+    shutil.copytree(folder / "step-000000007", folder / ".step-000000007.old")
+    assert store(tmp_path).newest() is not None
+    assert kept(tmp_path) == [7]
+
+
+def test_a_full_volume_keeps_the_last_good_one_and_no_half_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = store(tmp_path)
+    writer.save(1, packed(1))
+
+    def full(path: Path, _: bytes) -> None:
+        path.write_bytes(b"the part that had room")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as short:
+        short.setattr("nerf_trainer.checkpoint.write_durably", full)
+        with pytest.raises(OSError, match="No space left"):
+            writer.save(2, packed(2))
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-000000001"]
+    found = store(tmp_path).newest()
+    assert found is not None
+    assert found.step == 1
 
 
 def test_another_config_is_refused_by_the_names_of_its_fields(tmp_path: Path) -> None:
-    store(tmp_path).save(1, state(1))
+    store(tmp_path).save(1, packed(1))
     other = CheckpointStore(tmp_path / "checkpoints", IDENTITY | {"training.seed": 5}, 3)
     with pytest.raises(
         TrainerFailure, match=r"training\.seed \(0 there, 5 now\).*delete"
@@ -178,43 +253,9 @@ def test_a_volume_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_nothing_is_pickled(tmp_path: Path) -> None:
-    store(tmp_path).save(1, state(1))
+    store(tmp_path).save(1, packed(1))
     folder = tmp_path / "checkpoints/step-000000001"
     assert sorted(path.name for path in folder.iterdir()) == [MANIFEST_FILE, STATE_FILE]
     header_length = int.from_bytes((folder / STATE_FILE).read_bytes()[:8], "little")
     header = json.loads((folder / STATE_FILE).read_bytes()[8 : 8 + header_length])
     assert "weights" in header
-
-
-def test_the_background_saver_writes_a_copy(tmp_path: Path) -> None:
-    saved: list[int] = []
-    saver = BackgroundSaver(store(tmp_path), 0, lambda step, _time, _s: saved.append(step))
-    tensors = state(3)
-    saver.save(3, tensors)
-    tensors["weights"].zero_()
-    assert saver.wait() is None
-    found = store(tmp_path).newest()
-    assert found is not None
-    assert torch.equal(found.tensors["weights"], state(3)["weights"])
-    assert saved == [3]
-
-
-def test_the_background_saver_reports_a_full_volume(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = store(tmp_path)
-
-    def full(*_: object) -> str:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(target, "save", full)
-    saver = BackgroundSaver(target, 0, lambda *_: None)
-    saver.save(1, state(1))
-    error = saver.wait()
-    assert error is not None
-    assert error.errno == 28
-
-
-def test_a_checkpoint_is_due_after_the_interval(tmp_path: Path) -> None:
-    assert not BackgroundSaver(store(tmp_path), 3600, lambda *_: None).due()
-    assert BackgroundSaver(store(tmp_path), 0, lambda *_: None).due()

@@ -13,6 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import safetensors.torch  # noqa: E402
 from exported import MADE, TrainedJob, copied, trained_job  # noqa: E402
 
 from nerf_contract import names  # noqa: E402
@@ -83,7 +84,7 @@ def test_another_checkpoint_makes_all_anew(job: TrainedJob) -> None:
     found = store.newest()
     assert found is not None
     changed_tensors = {k: v * 1.01 if k.endswith("weight") else v for k, v in found.tensors.items()}
-    store.save(found.step + 1, changed_tensors)
+    store.save(found.step + 1, safetensors.torch.save(changed_tensors))
     wanted = job.wanting(stills=None, report=None)
     wanted.export()
     assert changed(job, before) == {"video.mp4", "mesh.ply", "field.onnx"}

@@ -44,6 +44,10 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         return dict(json.loads((self.folder / "output/metrics.json").read_text()))
 
+    def manifest(self, step: int) -> dict[str, Any]:
+        path = self.folder / f"output/checkpoints/step-{step:09d}/manifest.json"
+        return dict(json.loads(path.read_text()))
+
     def state(self, step: int) -> dict[str, "torch.Tensor"]:
         name = f"output/checkpoints/step-{step:09d}/state.safetensors"
         return dict(load_file(self.folder / name))
@@ -141,6 +145,13 @@ def test_metrics_json_tells_what_the_training_cost(alone: Run, pair: Run) -> Non
         assert 0 < found["firstStepSeconds"] < TIMEOUT
         assert found["peakRssBytes"] > 50e6
     assert (alone.metrics["worldSize"], pair.metrics["worldSize"]) == (1, 2)
+
+
+def test_checkpoints_of_evaluated_steps_know_their_quality(alone: Run) -> None:
+    """A checkpoint right after the first evaluation, the best so far, though none was due."""
+    for entry in alone.metrics["history"]:
+        notes = alone.manifest(entry["step"])["notes"]
+        assert notes == {"worldSize": 1, "psnr": entry["psnr"], "evaluated": True}
 
 
 def test_held_out_views_are_shown_with_their_error_and_depth(alone: Run) -> None:

@@ -91,6 +91,19 @@ def test_an_evaluation_is_told(worker: Worker) -> None:
     assert (worker.board.progress.psnr, worker.board.progress.ssim) == (25, 0.625)
 
 
+def test_a_checkpoint_that_cannot_be_written_is_told_until_one_is(worker: Worker) -> None:
+    worker.telemetry.save_failed(OSError(28, "No space left on device", "/checkpoint"))
+    first = worker.board.progress.checkpoint_failure
+    worker.telemetry.save_failed(RuntimeError("something else"))
+    second = worker.board.progress.checkpoint_failure
+    assert first is not None and second is not None
+    assert (first.message, second.message) == ("No space left on device", "something else")
+    assert first.since == second.since
+    assert worker.value(m.CHECKPOINT_FAILURES) == 2
+    worker.telemetry.saved(7, "2026-01-01T00:00:00Z", 0.1)
+    assert worker.board.progress.checkpoint_failure is None
+
+
 def test_a_phase_is_timed(worker: Worker) -> None:
     with worker.telemetry.timed("evaluation"):
         pass
@@ -139,7 +152,7 @@ def skipping(trainer: Trainer, pattern: list[bool]) -> Trainer:
 def test_skipped_steps_in_a_row_end_the_training(worker: Worker, scene: Path) -> None:
     trainer = skipping(small_trainer(scene, evalEvery=1000), [True] * 100)
     with pytest.raises(TrainerFailure) as caught:
-        Loop(trainer, Alone(), worker.telemetry, None, Departure(lambda: None)).run()
+        Loop(trainer, Alone(), worker.telemetry, Departure(lambda: None), None).run()
     assert caught.value.reason == NON_FINITE_LOSS
     assert trainer.state.step == worker.value(m.SKIPPED_STEPS) == MAX_SKIPPED_STEPS
 
@@ -147,7 +160,7 @@ def test_skipped_steps_in_a_row_end_the_training(worker: Worker, scene: Path) ->
 def test_fewer_do_not(worker: Worker, scene: Path) -> None:
     pattern = ([True] * (MAX_SKIPPED_STEPS - 1) + [False]) * 2
     trainer = skipping(small_trainer(scene, steps=len(pattern), evalEvery=1000), pattern)
-    outcome = Loop(trainer, Alone(), worker.telemetry, None, Departure(lambda: None)).run()
+    outcome = Loop(trainer, Alone(), worker.telemetry, Departure(lambda: None), None).run()
     assert outcome.reason == TRAINING_COMPLETED
 
 

@@ -7,14 +7,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import safetensors.torch  # noqa: E402
 from scene_files import blender_scene  # noqa: E402
 
 from nerf_contract.training import PreparedDataset, TrainerConfig  # noqa: E402
+from nerf_trainer.app import Stores, resume  # noqa: E402
 from nerf_trainer.checkpoint import CheckpointStore  # noqa: E402
 from nerf_trainer.elastic.interface import Generation  # noqa: E402
 from nerf_trainer.evaluate import evaluate, psnr  # noqa: E402
+from nerf_trainer.metrics import TrainerMetrics  # noqa: E402
+from nerf_trainer.progress import Board  # noqa: E402
 from nerf_trainer.randomness import generator  # noqa: E402
 from nerf_trainer.scenes import load_scene  # noqa: E402
+from nerf_trainer.telemetry import Telemetry  # noqa: E402
 from nerf_trainer.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -91,7 +96,8 @@ def test_resuming_gives_the_weights_of_an_uninterrupted_run(
     train(whole, 24)
     interrupted = small_trainer(scene)
     train(interrupted, stop)
-    CheckpointStore(tmp_path, {}, keep=1).save(stop, interrupted.state.tensors())
+    state = safetensors.torch.save(interrupted.state.tensors())
+    CheckpointStore(tmp_path, {}, keep=1).save(stop, state)
     resumed = small_trainer(scene)
     found = CheckpointStore(tmp_path, {}, keep=1).newest()
     assert found is not None
@@ -99,6 +105,26 @@ def test_resuming_gives_the_weights_of_an_uninterrupted_run(
     assert resumed.state.step == stop
     train(resumed, 24 - stop)
     assert same(resumed.state.tensors(), whole.state.tensors())
+
+
+@pytest.mark.parametrize(
+    ("on_volume", "in_memory", "step"),
+    [(None, None, 0), (1, None, 1), (None, 1, 1), (1, 2, 2), (2, 1, 2), (1, 1, 1)],
+)
+def test_the_newest_state_is_taken_wherever_it_lies(
+    scene: Path, tmp_path: Path, on_volume: int | None, in_memory: int | None, step: int
+) -> None:
+    trainer, board = small_trainer(scene), Board()
+    stores = Stores(*(CheckpointStore(tmp_path / name, {}, keep=1) for name in ("disk", "memory")))
+    for store, saved in ((stores.volume, on_volume), (stores.memory, in_memory)):
+        if saved and store:
+            trainer.state.step = saved
+            store.save(saved, safetensors.torch.save(trainer.state.tensors()))
+    trainer.state.step = 0
+    resume(trainer, Telemetry(board, TrainerMetrics(), talkative=False), stores)
+    assert trainer.state.step == step
+    told = board.progress.checkpoint
+    assert (told and told.step) == on_volume  # What lies in memory is not safe.
 
 
 def test_warming_up_changes_nothing(scene: Path) -> None:

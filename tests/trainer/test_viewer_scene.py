@@ -23,10 +23,10 @@ from viewer_scenes import (  # noqa: E402
 
 from nerf_contract.reasons import CHECKPOINT_MISMATCH  # noqa: E402
 from nerf_contract.training import DatasetConfig  # noqa: E402
-from nerf_trainer.checkpoint import MANIFEST_FILE, Notes, _manifest_hash  # noqa: E402
 from nerf_trainer.failures import TrainerFailure  # noqa: E402
 from nerf_trainer.fields import RadianceField  # noqa: E402
 from nerf_trainer.fields.space import Contraction, Cube, Space  # noqa: E402
+from nerf_trainer.manifest import MANIFEST_FILE, Notes, _checksum  # noqa: E402
 from nerf_trainer.models import create_model  # noqa: E402
 from nerf_trainer.ray_source import RaySource  # noqa: E402
 from nerf_trainer.scenes import load_scene  # noqa: E402
@@ -114,7 +114,7 @@ def test_a_checkpoint_without_notes_is_as_good(job: Path) -> None:
     path = next(job.glob(f"checkpoints/*/{MANIFEST_FILE}"))
     manifest = json.loads(path.read_text())
     del manifest["notes"]
-    path.write_text(json.dumps(manifest | {"manifestSha256": _manifest_hash(manifest)}))
+    path.write_text(json.dumps(manifest | {"manifestSha256": _checksum(manifest)}))
     assert open_job(job).notes == Notes()
 
 

@@ -5,14 +5,16 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 from scene_files import ANGLE_X, blender_scene, pose
 from small_trainings import MODELS, train
 
 from nerf_contract import names
 from nerf_contract.training import TrainerConfig
-from nerf_trainer.checkpoint import CheckpointStore, Notes
+from nerf_trainer.checkpoint import CheckpointStore
 from nerf_trainer.config import identity
+from nerf_trainer.manifest import Notes
 from nerf_trainer.scenes import load_scene
 from nerf_trainer.trainer import Trainer
 from nerf_trainer.viewer.camera import Camera
@@ -49,7 +51,7 @@ def leave_checkpoint(folder: Path) -> None:
     """Save the trained ball as a job in `folder` does."""
     store = CheckpointStore(folder / names.CHECKPOINTS_DIR, identity(CONFIG), keep=3)
     state = trained().state
-    store.save(state.step, state.tensors(), NOTES)
+    store.save(state.step, safetensors.torch.save(state.tensors()), NOTES)
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:

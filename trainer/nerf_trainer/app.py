@@ -1,12 +1,14 @@
 """Puts the parts together. Imported after the HTTP server answers, since it imports torch."""
 
 import logging
+from dataclasses import dataclass
 
 import torch
 
 from nerf_contract import names
 from nerf_contract.reasons import CONFIG_INVALID, OUT_OF_MEMORY
 from nerf_contract.training import TrainerConfig
+from nerf_trainer import snapshots
 from nerf_trainer.camera_file import write_cameras
 from nerf_trainer.checkpoint import CheckpointStore, volume_failure
 from nerf_trainer.config import identity
@@ -22,6 +24,7 @@ from nerf_trainer.progress import Board
 from nerf_trainer.report import Report
 from nerf_trainer.saver import BackgroundSaver
 from nerf_trainer.scenes import Scene, load_scene
+from nerf_trainer.state_buffer import StateBuffer
 from nerf_trainer.telemetry import Stopwatch, Telemetry
 from nerf_trainer.tensorboard import EventLog
 from nerf_trainer.trainer import Trainer
@@ -67,36 +70,84 @@ def _run(
     membership = create_membership(device)
     events = EventLog(output_folder() / names.TENSORBOARD_DIR) if membership.is_writer else None
     telemetry = Telemetry(board, metrics, talkative=local_rank == 0, events=events)
-    output = None
-    if membership.is_writer:
-        output = _create_output(config, trainer, telemetry, scene)
+    stores = _open_stores(config, trainer, membership.is_writer, local_rank)
+    resume(trainer, telemetry, stores)
+    output = _create_output(config, trainer, telemetry, scene, stores.volume)
+    snapshot_saver = _create_snapshot_saver(config, trainer, stores.memory)
     trainer.warm_up()
     log.info("ready to train after %.1f s", stopwatch.lap())
     board.ready.set()
     try:
-        return Loop(trainer, membership, telemetry, output, departure).run()
+        return Loop(trainer, membership, telemetry, departure, output, snapshot_saver).run()
     finally:
         telemetry.close()
 
 
+@dataclass(frozen=True)
+class Stores:
+    """Where this process keeps states. volume: only the writer's. memory: see `snapshots`."""
+
+    volume: CheckpointStore | None
+    memory: CheckpointStore | None
+
+
+def _open_stores(config: TrainerConfig, trainer: Trainer, writer: bool, local_rank: int) -> Stores:
+    volume = memory = None
+    if writer:
+        folder = output_folder() / names.CHECKPOINTS_DIR
+        volume = CheckpointStore(folder, identity(config), config.checkpoint.keep)
+    if local_rank == 0:
+        state_bytes = sum(tensor.nbytes for tensor in trainer.state.tensors().values())
+        memory = snapshots.open_store(config, state_bytes)
+    return Stores(volume, memory)
+
+
+def resume(trainer: Trainer, telemetry: Telemetry, stores: Stores) -> None:
+    """Take over the newest good state on the volume or in memory; peers may have a newer one."""
+    saved = stores.volume.newest() if stores.volume else None
+    kept = snapshots.newest(stores.memory) if stores.memory else None
+    if saved:
+        telemetry.resumed(saved.step, saved.time)
+    in_memory = kept is not None and (saved is None or kept.step > saved.step)
+    found, place = (kept, "snapshot in memory") if in_memory else (saved, "checkpoint")
+    if found:
+        trainer.state.load(found.tensors)
+        log.info("resuming from the %s of step %d", place, found.step, extra={"step": found.step})
+
+
 def _create_output(
-    config: TrainerConfig, trainer: Trainer, telemetry: Telemetry, scene: Scene
-) -> Output:
-    """Open the output folder, and resume from the newest good checkpoint in it."""
+    config: TrainerConfig,
+    trainer: Trainer,
+    telemetry: Telemetry,
+    scene: Scene,
+    volume: CheckpointStore | None,
+) -> Output | None:
+    """What the writer leaves on the volume."""
+    if volume is None:
+        return None
     folder = output_folder()
-    store = CheckpointStore(
-        folder / names.CHECKPOINTS_DIR, identity(config), config.checkpoint.keep
-    )
     try:
         report = Report(folder, config, scene.held_out.names)
         write_cameras(folder, scene.train)
     except OSError as error:
         raise volume_failure(folder, error) from error
-    found = store.newest()
-    if found:
-        trainer.state.load(found.tensors)
-        telemetry.resumed(found.step, found.time)
-        log.info("resuming from the checkpoint of step %d", found.step, extra={"step": found.step})
-    step = found.step if found else 0
-    saver = BackgroundSaver(store, config.checkpoint.interval_seconds, telemetry.saved, step)
-    return Output(saver, report)
+    return Output(
+        BackgroundSaver(
+            "checkpoint",
+            volume,
+            StateBuffer(trainer.state.tensors(), trainer.device),
+            config.checkpoint.interval_seconds,
+            telemetry.saved,
+            telemetry.save_failed,
+        ),
+        report,
+    )
+
+
+def _create_snapshot_saver(
+    config: TrainerConfig, trainer: Trainer, memory: CheckpointStore | None
+) -> BackgroundSaver | None:
+    if memory is None:
+        return None
+    buffer = StateBuffer(trainer.state.tensors(), trainer.device)
+    return BackgroundSaver("snapshot", memory, buffer, config.checkpoint.snapshot_seconds)

@@ -7,48 +7,34 @@ A folder gets its name when all in it is on the disk, so a reader never sees hal
 a disk or a person damages later is found by the checksums. Nothing is pickled.
 """
 
-import hashlib
 import json
 import logging
+import math
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from nerf_contract.reasons import CHECKPOINT_MISMATCH, CHECKPOINT_VOLUME
-from nerf_trainer.config import identity_hash
+from nerf_trainer import manifest as manifests
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.files import sync_folder, write_durably
+from nerf_trainer.manifest import (
+    MANIFEST_FILE,
+    NO_NOTES,
+    STATE_FILE,
+    Manifest,
+    Notes,
+    TornCheckpointError,
+)
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-STATE_FILE = "state.safetensors"
-MANIFEST_FILE = "manifest.json"
 PREFIX = "step-"
-
-
-class TornCheckpointError(Exception):
-    """A checkpoint that is incomplete or damaged."""
-
-
-@dataclass(frozen=True)
-class Notes:
-    """What a checkpoint tells people about its training. Resuming takes no notice of it.
-
-    psnr: held-out PSNR (dB) of the last evaluation, which may have been some steps before.
-    """
-
-    world_size: int | None = None
-    psnr: float | None = None
-
-
-NO_NOTES = Notes()
 
 
 @dataclass(frozen=True)
@@ -92,18 +78,16 @@ class CheckpointReader:
         return None
 
     def _read(self, folder: Path) -> Checkpoint:
-        manifest = _read_manifest(folder / MANIFEST_FILE)
-        data = _read_bytes(folder / STATE_FILE)
-        if len(data) != manifest["bytes"]:
-            raise TornCheckpointError(f"{len(data)} bytes instead of {manifest['bytes']}")
-        if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
-            raise TornCheckpointError("its checksum does not hold")
+        manifest = _manifest(folder)
+        data = manifests.read_bytes(folder / STATE_FILE)
+        manifests.check(data, manifest)
         self._check_identity(folder, manifest["identity"])
         try:
             tensors = load(data)
         except SafetensorError as error:
             raise TornCheckpointError(str(error)) from error
-        return Checkpoint(manifest["step"], manifest["time"], tensors, _notes(manifest))
+        notes = manifests.notes_of(manifest)
+        return Checkpoint(manifest["step"], manifest["time"], tensors, notes)
 
     def _check_identity(self, folder: Path, theirs: dict[str, Any]) -> None:
         ours = self._identity
@@ -124,7 +108,8 @@ class CheckpointReader:
 class CheckpointStore(CheckpointReader):
     """The same for the worker that writes them.
 
-    keep: so many of the newest are kept.
+    keep: so many of the newest are kept, and the best one of those whose quality is known.
+    best_psnr: its held-out PSNR (dB); -inf without one.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any], keep: int) -> None:
@@ -132,55 +117,61 @@ class CheckpointStore(CheckpointReader):
         self._keep = keep
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._remove_unfinished()
+            self._tidy_up()
+            self.best_psnr = max(map(_score, self._finished()), default=-math.inf)
         except OSError as error:
             raise volume_failure(folder, error) from error
 
-    def save(self, step: int, tensors: dict[str, Tensor], notes: Notes = NO_NOTES) -> str:
-        """Write a checkpoint and remove those that are too old. Returns its time."""
+    def save(self, step: int, data: bytes | memoryview, notes: Notes = NO_NOTES) -> str:
+        """Write a checkpoint and remove those that are too old. Returns its time.
+
+        data: the state as a safetensors file. Raises OSError; what was there before is left alone.
+        """
+        manifest = manifests.create(step, data, self._identity, notes)
         final = self._folder / f"{PREFIX}{step:09d}"
         temporary = self._folder / f".{final.name}.tmp"
-        data = save(tensors)
-        manifest = self._manifest(step, data, notes)
-        self._remove_unfinished()
-        temporary.mkdir()
-        write_durably(temporary / STATE_FILE, data)
-        write_durably(temporary / MANIFEST_FILE, json.dumps(manifest, indent=1).encode())
-        sync_folder(temporary)
+        self._tidy_up()
+        try:
+            temporary.mkdir()
+            write_durably(temporary / STATE_FILE, data)
+            write_durably(temporary / MANIFEST_FILE, json.dumps(manifest, indent=1).encode())
+            sync_folder(temporary)
+        except OSError:  # Nobody else may have room on a full volume while half of one lies there.
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
         self._replace(final, temporary)
+        self.best_psnr = max(self.best_psnr, notes.score)
         self._remove_others(final)
         return str(manifest["time"])
 
-    def _manifest(self, step: int, data: bytes, notes: Notes) -> dict[str, Any]:
-        manifest = {
-            "format": FORMAT,
-            "step": step,
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "identity": self._identity,
-            "identitySha256": identity_hash(self._identity),
-            "file": STATE_FILE,
-            "bytes": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "notes": {"worldSize": notes.world_size, "psnr": notes.psnr},
-        }
-        return manifest | {"manifestSha256": _manifest_hash(manifest)}
-
     def _replace(self, final: Path, temporary: Path) -> None:
-        """Rename into place; a checkpoint of the same step there can only be a torn one."""
+        """Rename into place. One of the same step steps aside; `_tidy_up` would bring it back."""
+        aside = self._folder / f".{final.name}.old"
         if final.exists():
-            shutil.rmtree(final)
+            final.rename(aside)
         temporary.rename(final)
         sync_folder(self._folder)
+        shutil.rmtree(aside, ignore_errors=True)
 
     def _remove_others(self, newest: Path) -> None:
-        """Keep `newest` and those just before it; a later step can only be a torn one."""
+        """Keep the newest ones and the best; what is later than `newest` can only be torn."""
         folders = self._finished()
-        kept = [folder for folder in folders if folder <= newest][-self._keep :]
+        past = [folder for folder in folders if folder <= newest]
+        scores = {folder: _score(folder) for folder in past}
+        best = max(scores.values())
+        kept = past[-self._keep :] + [f for f in past if scores[f] == best > -math.inf][-1:]
         for folder in folders:
             if folder not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _remove_unfinished(self) -> None:
+    def _tidy_up(self) -> None:
+        """Remove what a process left that was killed while it wrote."""
+        for aside in self._folder.glob(f".{PREFIX}*.old"):
+            final = self._folder / aside.stem.removeprefix(".")
+            if final.exists():
+                shutil.rmtree(aside)
+            else:
+                aside.rename(final)
         for folder in self._folder.glob(f".{PREFIX}*.tmp"):
             shutil.rmtree(folder)
 
@@ -203,32 +194,13 @@ def _unreadable(folder: Path, error: OSError) -> TrainerFailure:
     )
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _manifest(folder: Path) -> Manifest:
+    return manifests.read(manifests.read_bytes(folder / MANIFEST_FILE))
+
+
+def _score(folder: Path) -> float:
+    """`Notes.score` of the checkpoint in a folder; -inf where its manifest is torn."""
     try:
-        manifest = json.loads(_read_bytes(path))
-    except ValueError as error:
-        raise TornCheckpointError(f"its manifest is not JSON: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("manifestSha256") != _manifest_hash(manifest):
-        raise TornCheckpointError("its manifest's checksum does not hold")
-    if manifest["format"] != FORMAT:
-        raise TornCheckpointError(f"format {manifest['format']} is unknown, {FORMAT} is known")
-    return manifest
-
-
-def _notes(manifest: dict[str, Any]) -> Notes:
-    """Checkpoints of earlier versions have none."""
-    told = manifest.get("notes", {})
-    return Notes(told.get("worldSize"), told.get("psnr"))
-
-
-def _manifest_hash(manifest: dict[str, Any]) -> str:
-    rest = {key: value for key, value in manifest.items() if key != "manifestSha256"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def _read_bytes(path: Path) -> bytes:
-    """The content. Raises TornCheckpointError where there is no file, OSError where it fails."""
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise TornCheckpointError(f"{path.name}: {error.strerror}") from error
+        return manifests.notes_of(_manifest(folder)).score
+    except TornCheckpointError:
+        return -math.inf

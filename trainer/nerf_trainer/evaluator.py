@@ -21,16 +21,19 @@ class Evaluator:
         self._report = report
 
     def if_due(self, generation: Generation) -> Evaluation | None:
-        """Evaluate every `evalEvery` steps; the evaluation if it reaches `targetPSNR`, else None.
+        """Evaluate every `evalEvery` steps, else None.
 
         The one after the last step is left to the end of the training.
         """
         training, step = self._trainer.training, self._trainer.state.step
         if step % training.eval_every or step >= training.steps:
             return None
-        found = self.evaluate(generation)
-        reached = training.target_psnr is not None and found.psnr >= training.target_psnr
-        return found if reached else None
+        return self.evaluate(generation)
+
+    def reaches_target(self, found: Evaluation) -> bool:
+        """Whether the training may end by `targetPSNR`."""
+        target = self._trainer.training.target_psnr
+        return target is not None and found.psnr >= target
 
     def evaluate(self, generation: Generation) -> Evaluation:
         """Evaluate, and tell what was found."""

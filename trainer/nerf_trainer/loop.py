@@ -45,20 +45,25 @@ class Output:
 
 
 class Loop:
-    """Trains with whoever is there. Only the writer is given an `output`."""
+    """Trains with whoever is there.
+
+    output: only the writer is given one. snapshots: of one process in each pod.
+    """
 
     def __init__(
         self,
         trainer: Trainer,
         membership: Membership,
         telemetry: Telemetry,
-        output: Output | None,
         departure: Departure,
+        output: Output | None,
+        snapshots: BackgroundSaver | None = None,
     ) -> None:
         self._trainer = trainer
         self._membership = membership
         self._telemetry = telemetry
         self._output = output
+        self._snapshots = snapshots
         self._evaluator = Evaluator(trainer, telemetry, output.report if output else None)
         self._skipped_steps = 0
         self._departure = departure
@@ -97,26 +102,42 @@ class Loop:
         )
         reached = None
         while state.step < trainer.training.steps and reached is None:
-            if self._step(generation).changing:
+            result = self._step(generation)
+            if result.changing:
                 return None
-            reached = self._evaluator.if_due(generation)
+            reached = self._judge_if_due(generation)
+            if not result.skipped and reached is None:
+                self._save_if_due()
         return self._finish(generation, reached)
 
     def _step(self, generation: Generation) -> StepResult:
-        with self._departure.state_changes():
-            return self._step_and_save(generation)
-
-    def _step_and_save(self, generation: Generation) -> StepResult:
         stopwatch = Stopwatch()
         trainer = self._trainer
-        result = trainer.step(generation, self._membership.changing())
+        with self._departure.state_changes():
+            result = trainer.step(generation, self._membership.changing())
         part = len(trainer.shards_of(generation)) / trainer.training.shards
         self._telemetry.stepped(trainer.state.step, result, stopwatch.lap(), part)
         self._check(result)
         self._telemetry.watch(trainer.state)
-        if self._output and not result.skipped and self._output.saver.due():
-            self._save(self._output.saver)
         return result
+
+    def _judge_if_due(self, generation: Generation) -> Evaluation | None:
+        """Evaluate when it is time, and keep the best. The evaluation if it ends the training."""
+        found = self._evaluator.if_due(generation)
+        if found is None or self._evaluator.reaches_target(found):
+            return found
+        if self._output and self._output.saver.beats_best(found.psnr):
+            with self._departure.state_changes():
+                self._save(self._output.saver, evaluated=True)
+        return None
+
+    def _save_if_due(self) -> None:
+        """One copy at most, so that no step waits for two."""
+        savers = (self._output.saver if self._output else None, self._snapshots)
+        due = next((saver for saver in savers if saver and saver.due()), None)
+        if due:
+            with self._departure.state_changes():
+                self._save(due)
 
     def _check(self, result: StepResult) -> None:
         self._skipped_steps = self._skipped_steps + 1 if result.skipped else 0
@@ -128,10 +149,10 @@ class Loop:
                 "lower training.learningRate, or with training.precision fp32.",
             )
 
-    def _save(self, saver: BackgroundSaver) -> None:
+    def _save(self, saver: BackgroundSaver, evaluated: bool = False) -> None:
         with self._telemetry.timed("checkpoint"):
             state = self._trainer.state
-            saver.save(state.step, state.tensors(), self._telemetry.notes())
+            saver.save(state.step, state.tensors(), self._telemetry.notes(evaluated))
 
     def _finish(self, generation: Generation, reached: Evaluation | None) -> Outcome | None:
         """Evaluate, and let the writer save everything. None where the group lacks the writer."""
@@ -156,7 +177,7 @@ class Loop:
         sum_over_ranks([0.0], generation, self._trainer.device)
 
     def _save_last(self, output: Output) -> None:
-        self._save(output.saver)
+        self._save(output.saver, evaluated=True)
         error = output.saver.wait() or output.report.error
         if error:
             raise TrainerFailure(

@@ -4,9 +4,12 @@ Agents never meet: each is a group of one node, so that none restarts its proces
 another pod comes or goes. The processes themselves meet through the coordinator.
 """
 
+import atexit
 import json
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +53,7 @@ class PodRendezvous(RendezvousHandler):
         self._closed = False
         self._token = read_token(os.environ)
         self._server = _host_coordinator(params.endpoint)
+        _make_room_for_snapshots()
 
     def get_backend(self) -> str:
         return names.RENDEZVOUS_BACKEND
@@ -106,6 +110,22 @@ def _host_coordinator(endpoint: str) -> Server | None:
     server.start()
     os.environ[names.ENV_COORDINATOR] = f"{server.host}:{server.port}"
     return server
+
+
+def _make_room_for_snapshots() -> None:
+    """A folder in memory by which this agent's processes, and no others, find each other's state.
+
+    It goes with the agent: what is left there would be taken for the state of another training.
+    """
+    if names.ENV_SNAPSHOTS in os.environ:
+        return
+    try:
+        folder = tempfile.mkdtemp(prefix="nerf-snapshots-", dir=names.SHARED_MEMORY)
+    except OSError as error:
+        log.warning("no snapshots in memory: %s", error)
+        return
+    os.environ[names.ENV_SNAPSHOTS] = folder
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _log_to_stderr() -> None:

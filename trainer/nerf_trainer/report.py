@@ -2,12 +2,12 @@
 
 import json
 import logging
-import time
 from pathlib import Path
 from typing import Any
 
 from nerf_contract import names
 from nerf_contract.training import TrainerConfig
+from nerf_trainer.clock import timestamp
 from nerf_trainer.evaluate import Evaluation, Score
 from nerf_trainer.files import write_atomically
 
@@ -48,7 +48,7 @@ class Report:
             **scores,
             **figures,
             "views": self._views(evaluation.views),
-            "history": [*history, {"step": step, **scores, "time": _now()}],
+            "history": [*history, {"step": step, **scores, "time": timestamp()}],
             "config": self._config,
         }
         self.error = _write(self._file, json.dumps(document, indent=1).encode())
@@ -75,7 +75,3 @@ def _write(path: Path, data: bytes) -> OSError | None:
         log.warning("%s was not written: %s", path, error)
         return error
     return None
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

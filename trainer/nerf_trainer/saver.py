@@ -1,48 +1,65 @@
-"""Saving checkpoints beside the training: a copy is taken, a thread writes it."""
+"""Saving the state beside the training: a copy is taken, a thread writes it."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
-from nerf_trainer.checkpoint import NO_NOTES, CheckpointStore, Notes
+from nerf_trainer.checkpoint import CheckpointStore
+from nerf_trainer.manifest import NO_NOTES, Notes
+from nerf_trainer.state_buffer import StateBuffer
 
 log = logging.getLogger(__name__)
 
-OnSaved = Callable[[int, str, float], None]  # (step, time, seconds that it took) -> None
+OnSaved = Callable[[int, str, float], object]  # (step, time, seconds that it took)
+OnFailed = Callable[[Exception], object]
 
 
 class BackgroundSaver:
-    """Writes at most one checkpoint at a time.
+    """Writes at most one copy at a time.
 
-    interval: seconds between two. on_saved is called in the thread that wrote.
-    saved_step: that of the newest checkpoint; 0 before the first.
+    what: it is called so in the log. interval: seconds between two. on_saved and on_failed are
+    called in the thread that wrote. saved_step: of the newest copy; 0 before its first.
     """
 
     def __init__(
-        self, store: CheckpointStore, interval: float, on_saved: OnSaved, saved_step: int = 0
+        self,
+        what: str,
+        store: CheckpointStore,
+        buffer: StateBuffer,
+        interval: float,
+        on_saved: OnSaved = lambda *_: None,
+        on_failed: OnFailed = lambda _: None,
     ) -> None:
+        self._what = what
         self._store = store
+        self._buffer = buffer
         self._interval = interval
         self._on_saved = on_saved
+        self._on_failed = on_failed
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
         self._last = time.monotonic()
-        self.saved_step = saved_step
+        self.saved_step = 0
 
     def due(self) -> bool:
-        """Whether the interval is over and the last checkpoint is written."""
+        """Whether the interval is over and the last copy is written."""
         busy = self._thread is not None and self._thread.is_alive()
         return not busy and time.monotonic() - self._last >= self._interval
 
-    def save(self, step: int, tensors: dict[str, Tensor], notes: Notes = NO_NOTES) -> None:
+    def beats_best(self, psnr: float) -> bool:
+        """Whether no checkpoint that is kept is known to be so good. psnr: held-out, in dB."""
+        self.wait()
+        return psnr > self._store.best_psnr
+
+    def save(self, step: int, tensors: Mapping[str, Tensor], notes: Notes = NO_NOTES) -> None:
         """Copy the tensors and write them in the background."""
         self.wait()
         self._last = time.monotonic()
-        copies = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-        self._thread = threading.Thread(target=self._write, args=(step, copies, notes), daemon=True)
+        self._buffer.fill(tensors)
+        self._thread = threading.Thread(target=self._write, args=(step, notes), daemon=True)
         self._thread.start()
 
     def wait(self) -> Exception | None:
@@ -52,14 +69,22 @@ class BackgroundSaver:
             self._thread = None
         return self._error
 
-    def _write(self, step: int, tensors: dict[str, Tensor], notes: Notes) -> None:
+    def _write(self, step: int, notes: Notes) -> None:
         began = time.monotonic()
-        self._error = None
         try:
-            stamp = self._store.save(step, tensors, notes)
-        except Exception as error:  # Whatever it is, the last checkpoint must not pass as saved.
-            self._error = error
-            log.warning("checkpoint of step %d was not written: %s", step, error)
+            stamp = self._store.save(step, self._buffer.data(), notes)
+        except Exception as error:  # Whatever it is, the last one must not pass as saved.
+            self._note(error, step)
+            self._on_failed(error)
             return
+        self._note(None, step)
         self.saved_step = step
         self._on_saved(step, stamp, time.monotonic() - began)
+
+    def _note(self, error: Exception | None, step: int) -> None:
+        """Remember how it went, and log the changes: a full volume may stay full for hours."""
+        before, self._error = self._error, error
+        if error and not before:
+            log.warning("the %s of step %d was not written: %s", self._what, step, error)
+        elif before and not error:
+            log.info("the %s of step %d was written again", self._what, step)

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from nerf_contract import metrics as m
-from nerf_contract.progress import CheckpointInfo
-from nerf_trainer.checkpoint import Notes
+from nerf_contract.progress import CheckpointFailure, CheckpointInfo
+from nerf_trainer.clock import timestamp
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.evaluate import Evaluation
 from nerf_trainer.gpu import GpuWatch
 from nerf_trainer.logs import Reporter
+from nerf_trainer.manifest import Notes
 from nerf_trainer.metrics import TrainerMetrics
 from nerf_trainer.process import age_seconds, peak_resident_bytes
 from nerf_trainer.progress import Board
@@ -153,10 +154,10 @@ class Telemetry:
             "worldSize": self._board.progress.world_size,
         }
 
-    def notes(self) -> Notes:
-        """What a checkpoint of now tells people."""
+    def notes(self, evaluated: bool) -> Notes:
+        """What a checkpoint of now tells. evaluated: the last evaluation was of this state."""
         progress = self._board.progress
-        return Notes(progress.world_size, progress.psnr)
+        return Notes(progress.world_size, progress.psnr, evaluated)
 
     def resumed(self, step: int, stamp: str) -> None:
         """A checkpoint was read."""
@@ -165,9 +166,18 @@ class Telemetry:
 
     def saved(self, step: int, stamp: str, seconds: float) -> None:
         """A checkpoint is safe on the volume."""
-        self._board.update(checkpoint=CheckpointInfo(step=step, time=stamp))
+        info = CheckpointInfo(step=step, time=stamp)
+        self._board.update(checkpoint=info, checkpoint_failure=None)
         self._metrics.set(m.CHECKPOINT_STEP, step)
         self._metrics.observe(m.CHECKPOINT_SECONDS, seconds)
+
+    def save_failed(self, error: Exception) -> None:
+        """A checkpoint could not be written; training goes on."""
+        known = self._board.progress.checkpoint_failure
+        since = known.since if known else timestamp()
+        why = (isinstance(error, OSError) and error.strerror) or str(error)
+        self._board.update(checkpoint_failure=CheckpointFailure(since=since, message=why))
+        self._metrics.add(m.CHECKPOINT_FAILURES, 1)
 
     def close(self) -> None:
         """Leave the progress bar's line, and write what waits for TensorBoard."""

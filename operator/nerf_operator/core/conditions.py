@@ -29,6 +29,7 @@ class Facts:
     starting: reason and sentence for workers that are not ready.
     halted: nothing is done before a person has removed the obstacle, whoever is ready.
     poses, trained, outputs: of the stages; None leaves them as they were.
+    unsaved: a sentence of why the training that goes on is not kept, if it is not.
     """
 
     wanted: int
@@ -41,6 +42,7 @@ class Facts:
     poses: Fact | None = None
     trained: Fact | None = None
     outputs: Fact | None = None
+    unsaved: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -132,7 +134,8 @@ def _ended(outcome: Outcome) -> dict[str, Fact]:
 def _running(facts: Facts) -> Fact:
     if facts.ready >= facts.fewest:
         message = f"{facts.ready} of {facts.wanted} workers are training."
-        return Fact("True", reasons.TRAINING, message)
+        unsaved = f" {facts.unsaved}" if facts.unsaved else ""
+        return Fact("True", reasons.TRAINING, message + unsaved)
     why = facts.obstacle or facts.starting
     return Fact("False", why.reason, why.message)
 

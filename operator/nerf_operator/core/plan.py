@@ -12,6 +12,7 @@ from nerf_operator.core import (
     farewell,
     image,
     outcome,
+    progress,
     stage,
     stages,
     status,
@@ -78,6 +79,7 @@ def _go_on(
         poses=at.poses,
         trained=at.trained,
         outputs=at.outputs,
+        unsaved=progress.unsaved(observed.progress) if at.current == "training" else None,
     )
     tally = _tally(job, spec, observed, chosen, at, replicas=step.alive + workers)
     new = status.build(job, observed, facts, tally, now)

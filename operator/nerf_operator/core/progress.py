@@ -49,6 +49,17 @@ def _checkpoint(old: NeRFJobStatus, progress: Progress | None) -> CheckpointStat
     return CheckpointStatus(step=newest.step, time=newest.time) if newest else old.checkpoint
 
 
+def unsaved(progress: Progress | None) -> str | None:
+    """What a person must do so that checkpoints can be written again; None while they are."""
+    failure = progress.checkpoint_failure if progress else None
+    if failure is None:
+        return None
+    return (
+        f"Checkpoints cannot be written since {failure.since} ({failure.message}): the last good "
+        "one stays. Make the checkpoint volume larger or writable."
+    )
+
+
 def pace_seconds(progress: Progress | None, fewest: float) -> float:
     """Seconds between two reports: a job of hours is told of less often than one of minutes."""
     eta = (progress.eta_seconds if progress else None) or 0.0

@@ -22,6 +22,7 @@ from operator_support.builders import (
 )
 
 from nerf_contract import names, reasons
+from nerf_contract.progress import CheckpointFailure
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.core.actions import NOTHING, Apply, Create, Delete, DrawToken, Plan
 from nerf_operator.core.farewell import FAREWELL
@@ -96,6 +97,14 @@ def test_the_coordinator_is_replaced_under_the_next_attempt() -> None:
     decided = decide(elastic, observed(failed, running(0)))
     assert created(decided) == ["demo-coordinator-1"]
     assert status_of(decided).restarts == 0
+
+
+def test_a_training_that_cannot_be_kept_goes_on_and_says_so() -> None:
+    failure = CheckpointFailure(since="2026-01-01T11:00:00Z", message="No space left on device")
+    seen = observed(running(0), running(1), progress=progress(checkpoint_failure=failure))
+    found = status_of(decide(job(), seen)).condition("Running")
+    assert found is not None
+    assert (found.status, "No space left on device" in found.message) == ("True", True)
 
 
 def test_nothing_to_do() -> None:

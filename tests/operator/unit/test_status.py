@@ -5,6 +5,7 @@ from operator_support import builders
 from operator_support.builders import NOW, at
 
 from nerf_contract import reasons
+from nerf_contract.progress import CheckpointFailure
 from nerf_contract.v1alpha1 import CheckpointStatus, NeRFJobStatus, ProgressStatus
 from nerf_operator.cluster.apply import status_patch
 from nerf_operator.core import conditions, events, progress
@@ -47,6 +48,16 @@ def test_what_is_not_known_anew_stays() -> None:
     new, kept = progress.merge(old, builders.progress(step=110))
     assert new is not None and (new.step, new.psnr, new.ssim) == (110, 25.0, 0.8)
     assert kept == old.checkpoint
+
+
+def test_checkpoints_that_cannot_be_written_are_told_where_the_training_is() -> None:
+    failure = CheckpointFailure(since="2026-01-01T11:00:00Z", message="No space left on device")
+    told = progress.unsaved(builders.progress(checkpoint_failure=failure))
+    found = conditions.build(facts(2, unsaved=told), NeRFJobStatus(), 1, NOW)
+    message = next(c.message for c in found if c.type == reasons.RUNNING)
+    assert message.startswith("2 of 2 workers are training. Checkpoints cannot be written since ")
+    assert "2026-01-01T11:00:00Z (No space left on device)" in message
+    assert progress.unsaved(builders.progress()) is progress.unsaved(None) is None
 
 
 def test_long_jobs_report_less_often() -> None:

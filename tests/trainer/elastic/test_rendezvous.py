@@ -27,6 +27,15 @@ with open(os.environ["NERF_TERMINATION_LOG"], "w") as log:
 sys.exit(int(code))
 """
 
+NOTING = """
+import os, sys
+folder = os.environ["NERF_SNAPSHOTS"]
+with open(sys.argv[1] + "/seen", "a") as seen:
+    print(folder, *os.listdir(folder), file=seen)
+open(folder + "/left", "w").close()
+sys.exit(1)
+"""
+
 WAITING = """
 import os, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: (open(sys.argv[1] + "/told", "w").close(), sys.exit(0)))
@@ -62,6 +71,16 @@ def test_a_crash_is_tried_again_as_a_newer_incarnation(tmp_path: Path) -> None:
     rounds = [int(line) for line in (tmp_path / "starts").read_text().splitlines()]
     assert len(rounds) == 2
     assert rounds[0] < rounds[1]
+
+
+def test_restarted_processes_find_what_was_left_in_memory_and_the_agent_removes_it(
+    tmp_path: Path,
+) -> None:
+    assert agent(tmp_path, NOTING, restarts=1).wait(30) != 0
+    first, second = (line.split() for line in (tmp_path / "seen").read_text().splitlines())
+    assert second == [*first, "left"]
+    assert first[0].startswith("/dev/shm/")
+    assert not Path(first[0]).exists()
 
 
 def test_sigterm_reaches_the_processes(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ import torch
 
 from nerf_contract import names
 from nerf_contract.training import TrainerConfig
-from nerf_trainer.checkpoint import PREFIX, Checkpoint, CheckpointReader, Notes
+from nerf_trainer.checkpoint import PREFIX, Checkpoint, CheckpointReader
 from nerf_trainer.config import identity
 from nerf_trainer.failures import TrainerFailure
+from nerf_trainer.manifest import Notes
 from nerf_trainer.models import SceneModel
 from nerf_trainer.models.interface import BACKGROUNDS
 from nerf_trainer.schedule import chunk_rays

@@ -1,0 +1,105 @@
+"""What lies beside a checkpoint's state: whose it is, and checksums by which damage is found."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nerf_trainer.clock import timestamp
+from nerf_trainer.config import identity_hash
+
+FORMAT = 1
+STATE_FILE = "state.safetensors"
+MANIFEST_FILE = "manifest.json"
+Manifest = Mapping[str, Any]
+
+
+class TornCheckpointError(Exception):
+    """A checkpoint that is incomplete or damaged."""
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a checkpoint tells of its training. Resuming takes no notice of it.
+
+    psnr: held-out PSNR (dB) of the last evaluation, which may have been some steps before.
+    evaluated: whether it was of this very state.
+    """
+
+    world_size: int | None = None
+    psnr: float | None = None
+    evaluated: bool = False
+
+    @property
+    def score(self) -> float:
+        """Held-out PSNR (dB) of this very state; -inf where nobody knows."""
+        psnr = self.psnr if self.evaluated and self.psnr is not None else -math.inf
+        return -math.inf if math.isnan(psnr) else psnr
+
+
+NO_NOTES = Notes()
+
+
+def create(
+    step: int, data: bytes | memoryview, identity: Mapping[str, Any], notes: Notes
+) -> Manifest:
+    """The manifest of a state. data: the file that holds it."""
+    manifest = {
+        "format": FORMAT,
+        "step": step,
+        "time": timestamp(),
+        "identity": identity,
+        "identitySha256": identity_hash(dict(identity)),
+        "file": STATE_FILE,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "notes": {
+            "worldSize": notes.world_size,
+            "psnr": notes.psnr,
+            "evaluated": notes.evaluated,
+        },
+    }
+    return manifest | {"manifestSha256": _checksum(manifest)}
+
+
+def read(data: bytes) -> Manifest:
+    """The manifest in a file. Raises TornCheckpointError."""
+    try:
+        manifest = json.loads(data)
+    except ValueError as error:
+        raise TornCheckpointError(f"its manifest is not JSON: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("manifestSha256") != _checksum(manifest):
+        raise TornCheckpointError("its manifest's checksum does not hold")
+    if manifest["format"] != FORMAT:
+        raise TornCheckpointError(f"format {manifest['format']} is unknown, {FORMAT} is known")
+    return manifest
+
+
+def check(data: bytes, manifest: Manifest) -> None:
+    """Raises TornCheckpointError where the state's file is not what was written."""
+    if len(data) != manifest["bytes"]:
+        raise TornCheckpointError(f"{len(data)} bytes instead of {manifest['bytes']}")
+    if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
+        raise TornCheckpointError("its checksum does not hold")
+
+
+def notes_of(manifest: Manifest) -> Notes:
+    """Checkpoints of earlier versions have none, or fewer."""
+    told = manifest.get("notes", {})
+    return Notes(told.get("worldSize"), told.get("psnr"), told.get("evaluated", False))
+
+
+def _checksum(manifest: Manifest) -> str:
+    rest = {key: value for key, value in manifest.items() if key != "manifestSha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content. Raises TornCheckpointError where there is no file, OSError where it fails."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise TornCheckpointError(f"{path.name}: {error.strerror}") from error
