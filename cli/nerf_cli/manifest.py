@@ -69,13 +69,14 @@ def text(folder: Folder, wishes: Wishes) -> str:
         space=space,
         why=why,
         background=folder.photos.backdrop or "white",
-        training=_GPU if wishes.gpus else _CPU,
+        training=_GPU if wishes.gpus else _CPU[space],
         steps=wishes.steps or (20000 if wishes.gpus else 2000),
         shards=_shards(wishes.workers * (wishes.gpus or CPU_PROCESSES)),
         workers=wishes.workers,
         processes=f"gpusPerWorker: {wishes.gpus}" if wishes.gpus else _CPU_WORKER,
         cpu="'2'" if wishes.gpus else "500m",
         memory="8Gi" if wishes.gpus else "1Gi",
+        video=_VIDEO[space],
         size="5Gi" if wishes.gpus else "2Gi",
     )
 
@@ -93,7 +94,15 @@ def _shards(processes: int) -> int:
 #: Worker processes in a pod without GPUs: more need more CPUs than a small cluster has to give.
 CPU_PROCESSES = 2
 _CPU_WORKER = f"processesPerWorker: {CPU_PROCESSES} # in each pod; one for each CPU is fastest"
-_CPU = "device: cpu # no GPU: a small and short training; see --gpus"
+_CPU = {
+    "bounded": "device: cpu # no GPU: a small and short training; see --gpus",
+    "unbounded": """device: cpu # no GPU: a small and short training; see --gpus
+    samplesPerRay: 64 # 192 are finer, and three times as slow""",
+}
+_VIDEO = {
+    "bounded": "{} # video.mp4, a flight around the scene",
+    "unbounded": "{path: cameras} # video.mp4, through the places where the photos were taken",
+}
 _GPU = """device: cuda
     raysPerBatch: 16384 # more and finer than the defaults, which suit a CPU
     samplesPerRay: 256
@@ -135,7 +144,7 @@ spec:
     volume:
       size: {size} # made for the job and deleted with it; or claimName: of your own
   outputs: # made after the training; take away what you do not want
-    video: {{}} # video.mp4, a flight around the scene
+    video: {video}
     stills: {{}}
     mesh: {{}} # mesh.ply
     onnx: {{}} # field.onnx
@@ -155,6 +164,8 @@ def parse(document: str, source: str) -> dict[str, Any]:
     if len(jobs) != 1:
         raise UserError(f"{source} holds {len(jobs)} objects of kind {names.KIND}; it takes one.")
     spec_of(jobs[0], source)
+    if not (jobs[0].get("metadata") or {}).get("name"):
+        raise UserError(f"{source}: metadata.name is missing; it names the job.")
     return jobs[0]
 
 

@@ -30,7 +30,7 @@ def run(cluster: Cluster, name: str, port: int | None, open_browser: bool, say: 
     token = _await_token(cluster, name, say)
     port = port or free_port()
     address = f"http://{ADDRESS}:{port}/?{names.TOKEN_KEY}={token}"
-    tunnel = _Tunnel(cluster, children.viewer(name), port, say)
+    tunnel = _Tunnel(cluster, name, port, say)
     tunnel.run(lambda: _opened(address, open_browser, say))
 
 
@@ -89,8 +89,9 @@ def _opened(address: str, open_browser: bool, say: Say) -> None:
 class _Tunnel:
     """kubectl port-forward, started again whenever the pod behind it is replaced."""
 
-    def __init__(self, cluster: Cluster, service: str, port: int, say: Say) -> None:
-        target = f"{port}:{names.VIEWER_PORT}"
+    def __init__(self, cluster: Cluster, name: str, port: int, say: Say) -> None:
+        service, target = children.viewer(name), f"{port}:{names.VIEWER_PORT}"
+        self._cluster, self._name = cluster, name
         self._argv = [
             *cluster.kubectl,
             *("port-forward", f"--address={ADDRESS}", f"service/{service}", target),
@@ -127,11 +128,12 @@ class _Tunnel:
         return words
 
     def _again(self, words: str) -> None:
-        """Wait a moment. Raises UserError where it is of no use."""
+        """Wait a moment. Raises UserError where it is of no use, as the job is gone."""
         if re.search("unable to listen|address already in use", words):
             raise UserError(f"{words.rstrip('.')}. Choose another port by --port.")
         if time.monotonic() > self._deadline:
             raise UserError(f"The viewer cannot be reached: {words}")
+        self._cluster.job(self._name)
         if self._told == "ready":
             self._say("the viewer's pod is gone; waiting for the next one")
             self._told = "gone"

@@ -21,6 +21,11 @@ def found(format_: Format = "photos", transparent: bool = False, camera: str = "
     return Folder(Path("/photos/my scene"), format_, photos, (), ())
 
 
+def wanted_outputs(path: str) -> dict[str, object]:
+    everything = OutputsConfig.everything().model_dump()
+    return everything | {"video": everything["video"] | {"path": path}}
+
+
 @pytest.mark.parametrize("gpus", [0, 1, 4])
 @pytest.mark.parametrize("workers", [1, 3, 7, 64])
 @pytest.mark.parametrize("format_", ["photos", "nerfstudio", "blender", "colmap"])
@@ -32,7 +37,8 @@ def test_it_is_valid_and_says_what_was_asked_for(format_: Format, workers: int, 
     assert (spec.dataset.claim_name, spec.dataset.path) == ("claim", "on/volume")
     assert (spec.workers.replicas, spec.workers.gpus_per_worker) == (workers, gpus)
     assert spec.training.device == ("cuda" if gpus else "cpu")
-    assert spec.outputs == OutputsConfig.everything()
+    path = "cameras" if spec.model.space == "unbounded" else "orbit"
+    assert spec.outputs.model_dump() == wanted_outputs(path)
     assert not spec.viewer.enabled
 
 
@@ -96,6 +102,7 @@ def test_folder_names_become_job_names(text: str, want: str) -> None:
     [
         ("{", "job.yaml is not YAML"),
         ("kind: Pod", "holds 0 objects of kind NeRFJob"),
+        ("kind: NeRFJob\nspec: {dataset: {claimName: c}}", "metadata.name is missing"),
         ("kind: NeRFJob\nspec: {}", r"job.yaml: spec.dataset: Field required"),
         ("kind: NeRFJob\nspec: {dataset: {claimName: c}, trainig: {}}", r"spec.trainig: Extra"),
     ],
