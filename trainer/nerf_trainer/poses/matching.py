@@ -94,7 +94,7 @@ def mutual_matches(a: NDArray[np.float32], b: NDArray[np.float32], ratio: float)
     """Descriptors that are nearest to each other, clearly. a, b: unit vectors (N, 128), (M, 128).
 
     ratio: of the angles to the nearest and to the second nearest, at most (Lowe 2004). A matrix
-    product and its greatest entries: many times faster than COLMAP's search on a CPU.
+    product and its greatest entries: faster than COLMAP's search on a CPU.
     """
     if len(a) < 2 or len(b) < 2:
         return np.empty((0, 2), np.uint32)
