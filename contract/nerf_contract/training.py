@@ -200,7 +200,11 @@ class TrainingConfig(Model):
     )
     compile: bool = Field(default=True, description="Compile the step by torch.compile.")
     eval_every: int = Field(
-        default=500, ge=1, le=MAX_INT, description="Steps between two evaluations."
+        default=500,
+        ge=1,
+        le=MAX_INT,
+        description="Steps between two evaluations of a few held-out views; all of them are judged "
+        "at the end.",
     )
     target_psnr: float | None = Field(
         default=None,

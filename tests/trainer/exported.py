@@ -106,6 +106,7 @@ def train_job(folder: Path) -> TrainedJob:
         scores = evaluate(
             *(trainer.render, trainer.held_out_rays, ALONE),
             lambda view, picture: report.picture(view, png(picture)),
+            range(trainer.held_out_rays.views),
         )
         report.metrics(step, scores, {"raysPerSecond": 1234.5, "trainingSeconds": 3.0})
     with pytest.MonkeyPatch.context() as patch:

@@ -1,7 +1,8 @@
 """Scores of held-out views."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,7 +11,16 @@ torch = pytest.importorskip("torch")
 
 from nerf_trainer import evaluate as module  # noqa: E402
 from nerf_trainer.elastic.interface import Generation  # noqa: E402
-from nerf_trainer.evaluate import Evaluation, Frame, evaluate, judge, psnr, ssim  # noqa: E402
+from nerf_trainer.evaluate import (  # noqa: E402
+    Evaluation,
+    Frame,
+    evaluate,
+    few_views,
+    judge,
+    psnr,
+    ssim,
+)
+from nerf_trainer.ray_source import RaySource  # noqa: E402
 from nerf_trainer.rays import Rays  # noqa: E402
 from nerf_trainer.volrend import Rendered  # noqa: E402
 
@@ -95,10 +105,13 @@ def too_dark(rays: Rays) -> Rendered:
 Drawn = dict[int, "np.ndarray"]
 
 
-def evaluate_as(rank: int, world_size: int) -> tuple[Evaluation, Drawn]:
+def evaluate_as(
+    rank: int, world_size: int, numbers: Sequence[int] = range(5)
+) -> tuple[Evaluation, Drawn]:
     drawn: Drawn = {}
     generation = Generation(number=1, rank=rank, world_size=world_size, source=0, writer=0)
-    found = evaluate(too_dark, FakeSource(), generation, drawn.__setitem__)  # type: ignore[arg-type]
+    source = cast(RaySource, FakeSource())
+    found = evaluate(too_dark, source, generation, drawn.__setitem__, numbers)  # type: ignore[arg-type]
     return found, drawn
 
 
@@ -144,3 +157,19 @@ def test_only_the_first_views_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "PICTURES", 2)
     evaluation, drawn = evaluate_as(0, 1)
     assert (len(evaluation.views), list(drawn)) == (5, [0, 1])
+
+
+def test_some_of_the_views_are_scored_as_they_are_among_all() -> None:
+    everything, _ = evaluate_as(0, 1)
+    found, drawn = evaluate_as(0, 1, [0, 3])
+    assert found.numbers == (0, 3)
+    assert found.views == (everything.views[0], everything.views[3])
+    assert list(drawn) == [0, 3]
+
+
+def test_few_views_are_spread_evenly_and_never_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = cast(RaySource, FakeSource())
+    pixels = SHAPE[0] * SHAPE[1]
+    for rays, numbers in ((9 * pixels, [0, 1, 2, 3, 4]), (2 * pixels, [0, 2]), (1, [0])):
+        monkeypatch.setattr(module, "FEW_RAYS", rays)
+        assert few_views(source) == numbers

@@ -86,7 +86,7 @@ def test_a_new_group_keeps_the_totals_and_the_first_step(worker: Worker) -> None
 
 
 def test_an_evaluation_is_told(worker: Worker) -> None:
-    worker.telemetry.evaluated(5, Evaluation((Score(20.0, 0.5), Score(30.0, 0.75))))
+    worker.telemetry.evaluated(5, Evaluation((0, 1), (Score(20.0, 0.5), Score(30.0, 0.75))))
     assert (worker.value(m.PSNR), worker.value(m.SSIM)) == (25, 0.625)
     assert (worker.board.progress.psnr, worker.board.progress.ssim) == (25, 0.625)
 
@@ -171,10 +171,10 @@ def test_a_full_volume_costs_a_report_not_the_training(
     monkeypatch.setattr("nerf_trainer.report.write_atomically", no_space)
     report.picture(0, b"png")
     assert report.error is None
-    report.metrics(1, Evaluation((Score(20.0, 0.5),)), {})
+    report.metrics(1, Evaluation((0,), (Score(20.0, 0.5),)), {})
     assert isinstance(report.error, OSError)
     monkeypatch.undo()
-    report.metrics(2, Evaluation((Score(20.0, 0.5),)), {})
+    report.metrics(2, Evaluation((0,), (Score(20.0, 0.5),)), {})
     assert report.error is None
 
 

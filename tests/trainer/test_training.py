@@ -72,7 +72,7 @@ def test_it_learns_the_scene(scene: Path) -> None:
     truth = trainer.held_out_rays.view(0).rgb
     baseline = psnr(truth.mean(0).expand_as(truth), truth)
     train(trainer, 200)
-    evaluation = evaluate(trainer.render, trainer.held_out_rays, ALONE, lambda *_: None)
+    evaluation = evaluate(trainer.render, trainer.held_out_rays, ALONE, lambda *_: None, [0, 1])
     assert evaluation.psnr > baseline + 5
     assert 0.5 < evaluation.ssim < 1
     assert trainer.state.model.occupancy() < 0.6

@@ -3,7 +3,7 @@
 Names: V views, H, W their size.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,9 @@ from nerf_trainer.volrend import Rendered
 MAX_PSNR = 100.0
 #: Pictures are made of so many held-out views.
 PICTURES = 16
+#: Rays of an evaluation in mid-training, roughly: all views of many photos would take longer than
+#: the steps between two evaluations.
+FEW_RAYS = 1 << 18
 
 Render = Callable[[Rays], Rendered]
 OnPicture = Callable[[int, Pixels], None]  # (view, picture (H, 4 W, 3)) -> None
@@ -35,8 +38,9 @@ class Score:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of all held-out views, and their means."""
+    """Scores of held-out views, and their means. numbers: which views they are of."""
 
+    numbers: tuple[int, ...]
     views: tuple[Score, ...]
 
     @property
@@ -50,24 +54,34 @@ class Evaluation:
         return sum(view.ssim for view in self.views) / len(self.views)
 
 
-def evaluate(
-    render: Render, source: RaySource, generation: Generation, on_picture: OnPicture
-) -> Evaluation:
-    """Render every view on one of the ranks; all of them return all scores.
+def few_views(source: RaySource) -> list[int]:
+    """Numbers of views that make up `FEW_RAYS`, or of one; evenly spread, the first among them."""
+    count = min(source.views, max(1, FEW_RAYS // (source.height * source.width)))
+    return [i * source.views // count for i in range(count)]
 
-    on_picture: called on each rank for each of the first `PICTURES` views. The ranks meet after
+
+def evaluate(
+    render: Render,
+    source: RaySource,
+    generation: Generation,
+    on_picture: OnPicture,
+    numbers: Sequence[int],
+) -> Evaluation:
+    """Render each of these views on one of the ranks; all of them return all scores.
+
+    on_picture: called on each rank for each of the first `PICTURES` of them. The ranks meet after
     each round of views, so that none waits for long.
     """
     found: list[Score] = []
-    for first in range(0, source.views, generation.world_size):
-        frame = render_view(render, source, min(first + generation.rank, source.views - 1))
+    for first in range(0, len(numbers), generation.world_size):
+        number = numbers[min(first + generation.rank, len(numbers) - 1)]
+        frame = render_view(render, source, number)
         found += _gather_scores(frame, generation)
         if first < PICTURES:
             drawn = gather(torch.from_numpy(draw(frame)).to(frame.rgb.device), generation)
-            last = min(PICTURES, source.views)
-            for view, picture in enumerate(drawn[: last - first], first):
-                on_picture(view, picture.cpu().numpy())
-    return Evaluation(tuple(found[: source.views]))
+            for number, picture in zip(numbers[first:PICTURES], drawn, strict=False):
+                on_picture(number, picture.cpu().numpy())
+    return Evaluation(tuple(numbers), tuple(found[: len(numbers)]))
 
 
 @dataclass(frozen=True)

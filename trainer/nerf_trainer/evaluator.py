@@ -1,9 +1,10 @@
 """When the held-out views are judged, and who is told."""
 
 import logging
+from collections.abc import Sequence
 
 from nerf_trainer.elastic.interface import Generation
-from nerf_trainer.evaluate import Evaluation, evaluate
+from nerf_trainer.evaluate import Evaluation, evaluate, few_views
 from nerf_trainer.pictures import Pixels, png
 from nerf_trainer.report import Report
 from nerf_trainer.telemetry import Stopwatch, Telemetry
@@ -21,14 +22,16 @@ class Evaluator:
         self._report = report
 
     def if_due(self, generation: Generation) -> Evaluation | None:
-        """Evaluate every `evalEvery` steps, else None.
+        """Evaluate every `evalEvery` steps, by a few of the views, else None.
 
-        The one after the last step is left to the end of the training.
+        All of them have to confirm that the target is reached. The evaluation after the last step
+        is left to the end of the training.
         """
         training, step = self._trainer.training, self._trainer.state.step
         if step % training.eval_every or step >= training.steps:
             return None
-        return self.evaluate(generation)
+        found = self._evaluate(generation, few_views(self._trainer.held_out_rays))
+        return self.evaluate(generation) if self.reaches_target(found) else found
 
     def reaches_target(self, found: Evaluation) -> bool:
         """Whether the training may end by `targetPSNR`."""
@@ -36,12 +39,17 @@ class Evaluator:
         return target is not None and found.psnr >= target
 
     def evaluate(self, generation: Generation) -> Evaluation:
-        """Evaluate, and tell what was found."""
+        """Evaluate all views, and tell what was found."""
+        return self._evaluate(generation, range(self._trainer.held_out_rays.views))
+
+    def _evaluate(self, generation: Generation, numbers: Sequence[int]) -> Evaluation:
         trainer, step = self._trainer, self._trainer.state.step
         self._telemetry.phase("evaluating")
         stopwatch = Stopwatch()
         with self._telemetry.timed("evaluation"):
-            found = evaluate(trainer.render, trainer.held_out_rays, generation, self._picture)
+            found = evaluate(
+                *(trainer.render, trainer.held_out_rays, generation, self._picture), numbers
+            )
         self._telemetry.evaluated(step, found)
         log.info(
             "step %d: held-out PSNR %.2f dB, SSIM %.3f over %d views, in %.1f s",

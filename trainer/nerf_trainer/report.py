@@ -8,7 +8,7 @@ from typing import Any
 from nerf_contract import names
 from nerf_contract.training import TrainerConfig
 from nerf_trainer.clock import timestamp
-from nerf_trainer.evaluate import Evaluation, Score
+from nerf_trainer.evaluate import Evaluation
 from nerf_trainer.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -47,15 +47,18 @@ class Report:
             "step": step,
             **scores,
             **figures,
-            "views": self._views(evaluation.views),
+            "views": self._views(evaluation),
             "history": [*history, {"step": step, **scores, "time": timestamp()}],
             "config": self._config,
         }
         self.error = _write(self._file, json.dumps(document, indent=1).encode())
 
-    def _views(self, views: tuple[Score, ...]) -> list[dict[str, Any]]:
-        named = zip(self._view_names, views, strict=True)
-        return [{"name": name, "psnr": view.psnr, "ssim": view.ssim} for name, view in named]
+    def _views(self, evaluation: Evaluation) -> list[dict[str, Any]]:
+        numbered = zip(evaluation.numbers, evaluation.views, strict=True)
+        return [
+            {"name": self._view_names[number], "psnr": view.psnr, "ssim": view.ssim}
+            for number, view in numbered
+        ]
 
     def _history(self) -> list[dict[str, Any]]:
         try:
