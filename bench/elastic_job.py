@@ -102,7 +102,7 @@ class Job:
             if time.monotonic() > deadline:
                 raise BenchError(f"not in time: {what}\n{self.logs()}")
             self._replace()
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def wait_for_world(self, world: int, steps: int) -> None:
         """Until a group of this size has done so many steps."""

@@ -62,30 +62,33 @@ def _pass_time(job: Job, seconds: float) -> None:
 
 def _kill_one(job: Job, dice: random.Random, found: Kills, steps: int) -> None:
     """Kill a process, a whole pod or the coordinator, and wait for the next step."""
-    notes = job.notes()
-    group = {n.pid: n.pod for n in notes if n.generation == notes[-1].generation}
+    group = job.notes()[-1].generation
+    pods = sorted({note.pod for note in job.notes() if note.generation == group})
     what = dice.choice(["process", "pod", "process", "pod", "coordinator"])
-    index = dice.choice(sorted(set(group.values())))
+    index = dice.choice(pods)
     moment = _kill(job, what, index)
     if moment is None:
         return
-    alone = what != "coordinator" and set(group.values()) == {index}
-    limit = RESTART_SECONDS if alone else HANG_SECONDS
     found.count += 1
+    broken = None if what == "coordinator" else group
+    limit = RESTART_SECONDS if broken and pods == [index] else HANG_SECONDS
     try:
-        job.wait(lambda: _stepped(job, moment) or job.step() == steps, "a step", limit)
+        job.wait(lambda: _recovery(job, moment, broken) or job.step() == steps, "a step", limit)
     except BenchError as hang:
         found.hangs += 1
         print(hang, flush=True)
-        job.wait(lambda: _stepped(job, moment), "a step after a hang", RESTART_SECONDS)
-    later = [note.time for note in job.notes() if note.time > moment]
-    if later:
-        found.recoveries.append(later[0] - moment)
-        print(
-            f"  kill {found.count}: {what}{'' if what == 'coordinator' else f' {index}'} of "
-            f"{len(set(group.values()))}, a step after {later[0] - moment:.2f} s",
-            flush=True,
-        )
+        job.wait(lambda: _recovery(job, moment, broken), "a step after a hang", RESTART_SECONDS)
+    recovery = _recovery(job, moment, broken)
+    if recovery:
+        found.recoveries.append(recovery)
+        print(f"  kill {found.count}: {what} {index} of {pods}, {recovery:.2f} s", flush=True)
+
+
+def _recovery(job: Job, moment: float, broken: int | None) -> float | None:
+    """Seconds to the first step after a kill that is not of the group that it has broken."""
+    times = (n.time for n in job.notes() if n.time > moment and n.generation != broken)
+    first = next(times, None)
+    return first - moment if first else None
 
 
 def _kill(job: Job, what: str, index: int) -> float | None:
@@ -102,10 +105,6 @@ def _kill(job: Job, what: str, index: int) -> float | None:
     else:
         job.kill_pod(index)
     return time.monotonic()
-
-
-def _stepped(job: Job, moment: float) -> bool:
-    return job.notes()[-1].time > moment
 
 
 def goodput(make: MakeJob, minutes: int, seed: int) -> float:
