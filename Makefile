@@ -18,7 +18,7 @@ PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
 .PHONY: help setup demo test test-unit test-slow lint generate check-generated cluster cluster-down \
         cluster-status images images-load images-push install uninstall \
-        bench-trainer bench-poses bench-checkpoint
+        bench-trainer bench-poses bench-checkpoint bench-elastic
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ bench-poses: images ## Speed and exactness of the poses stage on the demo scene.
 bench-checkpoint: images ## What snapshots cost a step, and what is left after 500 kills (5 min).
 	@disk=$$(mktemp -d -p /var/tmp); trap 'rm -rf "$$disk"' EXIT; chmod 777 "$$disk"; \
 	  tools/images/in-trainer -v "$$disk:/disk" -- python3 bench/checkpoint.py --folder /disk
+
+bench-elastic: images ## Pauses, lost steps, kills and weights of an elastic training (25 min, or QUICK=1).
+	@tools/images/in-trainer -- python3 bench/elastic.py $(if $(QUICK),--quick)
 
 lint: setup ## ruff, mypy and the import layers.
 	@tools/test/run lint

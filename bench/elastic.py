@@ -1,0 +1,175 @@
+"""What elasticity costs: pauses, lost work and broken promises, of real processes on loopback.
+
+    make bench-elastic               25 minutes; QUICK=1 for a short one
+
+Worker pods are torchrun agents with our rendezvous, each with a process that runs the trainer, and
+the coordinator is a process beside them. They join and leave by plan, and are killed at random; the
+weights at the end must be those of an undisturbed training, bit by bit. The same changes are done
+by stock torchrun, whose time-outs are cut to 1 s and whose script resumes from memory, from a
+checkpoint of every step. A pause lasts from the end of the last step before a change to the end of
+the first one after, less a median step. The last line of the output is one JSON object.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from elastic_changes import fixed, planned, resumed, step_seconds, stock
+from elastic_job import BenchError, Job
+from elastic_kills import goodput, random_kills
+from elastic_launch import Launch
+from elastic_notes import percentile
+from machine import machine
+
+from nerf_trainer.scenes.demo import generate
+
+SEED = 1
+#: The default model, small and plain enough to start soon, with steps of a tenth of a second.
+SMALL = {"raysPerBatch": 512, "samplesPerRay": 96, "compile": False}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """steps: of a training whose weights are compared. minutes: of goodput."""
+
+    steps: int
+    rounds: int
+    kills: int
+    minutes: int
+    pairs: int
+    default_steps: int
+
+
+QUICK = Plan(steps=150, rounds=1, kills=8, minutes=1, pairs=1, default_steps=40)
+WHOLE = Plan(steps=500, rounds=3, kills=100, minutes=5, pairs=3, default_steps=100)
+
+
+def main() -> None:
+    """Run all parts, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="less of everything")
+    parser.add_argument("--steps", type=int, help="of a training whose weights are compared")
+    arguments = parser.parse_args()
+    plan = QUICK if arguments.quick else WHOLE
+    plan = replace(plan, steps=arguments.steps or plan.steps)
+    with tempfile.TemporaryDirectory() as folder:
+        scene = Path(folder) / "scene"
+        generate(scene, photos=12, width=64)
+        bench = Bench(Path(folder), scene, plan)
+        figures = bench.figures()
+    print(json.dumps(figures | {"machine": machine(), "date": time.strftime("%Y-%m-%d")}))
+
+
+class Bench:
+    """All parts, one after the other."""
+
+    def __init__(self, work: Path, scene: Path, plan: Plan) -> None:
+        self._work, self._scene, self._plan = work, scene, plan
+
+    def figures(self) -> dict[str, Any]:
+        """Of all parts."""
+        plan = self._plan
+        told("trainings of a fixed world")
+        undisturbed = [fixed(self._job, world, plan.steps) for world in (1, 2, 4)]
+        told("planned changes")
+        rounds = [planned(self._job, number, plan.steps) for number in range(plan.rounds)]
+        told("random kills")
+        kills = random_kills(self._job, plan.kills, plan.steps, SEED)
+        told("all killed, and resumed from the volume")
+        again = resumed(self._job, plan.steps)
+        results = [*undisturbed, *(r.result for r in rounds), *kills.results, again]
+        pauses = [pause for one in rounds for pause in one.pauses]
+        return {
+            "pause_p50_s": seconds(statistics.median(pauses)),
+            "pause_p95_s": seconds(percentile(pauses, 95)),
+            "pause_max_s": seconds(max(pauses)),
+            "changes": len(pauses),
+            "steps_lost": sum(one.lost for one in rounds),
+            "steps_repeated": sum(one.repeated for one in rounds),
+            "kills": kills.count,
+            "hangs": kills.hangs,
+            "recovery_p95_s": seconds(percentile(kills.recoveries, 95)),
+            "steps_redone_after_kills": kills.redone,
+            "weights_identical": len({one.weights for one in results}) == 1,
+            "trainings_compared": len(results),
+            "psnr_difference_db": max(abs(r.psnr - undisturbed[0].psnr) for r in results),
+            "goodput": self._goodput(),
+            "exact_overhead_percent": self._exact_overhead(),
+            **self._stock(statistics.median(pauses)),
+        }
+
+    def _goodput(self) -> float:
+        told("goodput with a kill each minute")
+        return round(goodput(self._job, self._plan.minutes, SEED), 3)
+
+    def _exact_overhead(self) -> float:
+        told("the default model, exact and fast")
+        times: dict[str, list[float]] = {"exact": [], "fast": []}
+        for _ in range(self._plan.pairs):
+            for kind, found in times.items():
+                found.append(step_seconds(self._default_job, kind, self._plan.default_steps))
+        exact, fast = (statistics.median(found) for found in times.values())
+        return round((exact / fast - 1) * 100, 1)
+
+    def _stock(self, ours: float) -> dict[str, float]:
+        told("the planned changes by stock torchrun")
+        rounds, steps = range(self._plan.rounds), self._plan.steps
+        pauses = [pause for number in rounds for pause in stock(self._job, number, steps)]
+        pause = statistics.median(pauses)
+        return {
+            "torchrun_pause_p50_s": seconds(pause),
+            "torchrun_changes": len(pauses),
+            "ratio_vs_torchrun": round(pause / max(ours, 1e-3), 1),
+        }
+
+    @contextmanager
+    def _job(self, name: str, steps: int, **more: Any) -> Iterator[Job]:
+        training = SMALL | {"determinism": "exact"}
+        with self._training(name, steps, training, **more) as job:
+            yield job
+
+    @contextmanager
+    def _default_job(self, name: str, steps: int, kind: str, **more: Any) -> Iterator[Job]:
+        with self._training(name, steps, {"determinism": kind}, **more) as job:
+            yield job
+
+    @contextmanager
+    def _training(
+        self, name: str, steps: int, training: dict[str, Any], **more: Any
+    ) -> Iterator[Job]:
+        """A job. Its logs are shown where anything goes wrong."""
+        config = {
+            "dataset": {"holdoutEvery": 6},
+            "training": {"steps": steps, "evalEvery": steps, "threads": 1, "device": "cpu"}
+            | training,
+            "checkpoint": {"intervalSeconds": 1, "snapshotSeconds": 1},
+        }
+        with Job(Launch(self._work / name, self._scene, config, **more)) as job:
+            try:
+                yield job
+            except BenchError:
+                raise
+            except Exception:
+                print(job.logs(), flush=True)
+                raise
+
+
+def told(part: str) -> None:
+    """What is measured now."""
+    print(time.strftime("%H:%M:%S"), part, flush=True)
+
+
+def seconds(value: float) -> float:
+    """To milliseconds."""
+    return round(value, 3)
+
+
+if __name__ == "__main__":
+    main()
