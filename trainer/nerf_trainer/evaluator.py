@@ -2,11 +2,13 @@
 
 import logging
 
+from nerf_contract.goodput import EVALUATION
+from nerf_trainer.clock import Stopwatch
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.evaluate import Evaluation, evaluate
 from nerf_trainer.pictures import Pixels, png
 from nerf_trainer.report import Report
-from nerf_trainer.telemetry import Stopwatch, Telemetry
+from nerf_trainer.telemetry import Telemetry
 from nerf_trainer.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ class Evaluator:
         stopwatch = Stopwatch()
         with self._telemetry.timed("evaluation"):
             found = evaluate(trainer.render, trainer.held_out_rays, generation, self._picture)
+        self._telemetry.spent(EVALUATION)
         self._telemetry.evaluated(step, found)
         log.info(
             "step %d: held-out PSNR %.2f dB, SSIM %.3f over %d views, in %.1f s",
@@ -50,6 +53,7 @@ class Evaluator:
         )
         if self._report:
             self._report.metrics(step, found, self._telemetry.figures())
+        self._telemetry.spent(EVALUATION)
         self._telemetry.phase("training")
         return found
 
