@@ -6,6 +6,8 @@ Base units, `_total` for counters, no labels that grow without bound.
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from nerf_contract import goodput
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -77,6 +79,33 @@ CHECKPOINT_FAILURES: Final = Metric(
     "Checkpoints that could not be written.",
     _RANK,
 )
+LOST_SECONDS: Final = Metric(
+    "nerf_trainer_lost_seconds_total",
+    "counter",
+    "Wall time of the job that was not useful training, told by its writer, by cause: "
+    f"{goodput.explain(goodput.TRAINER_CAUSES)}.",
+    (*_RANK, "cause"),
+)
+WALL_SECONDS: Final = Metric(
+    "nerf_trainer_wall_seconds_total",
+    "counter",
+    "Wall time of the job since its writer first started; useful training is what is not lost.",
+    _RANK,
+)
+GOODPUT: Final = Metric(
+    "nerf_trainer_goodput_ratio",
+    "gauge",
+    "Rays trained, each once, by those that an undisturbed group of the wanted size would have "
+    "trained in the same wall time.",
+    _RANK,
+)
+SCALING_EFFICIENCY: Final = Metric(
+    "nerf_trainer_scaling_efficiency_ratio",
+    "gauge",
+    "Rays per second of a group by its size times those of one process; absent until this job has "
+    "trained with one.",
+    (*_RANK, "world_size"),
+)
 GPU_MEMORY: Final = Metric(
     "nerf_trainer_gpu_memory_bytes",
     "gauge",
@@ -97,6 +126,7 @@ TRAINER_METRICS: Final = (
     *(RAYS, SAMPLES, STEP, STEP_SECONDS, PHASE_SECONDS, SKIPPED_STEPS, AMP_SCALE, LOSS),
     *(PSNR, SSIM, OCCUPANCY, WORLD_SIZE, GENERATION, REGROUP_SECONDS),
     *(CHECKPOINT_SECONDS, CHECKPOINT_STEP, CHECKPOINT_FAILURES),
+    *(LOST_SECONDS, WALL_SECONDS, GOODPUT, SCALING_EFFICIENCY),
     *(GPU_MEMORY, GPU_UTILIZATION, RESIDENT_MEMORY),
 )
 

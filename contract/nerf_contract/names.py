@@ -60,6 +60,10 @@ ENV_GROUP_TOKEN_FILE: Final = "NERF_GROUP_TOKEN_FILE"
 ENV_HOST_COORDINATOR: Final = "NERF_HOST_COORDINATOR"
 #: Fewest worker pods with which the group may train.
 ENV_MIN_WORKERS: Final = "NERF_MIN_WORKERS"
+#: Worker processes wanted when the pod was made; unset outside Kubernetes.
+ENV_WANTED_PROCESSES: Final = "NERF_WANTED_PROCESSES"
+#: Unique among jobs, also of one name. torchrun sets it for its processes: --rdzv-id.
+ENV_RUN_ID: Final = "TORCHELASTIC_RUN_ID"
 #: "1" in the only pod that mounts the checkpoint volume, read-write.
 ENV_CHECKPOINT_WRITER: Final = "NERF_CHECKPOINT_WRITER"
 ENV_DATASET_ROOT: Final = "NERF_DATASET_ROOT"
@@ -98,5 +102,7 @@ CHECKPOINTS_DIR: Final = "checkpoints"
 RENDERS_DIR: Final = "renders"
 TENSORBOARD_DIR: Final = "tensorboard"
 METRICS_FILE: Final = "metrics.json"
+#: Where the job's wall time went, for the process that takes the place of the writer.
+LEDGER_FILE: Final = "ledger.json"
 CAMERAS_FILE: Final = "cameras.json"
 OUTPUTS_DIR: Final = "outputs"

@@ -27,11 +27,25 @@ class CheckpointFailure(Report):
     message: str
 
 
+class GoodputReport(Report):
+    """What became of the wall time since the job's writer first started; see `goodput`.
+
+    ratio: goodput in [0, 1], or None before the first step. efficiency: of the group as it is, or
+    None where this job never trained with one process. lost_seconds: by cause; what is missing to
+    wall_seconds was useful training.
+    """
+
+    ratio: float | None = None
+    efficiency: float | None = None
+    wall_seconds: float
+    lost_seconds: dict[str, float]
+
+
 class Progress(Report):
     """`GET /status` of a worker pod.
 
     psnr, ssim: held-out PSNR (dB) and SSIM of the last evaluation, or None before the first.
-    eta_seconds: None until the throughput is known.
+    eta_seconds: None until the throughput is known. goodput: told by the writer alone.
     """
 
     phase: Literal["starting", "waiting", "training", "evaluating", "done"]
@@ -47,6 +61,7 @@ class Progress(Report):
     eta_seconds: float | None = None
     checkpoint: CheckpointInfo | None = None
     checkpoint_failure: CheckpointFailure | None = None
+    goodput: GoodputReport | None = None
 
 
 class StageProgress(Report):

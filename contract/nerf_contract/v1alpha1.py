@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from nerf_contract import goodput
 from nerf_contract.base import Model
 from nerf_contract.dataset import DatasetConfig, PosesConfig
 from nerf_contract.outputs import OutputsConfig
@@ -311,6 +312,26 @@ class CheckpointStatus(Model):
     time: str
 
 
+class GoodputStatus(Model):
+    """What became of the job's wall time, from its first worker pod on."""
+
+    ratio: float | None = Field(
+        default=None,
+        description="Rays trained, each once, by those that an undisturbed group of the wanted "
+        "size would have trained in the same wall time.",
+    )
+    efficiency: float | None = Field(
+        default=None,
+        description="Rays per second of the group by its size times those of one process; absent "
+        "until this job has trained with one.",
+    )
+    wall_seconds: int
+    lost_seconds: dict[str, int] = Field(
+        description="Wall time that was not useful training, by cause: "
+        f"{goodput.explain(goodput.OPERATOR_CAUSES | goodput.TRAINER_CAUSES)}.",
+    )
+
+
 class StageStatus(Model):
     """What a stage before or after the training is at."""
 
@@ -337,6 +358,7 @@ class NeRFJobStatus(Model):
     stage: StageStatus | None = None
     progress: ProgressStatus | None = None
     checkpoint: CheckpointStatus | None = None
+    goodput: GoodputStatus | None = None
     outputs: list[str] = Field(
         default_factory=list,
         description="Files in `outputs/` of the job's folder on the checkpoint volume.",

@@ -147,6 +147,18 @@ def test_metrics_json_tells_what_the_training_cost(alone: Run, pair: Run) -> Non
     assert (alone.metrics["worldSize"], pair.metrics["worldSize"]) == (1, 2)
 
 
+def test_every_second_has_a_cause(alone: Run, pair: Run) -> None:
+    for found in (alone, pair):
+        ledger, progress = found.metrics["ledger"], found.last_word.progress
+        assert sum(ledger["seconds"].values()) == pytest.approx(ledger["wallSeconds"], rel=0.01)
+        assert {"start", "training", "evaluation", "checkpoint"} <= ledger["seconds"].keys()
+        assert 0 < ledger["goodput"] < 1
+        assert progress is not None and progress.goodput is not None
+        assert progress.goodput.wall_seconds >= ledger["wallSeconds"] - 0.1
+    assert alone.metrics["ledger"]["scalingEfficiency"] == {"1": 1}
+    assert pair.metrics["ledger"]["scalingEfficiency"] == {}
+
+
 def test_checkpoints_of_evaluated_steps_know_their_quality(alone: Run) -> None:
     """A checkpoint right after the first evaluation, the best so far, though none was due."""
     for entry in alone.metrics["history"]:
@@ -218,6 +230,9 @@ def test_a_training_that_is_told_to_end_saves_its_last_step(tmp_path: Path, scen
     assert int(left.state(progress.step)["step"]) == progress.step
     again = run(tmp_path, scene, steps=100_000, evalEvery=progress.step + 1, targetPSNR=1)
     assert f"resuming from the checkpoint of step {progress.step}" in again.log
+    ledger = again.metrics["ledger"]
+    assert ledger["seconds"]["restart"] > 0
+    assert sum(ledger["seconds"].values()) == pytest.approx(ledger["wallSeconds"], rel=0.01)
 
 
 def test_processes_of_a_pod_that_is_told_to_end_leave_together(tmp_path: Path, scene: Path) -> None:

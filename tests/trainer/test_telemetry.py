@@ -1,5 +1,6 @@
 """What the loop measures, where it is told; and when skipped steps are too many."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ torch = pytest.importorskip("torch")
 from scene_files import blender_scene  # noqa: E402
 from test_training import small_trainer  # noqa: E402
 
+from nerf_contract import goodput  # noqa: E402
 from nerf_contract import metrics as m  # noqa: E402
 from nerf_contract.reasons import NON_FINITE_LOSS, TRAINING_COMPLETED  # noqa: E402
 from nerf_contract.training import TrainerConfig  # noqa: E402
+from nerf_trainer.accounts import open_accounts  # noqa: E402
 from nerf_trainer.departure import Departure  # noqa: E402
 from nerf_trainer.elastic.interface import Generation  # noqa: E402
 from nerf_trainer.evaluate import Evaluation, Score  # noqa: E402
@@ -162,6 +165,26 @@ def test_fewer_do_not(worker: Worker, scene: Path) -> None:
     trainer = skipping(small_trainer(scene, steps=len(pattern), evalEvery=1000), pattern)
     outcome = Loop(trainer, Alone(), worker.telemetry, Departure(lambda: None), None).run()
     assert outcome.reason == TRAINING_COMPLETED
+
+
+def test_every_second_of_the_writer_has_a_cause(
+    worker: Worker, scene: Path, tmp_path: Path
+) -> None:
+    accounts = open_accounts(worker.board, worker.metrics, tmp_path)
+    telemetry = Telemetry(worker.board, worker.metrics, talkative=False, accounts=accounts)
+    telemetry.spent(goodput.START)
+    trainer = skipping(small_trainer(scene, steps=10, evalEvery=4), [False] * 10)
+    Loop(trainer, Alone(), telemetry, Departure(lambda: None), None).run()
+    figures, told = telemetry.figures()["ledger"], worker.board.progress.goodput
+    assert sum(figures["seconds"].values()) == pytest.approx(figures["wallSeconds"], rel=0.01)
+    assert {"start", "training", "evaluation", "rendezvous", "rescale"} <= figures["seconds"].keys()
+    assert 0 < figures["goodput"] < 1
+    assert worker.value(m.GOODPUT) == pytest.approx(figures["goodput"])
+    assert told is not None and told.ratio == pytest.approx(figures["goodput"], abs=1e-4)
+    assert worker.value(m.SCALING_EFFICIENCY, world_size="1") == 1
+    assert worker.value(m.LOST_SECONDS, cause="evaluation") == figures["seconds"]["evaluation"]
+    telemetry.close()
+    assert json.loads((tmp_path / "ledger.json").read_text())["ended"]
 
 
 def test_a_full_volume_costs_a_report_not_the_training(

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import torch
 
 from nerf_contract import names
+from nerf_contract.goodput import COMPILE, START
 from nerf_contract.reasons import CONFIG_INVALID, OUT_OF_MEMORY
 from nerf_contract.training import TrainerConfig
 from nerf_trainer import snapshots
+from nerf_trainer.accounts import open_accounts
 from nerf_trainer.camera_file import write_cameras
 from nerf_trainer.checkpoint import CheckpointStore, volume_failure
+from nerf_trainer.clock import Stopwatch
 from nerf_trainer.config import identity
 from nerf_trainer.coordination.token import TokenError
 from nerf_trainer.departure import Departure
@@ -25,7 +28,7 @@ from nerf_trainer.report import Report
 from nerf_trainer.saver import BackgroundSaver
 from nerf_trainer.scenes import Scene, load_scene
 from nerf_trainer.state_buffer import StateBuffer
-from nerf_trainer.telemetry import Stopwatch, Telemetry
+from nerf_trainer.telemetry import Telemetry
 from nerf_trainer.tensorboard import EventLog
 from nerf_trainer.trainer import Trainer
 
@@ -69,12 +72,15 @@ def _run(
     trainer = Trainer(config, scene, device)
     membership = create_membership(device)
     events = EventLog(output_folder() / names.TENSORBOARD_DIR) if membership.is_writer else None
-    telemetry = Telemetry(board, metrics, talkative=local_rank == 0, events=events)
+    accounts = open_accounts(board, metrics, output_folder()) if membership.is_writer else None
+    telemetry = Telemetry(board, metrics, local_rank == 0, events, accounts)
     stores = _open_stores(config, trainer, membership.is_writer, local_rank)
     resume(trainer, telemetry, stores)
     output = _create_output(config, trainer, telemetry, scene, stores.volume)
     snapshot_saver = _create_snapshot_saver(config, trainer, stores.memory)
+    telemetry.spent(START)
     trainer.warm_up()
+    telemetry.spent(COMPILE)
     log.info("ready to train after %.1f s", stopwatch.lap())
     board.ready.set()
     try:

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Sequence
 
+from nerf_contract.goodput import EVALUATION
+from nerf_trainer.clock import Stopwatch
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.evaluate import Evaluation, evaluate, few_views
 from nerf_trainer.pictures import Pixels, png
 from nerf_trainer.report import Report
-from nerf_trainer.telemetry import Stopwatch, Telemetry
+from nerf_trainer.telemetry import Telemetry
 from nerf_trainer.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Evaluator:
             found = evaluate(
                 *(trainer.render, trainer.held_out_rays, generation, self._picture), numbers
             )
+        self._telemetry.spent(EVALUATION)
         self._telemetry.evaluated(step, found)
         log.info(
             "step %d: held-out PSNR %.2f dB, SSIM %.3f over %d views, in %.1f s",
@@ -58,6 +61,7 @@ class Evaluator:
         )
         if self._report:
             self._report.metrics(step, found, self._telemetry.figures())
+        self._telemetry.spent(EVALUATION)
         self._telemetry.phase("training")
         return found
 

@@ -4,12 +4,14 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 
+from nerf_contract.goodput import CHECKPOINT, RENDEZVOUS, RESCALE
 from nerf_contract.reasons import (
     CHECKPOINT_VOLUME,
     NON_FINITE_LOSS,
     TARGET_PSNR_REACHED,
     TRAINING_COMPLETED,
 )
+from nerf_trainer.clock import Stopwatch
 from nerf_trainer.collectives import share_state, sum_over_ranks
 from nerf_trainer.departure import Departure
 from nerf_trainer.elastic.interface import Generation, Membership, PeerLost, peer_loss
@@ -18,7 +20,7 @@ from nerf_trainer.evaluator import Evaluator
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.report import Report
 from nerf_trainer.saver import BackgroundSaver
-from nerf_trainer.telemetry import Stopwatch, Telemetry
+from nerf_trainer.telemetry import Telemetry
 from nerf_trainer.trainer import StepResult, Trainer
 from nerf_trainer.waiting import wait_for_change
 
@@ -75,7 +77,9 @@ class Loop:
             self._departure.stop_if_asked()
             self._telemetry.phase("waiting")
             stopwatch = Stopwatch()
+            self._telemetry.spent(RESCALE)
             generation = self._membership.join(self._trainer.state.step)
+            self._telemetry.spent(RENDEZVOUS)
             outcome = None
             try:
                 with self._departure.in_group(), peer_loss():
@@ -129,6 +133,7 @@ class Loop:
         if self._output and self._output.saver.beats_best(found.psnr):
             with self._departure.state_changes():
                 self._save(self._output.saver, evaluated=True)
+        self._telemetry.spent(CHECKPOINT)
         return None
 
     def _save_if_due(self) -> None:
@@ -153,6 +158,7 @@ class Loop:
         with self._telemetry.timed("checkpoint"):
             state = self._trainer.state
             saver.save(state.step, state.tensors(), self._telemetry.notes(evaluated))
+        self._telemetry.spent(CHECKPOINT)
 
     def _finish(self, generation: Generation, reached: Evaluation | None) -> Outcome | None:
         """Evaluate, and let the writer save everything. None where the group lacks the writer."""
@@ -170,7 +176,7 @@ class Loop:
         # it. Who is told here that others have left may leave as well.
         with suppress(PeerLost), peer_loss():
             self._barrier(generation)
-        self._telemetry.phase("done")
+        self._telemetry.finished()
         return self._outcome(evaluation, reached is not None)
 
     def _barrier(self, generation: Generation) -> None:
@@ -179,6 +185,7 @@ class Loop:
     def _save_last(self, output: Output) -> None:
         self._save(output.saver, evaluated=True)
         error = output.saver.wait() or output.report.error
+        self._telemetry.spent(CHECKPOINT)
         if error:
             raise TrainerFailure(
                 CHECKPOINT_VOLUME, f"The last checkpoint or metrics.json was not written: {error}."
@@ -192,6 +199,7 @@ class Loop:
             if self._trainer.state.step > saver.saved_step:
                 self._save(saver)
                 saver.wait()
+        self._telemetry.spent(CHECKPOINT)
         self._telemetry.close()
 
     def _outcome(self, evaluation: Evaluation, early: bool) -> Outcome:

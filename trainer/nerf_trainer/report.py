@@ -40,6 +40,8 @@ class Report:
         other processes did: raysPerSecond and samplesPerSecond (of all ranks, over all its steps),
         trainingSeconds (its steps), firstStepSeconds (from its start to the end of its first
         step), peakRssBytes, peakGpuBytes (of its tensors; null without a GPU), worldSize (now).
+        And of the whole job, in `ledger`: goodput, wallSeconds, seconds (by cause, useful training
+        among them), wantedWorldSize, raysPerSecondByWorldSize and scalingEfficiency.
         """
         scores = {"psnr": evaluation.psnr, "ssim": evaluation.ssim}
         history = [entry for entry in self._history() if entry["step"] < step]

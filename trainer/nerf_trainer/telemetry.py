@@ -1,13 +1,14 @@
 """Measuring the training, and telling it: status, metrics and logs."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nerf_contract import goodput
 from nerf_contract import metrics as m
 from nerf_contract.progress import CheckpointFailure, CheckpointInfo
-from nerf_trainer.clock import timestamp
+from nerf_trainer.accounts import Accounts
+from nerf_trainer.clock import Stopwatch, timestamp
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.evaluate import Evaluation
 from nerf_trainer.gpu import GpuWatch
@@ -31,6 +32,7 @@ class Telemetry:
     """Takes what the loop measures to the board, the metrics and the logs.
 
     talkative: tell the progress on stderr. events: TensorBoard's log, where results are kept.
+    accounts: of the job's time; the writer keeps them.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class Telemetry:
         metrics: TrainerMetrics,
         talkative: bool,
         events: EventLog | None = None,
+        accounts: Accounts | None = None,
     ) -> None:
         self._board = board
         self._metrics = metrics
         self._reporter = Reporter() if talkative else None
         self._events = events
+        self._accounts = accounts
         self._throughput = Throughput()
         self._gpu: GpuWatch | None = None
         self._first_step_seconds: float | None = None
@@ -51,6 +55,11 @@ class Telemetry:
     def phase(self, phase: str) -> None:
         """What the process is doing; see `Progress.phase`."""
         self._board.update(phase=phase)
+
+    def spent(self, cause: str) -> None:
+        """All wall time since the last step or call was spent so; see `nerf_contract.goodput`."""
+        if self._accounts:
+            self._accounts.charge(cause)
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -62,6 +71,9 @@ class Telemetry:
     def joined(self, generation: Generation, step: int, seconds: float) -> None:
         """A generation has formed and shares one state, `seconds` after training stopped."""
         self._throughput.regrouped()
+        self.spent(goodput.RESCALE)
+        if self._accounts:
+            self._accounts.joined(step)
         self._board.update(
             step=step,
             world_size=generation.world_size,
@@ -78,6 +90,8 @@ class Telemetry:
             self._first_step_seconds = age_seconds()
         self._throughput.add(result, seconds)
         self._count(step, result, seconds, part)
+        if self._accounts:
+            self._accounts.stepped(step, self._board.progress.world_size, result.rays)
         left = self._board.progress.total_steps - step
         self._board.update(
             step=step,
@@ -152,6 +166,7 @@ class Telemetry:
             "peakRssBytes": peak_resident_bytes(),
             "peakGpuBytes": self._gpu.peak_bytes() if self._gpu else None,
             "worldSize": self._board.progress.world_size,
+            "ledger": self._accounts.figures() if self._accounts else None,
         }
 
     def notes(self, evaluated: bool) -> Notes:
@@ -179,22 +194,18 @@ class Telemetry:
         self._board.update(checkpoint_failure=CheckpointFailure(since=since, message=why))
         self._metrics.add(m.CHECKPOINT_FAILURES, 1)
 
+    def finished(self) -> None:
+        """The training is done, on all ranks."""
+        self.phase("done")
+        self.spent(goodput.IDLE)
+        if self._accounts:
+            self._accounts.ended()
+
     def close(self) -> None:
         """Leave the progress bar's line, and write what waits for TensorBoard."""
+        if self._accounts:
+            self._accounts.close()
         if self._reporter:
             self._reporter.end_line()
         if self._events:
             self._events.close()
-
-
-class Stopwatch:
-    """Seconds since it was made, or since the last `lap`."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    def lap(self) -> float:
-        """Seconds of this lap; a new one begins."""
-        now = time.monotonic()
-        seconds, self._began = now - self._began, now
-        return seconds

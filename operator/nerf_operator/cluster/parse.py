@@ -118,6 +118,7 @@ def pod(obj: Object) -> Pod:
         message=status.get("message", ""),
         unschedulable=_unschedulable(conditions),
         scheduled_at=_scheduled_at(conditions),
+        started_at=_started_at(state),
         sandboxed=_sandboxed(conditions),
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
@@ -145,6 +146,11 @@ def _unschedulable(conditions: Object) -> str | None:
 def _scheduled_at(conditions: Object) -> datetime | None:
     found = conditions.get("PodScheduled", {})
     return moment(found.get("lastTransitionTime")) if found.get("status") == "True" else None
+
+
+def _started_at(state: Object) -> datetime | None:
+    running: Object = state.get("running") or state.get("terminated") or {}
+    return moment(running.get("startedAt"))
 
 
 def _sandboxed(conditions: Object) -> bool | None:

@@ -27,6 +27,7 @@ class Pod:
     failures: how often its place had failed before this pod was made.
     disrupted: the cluster ended it (eviction, preemption, a lost node), not its own program.
     unschedulable: the scheduler's words, while it finds no node.
+    started_at: when its container began to run; None before.
     sandboxed: whether its volumes and network are there; None where the kubelet does not tell.
     """
 
@@ -49,6 +50,7 @@ class Pod:
     message: str = ""
     unschedulable: str | None = None
     scheduled_at: datetime | None = None
+    started_at: datetime | None = None
     sandboxed: bool | None = None
     waiting_reason: str = ""
     waiting_message: str = ""

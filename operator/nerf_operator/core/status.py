@@ -13,7 +13,7 @@ from nerf_contract.v1alpha1 import (
     StageStatus,
     WorkersStatus,
 )
-from nerf_operator.core import conditions, progress, render
+from nerf_operator.core import conditions, goodput, progress, render
 from nerf_operator.core.conditions import Facts
 from nerf_operator.core.observed import Job, Observed
 
@@ -54,6 +54,7 @@ def build(job: Job, observed: Observed, facts: Facts, tally: Tally, now: datetim
         stage=tally.stage,
         progress=reported,
         checkpoint=checkpoint,
+        goodput=goodput.merge(old.goodput, tally.progress, observed),
         outputs=tally.outputs,
         restarts=max(old.restarts, tally.restarts),
         image=tally.image,
