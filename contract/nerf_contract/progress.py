@@ -46,6 +46,8 @@ class Progress(Report):
 
     psnr, ssim: held-out PSNR (dB) and SSIM of the last evaluation, or None before the first.
     eta_seconds: None until the throughput is known. goodput: told by the writer alone.
+    last_regroup_seconds: from when this process last stopped for a change of the group until it had
+    the group's state.
     """
 
     phase: Literal["starting", "waiting", "training", "evaluating", "done"]
@@ -59,6 +61,7 @@ class Progress(Report):
     ssim: float | None = None
     rays_per_second: float | None = None
     eta_seconds: float | None = None
+    last_regroup_seconds: float | None = None
     checkpoint: CheckpointInfo | None = None
     checkpoint_failure: CheckpointFailure | None = None
     goodput: GoodputReport | None = None

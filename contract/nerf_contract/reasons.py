@@ -58,6 +58,8 @@ PODS_PENDING: Final = "PodsPending"
 PODS_STARTING: Final = "PodsStarting"
 ALL_READY: Final = "AllReady"
 RESTARTING_WORKERS: Final = "RestartingWorkers"
+#: An elastic job trains without workers that no node took, and tries again later.
+WORKERS_GIVEN_UP: Final = "WorkersGivenUp"
 BACKOFF_LIMIT_EXCEEDED: Final = "BackoffLimitExceeded"
 UP_TO_DATE: Final = "UpToDate"
 

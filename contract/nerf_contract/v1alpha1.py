@@ -284,6 +284,15 @@ class Condition(Model):
     observed_generation: int
 
 
+class GivenUpStatus(Model):
+    """Workers of an elastic job that no node took: it trains without them, and tries again."""
+
+    workers: int = Field(description="How many it does without; 0 while it tries again.")
+    times: int = Field(description="How often in a row they were given up.")
+    until: str = Field(description="When they are tried again: RFC 3339, UTC.")
+    message: str
+
+
 class WorkersStatus(Model):
     """Worker pods: wanted, existing, and ready to train."""
 
@@ -291,6 +300,7 @@ class WorkersStatus(Model):
     replicas: int
     ready: int
     summary: str = Field(description="`ready/wanted`, for printing.")
+    given_up: GivenUpStatus | None = None
 
 
 class ProgressStatus(Model):
@@ -303,6 +313,10 @@ class ProgressStatus(Model):
     ssim: float | None = Field(default=None, description="Held-out SSIM; 1 is perfect.")
     rays_per_second: int | None = None
     eta: str | None = Field(default=None, description="Time left, such as `1m30s`.")
+    world_size: int | None = Field(default=None, description="Processes that train together.")
+    last_regroup_seconds: float | None = Field(
+        default=None, description="How long training paused when their group last changed."
+    )
 
 
 class CheckpointStatus(Model):

@@ -179,6 +179,7 @@ REASONS = {
     f"`{reasons.PODS_STARTING}`": "Pods pull the image, load the photos and warm up.",
     f"`{reasons.ALL_READY}`": "All workers are ready.",
     f"`{reasons.RESTARTING_WORKERS}`": "A worker has ended and is being replaced.",
+    f"`{reasons.WORKERS_GIVEN_UP}`": "No node took the rest of the workers; the others train on.",
     f"`{reasons.BACKOFF_LIMIT_EXCEEDED}`": "Pods failed more often than `runPolicy.backoffLimit`.",
     f"`{reasons.UP_TO_DATE}`": "Nothing is to be done.",
 }

@@ -79,6 +79,7 @@ class Telemetry:
             world_size=generation.world_size,
             generation=generation.number,
             rank=generation.rank,
+            last_regroup_seconds=seconds,
         )
         self._metrics.set(m.WORLD_SIZE, generation.world_size)
         self._metrics.set(m.GENERATION, generation.number)

@@ -1,6 +1,6 @@
 """Which children to make, replace and remove while a job goes on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,11 +34,10 @@ class Places:
         return min((s.wait for s in self.slots() if s.wait is not None), default=None)
 
 
-def places(spec: NeRFJobSpec, observed: Observed, now: datetime) -> Places:
-    """What each place has, or gets next."""
+def places(spec: NeRFJobSpec, observed: Observed, indices: Sequence[int], now: datetime) -> Places:
+    """What the place of each of these workers has, or gets next."""
     writer = replacement.decide(observed.workers(0), now)
-    others = range(1, spec.workers.replicas)
-    workers = {0: writer} | {i: _place(observed, i, writer, now) for i in others}
+    workers = {0: writer} | {i: _place(observed, i, writer, now) for i in indices if i}
     coordinators = observed.of(names.COMPONENT_COORDINATOR)
     elastic = spec.workers.elastic
     return Places(workers, replacement.decide(coordinators, now) if elastic else None)
@@ -120,12 +119,12 @@ def _replaced(request: PodRequest, slot: Slot) -> Event | None:
     return Event("WorkerReplaced", text, warning=True)
 
 
-def removals(spec: NeRFJobSpec, observed: Observed) -> list[Delete]:
-    """Pods that are not wanted: of too high an index, failed ones but for the newest."""
+def removals(spec: NeRFJobSpec, observed: Observed, indices: Sequence[int]) -> list[Delete]:
+    """Pods that are not wanted: of other workers than these, failed ones but for the newest."""
     found: list[Pod] = []
     for index in {p.index for p in observed.pods if p.index is not None}:
         pods = observed.workers(index)
-        unwanted = index >= spec.workers.replicas
+        unwanted = index not in indices
         found += [p for p in pods if not p.deleting] if unwanted else extra(pods)
     coordinators = observed.of(names.COMPONENT_COORDINATOR)
     found += (

@@ -5,9 +5,13 @@ from nerf_contract.v1alpha1 import Condition, NeRFJobStatus
 from nerf_operator.core.actions import Event
 
 
-def derive(old: NeRFJobStatus, new: NeRFJobStatus) -> tuple[Event, ...]:
-    """Events of the step from the old status to the new one; none where nothing happened."""
+def derive(old: NeRFJobStatus, new: NeRFJobStatus, processes: int = 1) -> tuple[Event, ...]:
+    """Events of the step from the old status to the new one; none where nothing happened.
+
+    processes: of each worker.
+    """
     found = [_created(old, new), _resized(old, new), _poses(old, new), _running(old, new)]
+    found += [_given_up(old, new), _tried_again(old, new), _rescaled(old, new, processes)]
     found += [_trained(old, new), _outputs(old, new), _stalled(old, new)]
     return tuple(event for event in [*found, _ended(old, new)] if event is not None)
 
@@ -40,6 +44,44 @@ def _resized(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
     if old.workers.wanted == new.workers.wanted:
         return None
     return Event("Resized", f"{old.workers.wanted} -> {new.workers.wanted} workers wanted.")
+
+
+def _given_up(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    before = old.workers.given_up if old.workers else None
+    after = new.workers.given_up if new.workers else None
+    if after is None or (before is not None and before.until == after.until):
+        return None
+    return Event(reasons.WORKERS_GIVEN_UP, after.message, warning=True)
+
+
+def _tried_again(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    """Where another spec is the cause, `Resized` says it."""
+    before = old.workers.given_up if old.workers else None
+    after = new.workers.given_up if new.workers else None
+    if not before or not after or not before.workers or after.workers:
+        return None
+    return Event("WorkersTriedAgain", f"Looks for nodes for {_workers(before.workers)} more.")
+
+
+def _rescaled(old: NeRFJobStatus, new: NeRFJobStatus, processes: int) -> Event | None:
+    """The group that trains has another size than when it was last told of."""
+    if old.progress is None or new.progress is None:
+        return None
+    before, after = old.progress.world_size, new.progress.world_size
+    if not before or not after:
+        return None
+    workers, former = -(-after // processes), -(-before // processes)
+    if workers == former:
+        return None
+    pause = new.progress.last_regroup_seconds
+    cost = "" if pause is None else f", after a pause of {pause:.2f} s"
+    return Event(
+        "Rescaled", f"Training goes on with {_workers(workers)} instead of {former}{cost}."
+    )
+
+
+def _workers(count: int) -> str:
+    return f"{count} {'worker' if count == 1 else 'workers'}"
 
 
 def _poses(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:

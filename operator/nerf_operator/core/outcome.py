@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from nerf_contract import reasons
 from nerf_contract.progress import Progress
 from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
-from nerf_operator.core import replacement
+from nerf_operator.core import indices, replacement
 from nerf_operator.core.failure import classify, told
 from nerf_operator.core.observed import Observed, Pod
 
@@ -81,16 +81,16 @@ def _exhausted(spec: NeRFJobSpec, observed: Observed) -> Outcome | None:
 
 def failures(spec: NeRFJobSpec, observed: Observed) -> int:
     """Failed worker pods so far, over all workers that are wanted."""
-    indices = range(spec.workers.replicas)
-    return sum(replacement.failures(observed.workers(index)) for index in indices)
+    wanted = indices.choose(spec, observed)
+    return sum(replacement.failures(observed.workers(index)) for index in wanted)
 
 
 def replaced(spec: NeRFJobSpec, observed: Observed) -> int:
     """Failed worker pods that others have taken the place of."""
-    indices = range(spec.workers.replicas)
-    return sum(max((p.failures for p in observed.workers(i)), default=0) for i in indices)
+    wanted = indices.choose(spec, observed)
+    return sum(max((p.failures for p in observed.workers(i)), default=0) for i in wanted)
 
 
 def _failed(spec: NeRFJobSpec, observed: Observed) -> list[Pod]:
-    pods = [pod for index in range(spec.workers.replicas) for pod in observed.workers(index)]
+    pods = [pod for index in indices.choose(spec, observed) for pod in observed.workers(index)]
     return [pod for pod in pods if pod.phase == "Failed" and not pod.deleting]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from nerf_contract import names, reasons
-from nerf_contract.v1alpha1 import NeRFJobSpec
+from nerf_contract.v1alpha1 import GivenUpStatus, NeRFJobSpec
 from nerf_operator.core import (
     children,
     claims,
@@ -81,7 +81,7 @@ def _go_on(
         outputs=at.outputs,
         unsaved=progress.unsaved(observed.progress) if at.current == "training" else None,
     )
-    tally = _tally(job, spec, observed, chosen, at, replicas=step.alive + workers)
+    tally = _tally(job, spec, observed, chosen, at, step.alive + workers, step.given_up)
     new = status.build(job, observed, facts, tally, now)
     timers = [*step.timers, shown.wait]
     if blocked is not None and (observed.taken or observed.refused):
@@ -127,6 +127,7 @@ def _tally(
     chosen: Image,
     at: Stages,
     replicas: int = 0,
+    given_up: GivenUpStatus | None = None,
 ) -> Tally:
     failed = outcome.failures(spec, observed)
     return Tally(
@@ -137,6 +138,7 @@ def _tally(
         stage=stage.summarize(observed, at),
         outputs=at.made or job.status.outputs,
         progress=at.training.progress if at.training else observed.progress,
+        given_up=given_up,
     )
 
 
@@ -212,4 +214,5 @@ def _finish(job: Job, observed: Observed, now: datetime, draft: Plan) -> Plan:
     left = status.postponed(job.status, new, observed, now)
     if left is not None:
         return replace(draft, status=None, requeue_after=soonest([draft.requeue_after, left]))
-    return replace(draft, events=events.derive(job.status, new))
+    processes = job.spec.workers.processes if job.spec else 1
+    return replace(draft, events=events.derive(job.status, new, processes))

@@ -9,8 +9,9 @@ from nerf_operator.core import claims, render
 from nerf_operator.core.actions import Object
 from nerf_operator.core.observed import Job
 
-#: Seconds after which a pod leaves a node that went silent; Kubernetes' default is 300.
-NODE_LOST_SECONDS = 30
+#: Seconds after which a pod leaves a node that is not ready; Kubernetes' default is 300. A silent
+#: node is called so only after 40 s or more: there is little left to wait for.
+NODE_LOST_SECONDS = 5
 GRACE_SECONDS = 30
 SHARED_MEMORY = "1Gi"
 GPU = "nvidia.com/gpu"

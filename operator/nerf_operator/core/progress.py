@@ -8,6 +8,7 @@ def summarize(progress: Progress) -> ProgressStatus:
     """Progress as a person wants to read it: rounded, with the time left as a duration."""
     total = max(1, progress.total_steps)
     rays, eta = progress.rays_per_second, progress.eta_seconds
+    pause = progress.last_regroup_seconds
     return ProgressStatus(
         step=progress.step,
         total_steps=progress.total_steps,
@@ -16,6 +17,8 @@ def summarize(progress: Progress) -> ProgressStatus:
         ssim=None if progress.ssim is None else round(progress.ssim, 3),
         rays_per_second=None if rays is None else round(rays),
         eta=None if eta is None else duration(eta),
+        world_size=progress.world_size,
+        last_regroup_seconds=None if pause is None else round(pause, 3),
     )
 
 

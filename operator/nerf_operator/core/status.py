@@ -8,6 +8,7 @@ from nerf_contract.progress import Progress
 from nerf_contract.v1alpha1 import (
     Condition,
     DatasetStatus,
+    GivenUpStatus,
     NeRFJobStatus,
     Phase,
     StageStatus,
@@ -22,7 +23,7 @@ from nerf_operator.core.observed import Job, Observed
 class Tally:
     """What stands beside the conditions. replicas: worker pods that run or will run.
 
-    progress: of the training, where it told anything new.
+    progress: of the training, where it told anything new. given_up: workers that no node takes.
     """
 
     replicas: int
@@ -32,6 +33,7 @@ class Tally:
     stage: StageStatus | None = None
     outputs: list[str] = field(default_factory=list)
     progress: Progress | None = None
+    given_up: GivenUpStatus | None = None
 
 
 def build(job: Job, observed: Observed, facts: Facts, tally: Tally, now: datetime) -> NeRFJobStatus:
@@ -48,6 +50,7 @@ def build(job: Job, observed: Observed, facts: Facts, tally: Tally, now: datetim
             replicas=tally.replicas,
             ready=facts.ready,
             summary=f"{facts.ready}/{facts.wanted}",
+            given_up=tally.given_up,
         ),
         selector=render.worker_selector(job.name),
         dataset=tally.dataset,
@@ -97,4 +100,10 @@ def postponed(
 
 def _state(status: NeRFJobStatus) -> tuple[object, ...]:
     found = tuple((c.type, c.status, c.reason) for c in status.conditions)
-    return found, status.phase, status.observed_generation, status.image, status.restarts
+    given_up = status.workers.given_up if status.workers else None
+    known = status.observed_generation, status.image, status.restarts, given_up
+    return found, status.phase, _world_size(status), *known
+
+
+def _world_size(status: NeRFJobStatus) -> int | None:
+    return status.progress.world_size if status.progress else None

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from nerf_contract.v1alpha1 import GivenUpStatus
 from nerf_operator.core.actions import Action, Delete
 from nerf_operator.core.waiting import Waiting
 
@@ -14,6 +15,7 @@ class Step:
     creations: pods to make, and what they need, unless something is in the way. starting: why it
     is not ready yet, where nothing is wrong. obstacle: what a person must do. timers: seconds after
     which time alone may change the decision. probe: address of the pod that knows the progress.
+    given_up: workers that no node takes.
     """
 
     removals: tuple[Delete, ...]
@@ -24,6 +26,7 @@ class Step:
     probe: str | None
     ready: int = 0
     alive: int = 0
+    given_up: GivenUpStatus | None = None
 
 
 def soonest(timers: Iterable[float | None]) -> float | None:

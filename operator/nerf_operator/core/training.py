@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from nerf_contract import names, reasons
-from nerf_contract.v1alpha1 import NeRFJobSpec
-from nerf_operator.core import children, farewell, waiting
+from nerf_contract.v1alpha1 import GivenUpStatus, NeRFJobSpec
+from nerf_operator.core import children, farewell, size, waiting
 from nerf_operator.core.actions import Delete
 from nerf_operator.core.children import Places
 from nerf_operator.core.image import Image
@@ -19,20 +19,22 @@ def decide(
     job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
 ) -> Step:
     """Which workers to make and remove, and whether those that are there train."""
-    places = children.places(spec, observed, now)
+    sized = size.decide(job, spec, observed, now)
+    places = children.places(spec, observed, sized.indices, now)
     current = places.current()
     leaving = [pod for pod in current if farewell.just_finished(pod, now)]
     alive = [pod for pod in current if pod.alive]
-    timers = [places.wait_seconds(), waiting.recheck_seconds(alive, now)]
+    timers = [places.wait_seconds(), waiting.recheck_seconds(alive, now), sized.wait]
     return Step(
-        removals=(*children.removals(spec, observed), *_poses_pods(observed)),
+        removals=(*children.removals(spec, observed, sized.indices), *_poses_pods(observed)),
         creations=tuple(children.creations(job, spec, observed, places, chosen.run, at.dataset)),
-        starting=_starting(places),
+        starting=_starting(places, sized.given_up),
         obstacle=waiting.explain(job, spec, observed, current, now),
         timers=(*timers, *(farewell.pod_left(pod, now) for pod in leaving)),
         probe=_probe(alive),
         ready=sum(1 for pod in alive if pod.ready) + len(leaving),
         alive=len(alive),
+        given_up=sized.given_up,
     )
 
 
@@ -42,7 +44,7 @@ def _poses_pods(observed: Observed) -> list[Delete]:
     return children.delete(pod for pod in pods if pod.alive)
 
 
-def _starting(places: Places) -> Waiting:
+def _starting(places: Places, given_up: GivenUpStatus | None) -> Waiting:
     """Why workers are not ready yet, when nothing is wrong."""
     slots = places.workers
     behind = {index: slot for index, slot in slots.items() if not _is_ready(slot)}
@@ -50,6 +52,8 @@ def _starting(places: Places) -> Waiting:
     if again:
         text = "; ".join(f"worker {index} starts again: {why}" for index, why in again[:3])
         return Waiting(reasons.RESTARTING_WORKERS, f"{text[:1].upper()}{text[1:]}.")
+    if not behind and given_up is not None:
+        return Waiting(reasons.WORKERS_GIVEN_UP, given_up.message)
     if any(slot.current is not None and slot.current.node for slot in behind.values()):
         return Waiting(
             reasons.PODS_STARTING, "Workers pull their image, load the photos and warm up."

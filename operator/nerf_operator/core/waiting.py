@@ -188,8 +188,22 @@ def _volumes(case: _Case) -> Waiting | None:
         f"The volumes of {pod.name} are not mounted on node {pod.node!r}; its claims: {mounted}. A "
         "ReadWriteOnce volume can be mounted on one node only, and another pod may hold it "
         "elsewhere: wait until that pod is gone, or use a ReadWriteMany claim. "
-        f"`kubectl describe pod {pod.name}` tells more.",
+        f"{_holder(case)}`kubectl describe pod {pod.name}` tells more.",
     )
+
+
+def _holder(case: _Case) -> str:
+    """The pod that this one replaces, where its node does not let it go. It is never deleted by
+    force: while nobody knows that the node is off, there could be two who write."""
+    place, here = (case.pod.component, case.pod.index), case.pod.node
+    for pod in case.observed.pods:
+        if pod.deleting and pod.node not in (None, here) and (pod.component, pod.index) == place:
+            return (
+                f"{pod.name} still ends on node {pod.node!r}. If that node is off for good, delete "
+                f"it, or let go of its volumes at once: `kubectl taint nodes {pod.node} "
+                "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`. "
+            )
+    return ""
 
 
 _RULES: tuple[Rule, ...] = (_image, _config, _unbound, _unschedulable, _volumes)

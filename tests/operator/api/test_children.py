@@ -3,6 +3,7 @@
 import base64
 import json
 import urllib.error
+import urllib.parse
 
 import pytest
 from operator_support.apiserver import wait_until
@@ -95,6 +96,41 @@ def test_scaling_adds_and_removes_the_highest_workers(lab: Namespace) -> None:
     lab.patch("nerfjobs", "demo/scale", {"spec": {"replicas": 1}})
     lab.await_pods(BOTH[0])
     assert lab.get("nerfjobs", "demo")["spec"]["workers"]["replicas"] == 1  # type: ignore[index]
+
+
+def test_scaling_an_elastic_job_down_spares_workers_that_run(lab: Namespace) -> None:
+    lab.job(workers={"replicas": 3, "min": 1, "max": 4})
+    lab.await_pods("demo-coordinator-0", *BOTH, "demo-worker-2-0")
+    for name in (BOTH[0], "demo-worker-2-0"):
+        lab.run_pod(name)
+    wait_until("two are ready", lambda: lab.status()["workers"]["ready"] == 2, 10)
+    lab.patch("nerfjobs", "demo/scale", {"spec": {"replicas": 2}})
+    lab.await_pods("demo-coordinator-0", BOTH[0], "demo-worker-2-0")
+
+
+def test_an_autoscaler_finds_size_and_pods(lab: Namespace) -> None:
+    lab.job(workers={"replicas": 2, "min": 1, "max": 4})
+    lab.await_pods("demo-coordinator-0", *BOTH)
+    wait_until("a status", lambda: lab.status().get("selector"), 10)
+    scale = lab.get("nerfjobs", "demo/scale")
+    assert scale is not None
+    assert (scale["apiVersion"], scale["kind"]) == ("autoscaling/v1", "Scale")
+    assert scale["spec"]["replicas"] == scale["status"]["replicas"] == 2
+    query = urllib.parse.urlencode({"labelSelector": scale["status"]["selector"]})
+    found = lab.server.request("GET", f"{lab.path('pods')}?{query}")["items"]
+    assert {pod["metadata"]["name"] for pod in found} == set(BOTH)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_pod_that_a_dead_node_keeps_is_replaced_beside_it(lab: Namespace, index: int) -> None:
+    lab.job(runPolicy={"backoffLimit": 0})
+    lab.await_pods(*BOTH)
+    lab.place_pod(BOTH[index], "dead")
+    lab.delete("pods", BOTH[index])
+    pods = lab.await_pods(*BOTH, f"demo-worker-{index}-1")
+    assert "deletionTimestamp" in pods[BOTH[index]]["metadata"]
+    lab.await_condition("Failed", "NoFailure", "False")
+    assert lab.status().get("restarts", 0) == 0
 
 
 def test_scaling_out_of_bounds_is_rejected(lab: Namespace) -> None:

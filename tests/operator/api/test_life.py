@@ -61,13 +61,23 @@ def test_progress_is_asked_for_and_told(lab: Namespace, trainer: dict[str, Any])
     status = lab.status()
     assert status["progress"] == {
         **{"step": 50, "totalSteps": 200, "percent": 25, "psnr": 21.46, "ssim": 0.9},
-        **{"raysPerSecond": 1234, "eta": "1m30s"},
+        **{"raysPerSecond": 1234, "eta": "1m30s", "worldSize": 2},
     }
     assert status["checkpoint"]["step"] == 40
     assert status["workers"]["summary"] == "2/2"
     assert (status["phase"], status["image"]) == ("Running", IMAGE_ID)
     trainer["step"] = 100
     wait_until("more progress", lambda: lab.status()["progress"]["percent"] == 50, 10)
+
+
+def test_a_change_of_size_tells_what_it_cost(lab: Namespace, trainer: dict[str, Any]) -> None:
+    start(lab)
+    wait_until("progress", lambda: lab.status().get("progress"), 10)
+    trainer |= {"worldSize": 3, "lastRegroupSeconds": 0.052}
+    wait_until("the event", lambda: "Rescaled" in lab.events(), 10)
+    assert lab.events()["Rescaled"] == (
+        "Training goes on with 3 workers instead of 2, after a pause of 0.05 s."
+    )
 
 
 def test_nothing_is_written_while_nothing_changes(

@@ -119,6 +119,13 @@ class Namespace:
         """Messages of the events about jobs, by reason."""
         return {e["reason"]: e["message"] for e in self.list("events")}
 
+    # --- The scheduler ---------------------------------------------------------------------------
+
+    def place_pod(self, name: str, node: str) -> None:
+        """The pod gets a node; from now on only its kubelet can end it."""
+        binding = {"metadata": {"name": name}, "target": {"kind": "Node", "name": node}}
+        self.server.request("POST", self.path("pods", f"{name}/binding"), binding)
+
     # --- Kubelets --------------------------------------------------------------------------------
 
     def run_pod(self, name: str, ip: str = "127.0.0.1", ready: bool = True) -> None:

@@ -35,6 +35,7 @@ class Model:
     """One job, its children, and a clock. staged: photos without poses, outputs and a viewer."""
 
     replicas: int = 2
+    generation: int = 1
     elastic: bool = False
     backoff_limit: int = 1000
     staged: bool = False
@@ -58,7 +59,19 @@ class Model:
             workers |= {"min": 1, "max": 4}
         policy = {"backoffLimit": self.backoff_limit}
         sections = STAGED if self.staged else {}
-        return job(status=self.status, workers=workers, runPolicy=policy, **sections)
+        found = job(status=self.status, workers=workers, runPolicy=policy, **sections)
+        return replace(found, generation=self.generation)
+
+    def scale(self, replicas: int) -> None:
+        """Someone asks for another number of workers."""
+        self.replicas = replicas
+        self.generation += 1
+
+    def trains(self) -> bool:
+        """Whether the job goes on, and its training too."""
+        ends = (reasons.TRAINED, reasons.FAILED)
+        found = [c for c in self.status.conditions if c.type in ends and c.status == "True"]
+        return not found
 
     def observed(self) -> Observed:
         """What the operator sees."""

@@ -9,6 +9,7 @@ from operator_support.model import Model
 
 from nerf_contract import reasons
 from nerf_contract.v1alpha1 import NeRFJobStatus
+from nerf_operator.core.observed import Pod
 
 
 def is_true(status: NeRFJobStatus, type_: str) -> bool:
@@ -42,6 +43,25 @@ def assert_nothing_is_repeated(model: Model, before: NeRFJobStatus, created: set
         assert components <= {"viewer"}
 
 
+def assert_the_dearest_are_spared(model: Model, before: dict[str, Pod]) -> None:
+    """An elastic job that trains loses neither its writer, nor one that trains before one that
+    does not."""
+    gone = [pod for name, pod in before.items() if pod.alive and not model.pods[name].alive]
+    lost = [pod for pod in gone if pod.index is not None]
+    kept = [pod for pod in model.pods.values() if pod.index and pod.alive and pod.name in before]
+    assert all(pod.index != 0 for pod in lost), lost
+    if any(pod.ready for pod in lost):
+        assert all(pod.ready for pod in kept), (lost, kept)
+
+
+def assert_enough_are_wanted(model: Model) -> None:
+    """Whatever is given up, the writer and `min` workers stay wanted."""
+    workers = model.status.workers
+    if workers is not None and workers.given_up is not None:
+        assert model.elastic
+        assert workers.wanted - workers.given_up.workers >= 1
+
+
 class Cluster(RuleBasedStateMachine):
     """Random faults, with passes of the operator in between: none, one or several."""
 
@@ -62,9 +82,12 @@ class Cluster(RuleBasedStateMachine):
 
     @rule()
     def operator(self) -> None:
-        before, there = self.model.status, set(self.model.pods)
+        before, there = self.model.status, dict(self.model.pods)
         self.model.step()
-        assert_nothing_is_repeated(self.model, before, set(self.model.pods) - there)
+        assert_nothing_is_repeated(self.model, before, set(self.model.pods) - set(there))
+        if self.model.elastic and self.model.trains():
+            assert_the_dearest_are_spared(self.model, there)
+        assert_enough_are_wanted(self.model)
 
     @rule(
         number=st.integers(0, 9),
@@ -77,13 +100,13 @@ class Cluster(RuleBasedStateMachine):
     def service(self) -> None:
         self.model.lose_service()
 
-    @rule(seconds=st.sampled_from([0.1, 1, 20, 60]))
+    @rule(seconds=st.sampled_from([0.1, 1, 20, 60, 300, 600]))
     def time(self, seconds: float) -> None:
         self.model.wait(seconds)
 
     @rule(replicas=st.integers(1, 4))
     def scale(self, replicas: int) -> None:
-        self.model.replicas = replicas
+        self.model.scale(replicas)
 
     @rule()
     def kubelet(self) -> None:

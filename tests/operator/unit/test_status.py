@@ -35,6 +35,7 @@ def test_progress_is_rounded() -> None:
         ssim=0.912,
         rays_per_second=1234,
         eta="1m30s",
+        world_size=2,
     )
 
 
@@ -155,6 +156,38 @@ EVENTS: dict[str, tuple[NeRFJobStatus, NeRFJobStatus, list[str]]] = {
 def test_events_are_told_at_changes_only(name: str) -> None:
     before, after, wanted = EVENTS[name]
     assert [event.reason for event in events.derive(before, after)] == wanted
+
+
+def together(processes: int, pause: float | None = 0.052) -> NeRFJobStatus:
+    found = builders.progress(world_size=processes, last_regroup_seconds=pause)
+    return status(facts(2), progress=progress.summarize(found))
+
+
+#: name -> (before, after, processes of a worker, the event's words)
+RESCALED: dict[str, tuple[NeRFJobStatus, NeRFJobStatus, int, list[str]]] = {
+    "more": (
+        *(together(2), together(3), 1),
+        ["Training goes on with 3 workers instead of 2, after a pause of 0.05 s."],
+    ),
+    "fewer": (
+        *(together(2), together(1, 1.5), 1),
+        ["Training goes on with 1 worker instead of 2, after a pause of 1.50 s."],
+    ),
+    "an older worker does not tell its pause": (
+        *(together(4), together(6, None), 2),
+        ["Training goes on with 3 workers instead of 2."],
+    ),
+    "one process of a worker is away": (together(4), together(3), 2, []),
+    "the same": (together(2), together(2, 3.0), 1, []),
+    "the first": (status(facts(2)), together(2), 1, []),
+}
+
+
+@pytest.mark.parametrize("name", RESCALED)
+def test_a_change_of_size_tells_what_it_cost(name: str) -> None:
+    before, after, processes, words = RESCALED[name]
+    found = events.derive(before, after, processes)
+    assert [event.message for event in found if event.reason == "Rescaled"] == words
 
 
 def test_success_tells_the_psnr() -> None:

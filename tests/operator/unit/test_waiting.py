@@ -103,6 +103,16 @@ def test_a_claim_that_gets_no_volume(words: str | None) -> None:
     assert "'photos' (storage class 'shared') is still Pending" in found.message
 
 
+def test_a_volume_that_a_dead_node_holds_names_who_holds_it() -> None:
+    """The writer's next attempt waits; a pod that may still write is never deleted by force."""
+    lost = running(0, deleting=True, node="dead")
+    stopped = pod(0, 1, node="n1", scheduled_at=at(-21), sandboxed=False)
+    found = waiting.explain(job(), spec(), observed(lost, stopped), [stopped], NOW)
+    assert found is not None and found.reason == reasons.VOLUME_NOT_MOUNTED
+    assert "demo-worker-0-0 still ends on node 'dead'" in found.message
+    assert "kubectl taint nodes dead node.kubernetes.io/out-of-service" in found.message
+
+
 def test_one_node_for_all_is_explained() -> None:
     once = observed(claims={"photos": claim("photos", "ReadWriteOnce")})
     found = waiting.explain(job(), spec(), once, [pod(unschedulable="no room")], NOW)
