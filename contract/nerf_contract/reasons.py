@@ -87,14 +87,12 @@ class Failure:
 
     exit_code: of the trainer process (sysexits.h where one fits).
     retryable: whether a new attempt may succeed without a person changing something.
-    counts: whether it spends the job's restart budget.
     """
 
     reason: str
     exit_code: int
     retryable: bool
     meaning: str
-    counts: bool = True
 
 
 FAILURES: Final = {
@@ -110,7 +108,7 @@ FAILURES: Final = {
         Failure(NON_FINITE_LOSS, 70, False, "The loss was not finite for many steps in a row."),
         Failure(OUT_OF_MEMORY, 71, True, "The worker ran out of memory."),
         Failure(CHECKPOINT_VOLUME, 74, True, "The checkpoint volume cannot be written or read."),
-        Failure(WORKER_LEFT, 75, True, "The worker was told to end (SIGTERM), and left.", False),
+        Failure(WORKER_LEFT, 75, True, "The worker was told to end (SIGTERM), and left."),
         Failure(CHECKPOINT_MISMATCH, 76, False, "The checkpoints there belong to another config."),
         Failure(CONFIG_INVALID, 78, False, "The config file is missing, broken or out of range."),
         Failure(CRASHED, 1, True, "The worker ended by an unexpected error."),

@@ -26,7 +26,36 @@ LabelValue = Annotated[
     str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")
 ]
 
-#: CEL rules of the spec: (rule, message). The models enforce the same in Python.
+#: CEL rules of what is decided once for all pods of a job: each of them was told it at its start.
+FIXED_RULES = (
+    (
+        "has(self.workers.min) ? has(oldSelf.workers.min) && self.workers.min == "
+        "oldSelf.workers.min : !has(oldSelf.workers.min)",
+        "workers.min cannot be changed: create the job again",
+    ),
+    (
+        "has(self.workers.min) || self.workers.replicas == oldSelf.workers.replicas",
+        "workers.replicas of a job without workers.min cannot be changed: create the job again "
+        "with workers.min, which lets it be scaled",
+    ),
+    (
+        "self.workers.gpusPerWorker == oldSelf.workers.gpusPerWorker && "
+        "(has(self.workers.processesPerWorker) ? has(oldSelf.workers.processesPerWorker) && "
+        "self.workers.processesPerWorker == oldSelf.workers.processesPerWorker : "
+        "!has(oldSelf.workers.processesPerWorker))",
+        "workers.gpusPerWorker and workers.processesPerWorker cannot be changed: create the job "
+        "again",
+    ),
+    (
+        "self.model == oldSelf.model && self.training.determinism == oldSelf.training.determinism "
+        "&& self.training.shards == oldSelf.training.shards && self.training.raysPerBatch == "
+        "oldSelf.training.raysPerBatch && self.training.precision == oldSelf.training.precision",
+        "model, and the determinism, shards, raysPerBatch and precision of training, cannot be "
+        "changed: create the job again under another name",
+    ),
+)
+
+#: CEL rules of the spec: (rule, message). The models enforce the same in Python, but for changes.
 SPEC_RULES = (
     (
         "!has(self.workers.min) || self.workers.min <= self.workers.replicas",
@@ -53,7 +82,9 @@ SPEC_RULES = (
         "workers.processesPerWorker is for workers without GPUs: with workers.gpusPerWorker there "
         "is one process for each GPU",
     ),
+    ("!has(self.workers.max) || has(self.workers.min)", "workers.max needs workers.min"),
     *CROSS_FIELD_RULES,
+    *FIXED_RULES,
 )
 
 #: CEL rules of the dataset: its path lies in a volume that others may share.
@@ -134,7 +165,8 @@ class WorkersSpec(Model):
         default=None,
         ge=1,
         le=1024,
-        description="Fewest pods with which training goes on; `replicas` if absent.",
+        description="Fewest pods with which training goes on: makes the job elastic, for good. "
+        "Without it `replicas` cannot be changed.",
     )
     max: int | None = Field(
         default=None,
@@ -169,8 +201,8 @@ class WorkersSpec(Model):
 
     @property
     def elastic(self) -> bool:
-        """Whether the job may ever train at more than one size."""
-        return self.fewest != self.most
+        """Whether the job may ever train at another size. It must not depend on `replicas`."""
+        return self.min is not None
 
     @property
     def processes(self) -> int:
@@ -243,6 +275,8 @@ class NeRFJobSpec(Model):
             raise ValueError("workers: min <= replicas <= max must hold")
         if self.workers.most * self.workers.processes > self.training.shards:
             raise ValueError("training.shards must be at least the largest number of processes")
+        if self.workers.max is not None and self.workers.min is None:
+            raise ValueError("workers.max needs workers.min")
         if self.workers.gpus_per_worker and self.workers.processes_per_worker:
             raise ValueError("workers.processesPerWorker is for workers without GPUs")
         check_across_fields(self.model, self.training)

@@ -173,6 +173,16 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     assert kept(tmp_path) == [10, 11]
 
 
+def test_a_writer_that_was_replaced_removes_nothing_of_its_successor(tmp_path: Path) -> None:
+    old, new = store(tmp_path), store(tmp_path)
+    old.save(10, packed(10))
+    new.save(20, packed(20))
+    new.save(30, packed(30))
+    assert old.latest_step() == 30
+    old.save(11, packed(11))
+    assert kept(tmp_path) == [10, 11, 20, 30]
+
+
 def test_the_best_is_kept_beside_the_newest(tmp_path: Path) -> None:
     writer = store(tmp_path, keep=2)
     for step, psnr in ((1, 20.0), (2, 30.0), (3, 25.0), (4, 29.0), (5, 28.0)):

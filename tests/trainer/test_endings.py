@@ -9,7 +9,7 @@ import pytest
 
 from nerf_contract import names
 from nerf_contract.progress import Progress, TerminationMessage
-from nerf_contract.reasons import CRASHED, DATASET_INVALID
+from nerf_contract.reasons import CRASHED, DATASET_INVALID, WORKER_LEFT
 from nerf_trainer.failures import MESSAGE_BYTES, write_termination
 from nerf_trainer.logs import JsonFormatter, bar, set_up
 from nerf_trainer.schedule import LAST_SHARE, learning_rate
@@ -47,6 +47,12 @@ def test_a_long_message_is_cut_to_what_kubernetes_keeps(last_word: Path, letter:
     write_termination(CRASHED, letter * 5000, PROGRESS)
     assert len(last_word.read_bytes()) <= MESSAGE_BYTES
     assert TerminationMessage.model_validate_json(last_word.read_text()).reason == CRASHED
+
+
+def test_a_process_that_is_told_to_end_leaves_the_cause_there(last_word: Path) -> None:
+    write_termination(CRASHED, "first", None)
+    write_termination(WORKER_LEFT, "told to end", None)
+    assert TerminationMessage.model_validate_json(last_word.read_text()).message == "first"
 
 
 def test_a_final_failure_is_not_overwritten(last_word: Path) -> None:

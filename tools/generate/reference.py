@@ -124,7 +124,7 @@ def conditions() -> str:
         "Of workers, and of the pods that find poses or make outputs. The exit code is that of the "
         "trainer's process.",
         table(
-            ("Reason", "Exit code", "Tried again", "Spends `backoffLimit`", "Meaning"),
+            ("Reason", "Exit code", "Tried again", "Meaning"),
             map(_failure, _failures()),
         ),
     )
@@ -135,8 +135,8 @@ def _failures() -> list[reasons.Failure]:
 
 
 def _failure(failure: reasons.Failure) -> tuple[str, ...]:
-    again, counts = ("yes" if fact else "no" for fact in (failure.retryable, failure.counts))
-    return f"`{failure.reason}`", str(failure.exit_code), again, counts, failure.meaning
+    again = "yes" if failure.retryable else "no"
+    return f"`{failure.reason}`", str(failure.exit_code), again, failure.meaning
 
 
 CONDITIONS = {

@@ -132,9 +132,13 @@ def launcher(processes: int) -> list[str]:
 
 def processes(config: TrainerConfig) -> int:
     """One for each GPU that is there, else for each CPU; not more than a batch has shards."""
-    cpu = config.training.device == "cpu"
-    gpus = 0 if cpu else len(list(Path("/dev").glob("nvidia[0-9]*")))
-    return min(gpus or usable_cpus(), config.training.shards)
+    from nerf_trainer.device import gpus_given  # Imports torch, which takes seconds.
+
+    if config.training.device == "cpu" or not gpus_given():
+        return min(usable_cpus(), config.training.shards)
+    # Not every system shows its only GPU there.
+    gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return max(1, min(gpus, config.training.shards))
 
 
 def is_trained(config: TrainerConfig, folder: Path) -> bool:

@@ -122,6 +122,10 @@ class CheckpointStore(CheckpointReader):
         except OSError as error:
             raise volume_failure(folder, error) from error
 
+    def latest_step(self) -> int:
+        """Step of the last checkpoint on the volume, whoever wrote it; 0 without one."""
+        return max((int(p.name.removeprefix(PREFIX)) for p in self._finished()), default=0)
+
     def save(self, step: int, data: bytes | memoryview, notes: Notes = NO_NOTES) -> str:
         """Write a checkpoint and remove those that are too old. Returns its time.
 
@@ -154,12 +158,13 @@ class CheckpointStore(CheckpointReader):
         shutil.rmtree(aside, ignore_errors=True)
 
     def _remove_others(self, newest: Path) -> None:
-        """Keep the newest ones and the best; what is later than `newest` can only be torn."""
+        """Keep the newest ones and the best. Later ones are torn, or a newer writer's."""
         folders = self._finished()
         past = [folder for folder in folders if folder <= newest]
+        later = [folder for folder in folders if folder > newest and _is_known(folder)]
         scores = {folder: _score(folder) for folder in past}
         best = max(scores.values())
-        kept = past[-self._keep :] + [f for f in past if scores[f] == best > -math.inf][-1:]
+        kept = past[-self._keep :] + [f for f in past if scores[f] == best > -math.inf][-1:] + later
         for folder in folders:
             if folder not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -196,6 +201,15 @@ def _unreadable(folder: Path, error: OSError) -> TrainerFailure:
 
 def _manifest(folder: Path) -> Manifest:
     return manifests.read(manifests.read_bytes(folder / MANIFEST_FILE))
+
+
+def _is_known(folder: Path) -> bool:
+    """Whether its manifest is whole."""
+    try:
+        _manifest(folder)
+    except TornCheckpointError:
+        return False
+    return True
 
 
 def _score(folder: Path) -> float:

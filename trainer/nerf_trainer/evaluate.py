@@ -18,7 +18,7 @@ from nerf_trainer.volrend import Rendered
 
 #: A perfect render has no finite PSNR; beyond this nobody sees a difference.
 MAX_PSNR = 100.0
-#: Pictures are made of so many held-out views.
+#: Pictures are made of the first so many held-out views.
 PICTURES = 16
 #: Rays of an evaluation in mid-training, roughly: all views of many photos would take longer than
 #: the steps between two evaluations.
@@ -69,18 +69,19 @@ def evaluate(
 ) -> Evaluation:
     """Render each of these views on one of the ranks; all of them return all scores.
 
-    on_picture: called on each rank for each of the first `PICTURES` of them. The ranks meet after
-    each round of views, so that none waits for long.
+    numbers: in ascending order. on_picture: called on each rank for those below `PICTURES`. The
+    ranks meet after each round of views, so that none waits for long.
     """
     found: list[Score] = []
     for first in range(0, len(numbers), generation.world_size):
         number = numbers[min(first + generation.rank, len(numbers) - 1)]
         frame = render_view(render, source, number)
         found += _gather_scores(frame, generation)
-        if first < PICTURES:
+        if numbers[first] < PICTURES:
             drawn = gather(torch.from_numpy(draw(frame)).to(frame.rgb.device), generation)
-            for number, picture in zip(numbers[first:PICTURES], drawn, strict=False):
-                on_picture(number, picture.cpu().numpy())
+            for number, picture in zip(numbers[first:], drawn, strict=False):
+                if number < PICTURES:
+                    on_picture(number, picture.cpu().numpy())
     return Evaluation(tuple(numbers), tuple(found[: len(numbers)]))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nerf_contract import names
 from nerf_contract.progress import DatasetReport, Progress, TerminationMessage
-from nerf_contract.reasons import FAILURES
+from nerf_contract.reasons import FAILURES, WORKER_LEFT
 
 #: Kubernetes keeps 4096 bytes of a termination message.
 MESSAGE_BYTES = 4096
@@ -41,10 +41,10 @@ def write_termination(
     """Leave the last word where the kubelet looks for it. Silent where there is no such place.
 
     A failure that no retry can cure is not overwritten by another process of the same pod that
-    merely lost its peer.
+    merely lost its peer; and no failure is by one that was told to end because of it.
     """
     path = termination_log()
-    if path is None or _holds_final_failure(path):
+    if path is None or _stands(path, reason):
         return
     last_word = TerminationMessage(
         reason=reason, message=message, progress=progress, dataset=dataset, outputs=outputs
@@ -93,10 +93,10 @@ def termination_log() -> Path | None:
     return path if told or path.exists() else None
 
 
-def _holds_final_failure(path: Path) -> bool:
+def _stands(path: Path, reason: str) -> bool:
+    """Whether the last word that is there says more than one with this reason."""
     try:
-        reason = json.loads(path.read_text()).get("reason")
+        failure = FAILURES.get(json.loads(path.read_text()).get("reason"))
     except (OSError, ValueError, AttributeError):
         return False
-    failure = FAILURES.get(reason)
-    return failure is not None and not failure.retryable
+    return failure is not None and (not failure.retryable or reason == WORKER_LEFT)

@@ -195,8 +195,7 @@ class Loop:
         """The last checkpoint of a process that leaves before the end."""
         if self._output:
             saver = self._output.saver
-            saver.wait()
-            if self._trainer.state.step > saver.saved_step:
+            if saver.is_behind(self._trainer.state.step):
                 self._save(saver)
                 saver.wait()
         self._telemetry.spent(CHECKPOINT)

@@ -21,7 +21,7 @@ class BackgroundSaver:
     """Writes at most one copy at a time.
 
     what: it is called so in the log. interval: seconds between two. on_saved and on_failed are
-    called in the thread that wrote. saved_step: of the newest copy; 0 before its first.
+    called in the thread that wrote. `save` is never called by two threads at once.
     """
 
     def __init__(
@@ -42,17 +42,17 @@ class BackgroundSaver:
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
         self._last = time.monotonic()
-        self.saved_step = 0
 
     def due(self) -> bool:
         """Whether the interval is over and the last copy is written."""
-        busy = self._thread is not None and self._thread.is_alive()
-        return not busy and time.monotonic() - self._last >= self._interval
+        return not self._busy() and time.monotonic() - self._last >= self._interval
 
     def beats_best(self, psnr: float) -> bool:
-        """Whether no checkpoint that is kept is known to be so good. psnr: held-out, in dB."""
-        self.wait()
-        return psnr > self._store.best_psnr
+        """Whether no checkpoint that is kept is known to be so good. psnr: held-out, in dB.
+
+        Not while one is written: a slow volume would hold the training up.
+        """
+        return not self._busy() and psnr > self._store.best_psnr
 
     def save(self, step: int, tensors: Mapping[str, Tensor], notes: Notes = NO_NOTES) -> None:
         """Copy the tensors and write them in the background."""
@@ -66,8 +66,15 @@ class BackgroundSaver:
         """Wait for the write under way. Returns what went wrong with the last one, if anything."""
         if self._thread is not None:
             self._thread.join()
-            self._thread = None
         return self._error
+
+    def is_behind(self, step: int) -> bool:
+        """Whether the store has no copy of this step or a later one. Waits for one under way."""
+        self.wait()
+        return step > self._store.latest_step()
+
+    def _busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def _write(self, step: int, notes: Notes) -> None:
         began = time.monotonic()
@@ -78,7 +85,6 @@ class BackgroundSaver:
             self._on_failed(error)
             return
         self._note(None, step)
-        self.saved_step = step
         self._on_saved(step, stamp, time.monotonic() - began)
 
     def _note(self, error: Exception | None, step: int) -> None:

@@ -49,12 +49,15 @@ def classify(pod: Pod) -> Verdict:
     if pod.termination is not None and pod.termination.reason == "OOMKilled":
         return Verdict(reasons.OUT_OF_MEMORY, _OOM_KILLED)
     word = told(pod)
+    if word is not None and word.reason == reasons.WORKER_LEFT:
+        return Verdict(reasons.CRASHED, _KILLED)  # It was not the pod that was told to end.
     if word is not None and word.reason in reasons.FAILURES:
         known = reasons.FAILURES[word.reason]
-        return Verdict(known.reason, word.message[:_MAX_MESSAGE], known.retryable, known.counts)
+        return Verdict(known.reason, word.message[:_MAX_MESSAGE], known.retryable)
     return Verdict(reasons.CRASHED, _last_words(pod))
 
 
+_KILLED = "a process of the pod was killed without a word, and the others were told to end"
 _OOM_KILLED = (
     "the kernel killed the worker at its memory limit; raise spec.workers.resources.limits.memory"
 )

@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 from operator_support.apiserver import wait_until
-from operator_support.cluster import Namespace, rejection
+from operator_support.cluster import Namespace, Object, rejection
 
 BOTH = ("demo-worker-0-0", "demo-worker-1-0")
 
@@ -28,7 +28,7 @@ def test_a_job_gets_its_children_and_all_conditions(lab: Namespace) -> None:
         assert not owner.get("blockOwnerDeletion", False)
         assert child["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "nerf-operator"
         assert "finalizers" not in child["metadata"] or child["kind"] == "PersistentVolumeClaim"
-    assert "WorkersCreated" in lab.events()
+    wait_until("the event", lambda: "WorkersCreated" in lab.events(), 10)
     config = json.loads(pods[BOTH[0]]["metadata"]["annotations"]["nerfops.dev/trainer-config"])
     assert config["training"]["steps"] == 2000
 
@@ -89,12 +89,12 @@ def test_an_elastic_job_has_a_coordinator(lab: Namespace) -> None:
 
 
 def test_scaling_adds_and_removes_the_highest_workers(lab: Namespace) -> None:
-    lab.job()
-    lab.await_pods(*BOTH)
+    lab.job(workers={"replicas": 2, "min": 1, "max": 4})
+    lab.await_pods("demo-coordinator-0", *BOTH)
     lab.patch("nerfjobs", "demo/scale", {"spec": {"replicas": 3}})
-    lab.await_pods(*BOTH, "demo-worker-2-0")
+    lab.await_pods("demo-coordinator-0", *BOTH, "demo-worker-2-0")
     lab.patch("nerfjobs", "demo/scale", {"spec": {"replicas": 1}})
-    lab.await_pods(BOTH[0])
+    lab.await_pods("demo-coordinator-0", BOTH[0])
     assert lab.get("nerfjobs", "demo")["spec"]["workers"]["replicas"] == 1  # type: ignore[index]
 
 
@@ -134,10 +134,31 @@ def test_a_pod_that_a_dead_node_keeps_is_replaced_beside_it(lab: Namespace, inde
 
 
 def test_scaling_out_of_bounds_is_rejected(lab: Namespace) -> None:
-    lab.job(workers={"replicas": 2, "max": 3})
+    lab.job(workers={"replicas": 2, "min": 1, "max": 3})
     with pytest.raises(urllib.error.HTTPError) as refused:
         lab.patch("nerfjobs", "demo/scale", {"spec": {"replicas": 4}})
     assert "workers.max" in rejection(refused.value)
+
+
+FIXED: dict[str, tuple[Object, str]] = {
+    "size": ({"workers": {"replicas": 3}}, "workers.min, which lets it be scaled"),
+    "elasticity": ({"workers": {"min": 1}}, "workers.min cannot be changed"),
+    "processes": ({"workers": {"processesPerWorker": 2}}, "processesPerWorker cannot be changed"),
+    "model": ({"model": {"levels": 8}}, "cannot be changed: create the job again"),
+    "shards": ({"training": {"shards": 8}}, "cannot be changed: create the job again"),
+    "sum": ({"training": {"determinism": "fast"}}, "cannot be changed: create the job again"),
+}
+
+
+@pytest.mark.parametrize("what", FIXED)
+def test_what_all_pods_were_told_at_their_start_cannot_be_changed(
+    bare: Namespace, what: str
+) -> None:
+    change, words = FIXED[what]
+    bare.job()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        bare.patch("nerfjobs", "demo", {"spec": change})
+    assert words in rejection(refused.value)
 
 
 def test_every_child_goes_with_the_job(lab: Namespace) -> None:

@@ -44,7 +44,7 @@ def test_photos_become_outputs(lab: Namespace) -> None:
     status = lab.status()
     assert (status["outputs"], status["dataset"]["posed"]) == (["mesh.ply"], 19)
     told = {reasons.POSES_FOUND, "Trained", reasons.OUTPUTS_MADE, "Succeeded"}
-    assert told <= set(lab.events())
+    wait_until("all is told", lambda: told <= set(lab.events()), 10)
 
 
 def test_the_viewer_has_a_token_of_its_own(lab: Namespace) -> None:

@@ -69,8 +69,8 @@ GOES_ON: dict[str, list[Pod]] = {
     "the budget is not quite spent": [ended(0, 1, failures=1), ended(1, 3, failures=3)],
     "evictions spend nothing": [pod(0, 9, phase="Failed", reason="Evicted")],
     "pods that were told to leave spend nothing": [
-        ended(0, 9, message=word(reasons.WORKER_LEFT)),
-        ended(1, 9, message=word(reasons.WORKER_LEFT)),
+        ended(0, 9, message=word(reasons.WORKER_LEFT), deleting=True),
+        ended(1, 9, message=word(reasons.WORKER_LEFT), deleting=True),
     ],
     "another worker finished first": [running(0), succeeded(1)],
     "the writer was stopped, and said goodbye": [
@@ -95,7 +95,7 @@ def test_the_last_failure_is_named() -> None:
 
 
 def test_a_pod_that_left_later_is_not_named_as_the_last_failure() -> None:
-    left = ended(0, message=word(reasons.WORKER_LEFT), when=at(5))
+    left = ended(0, message=word(reasons.WORKER_LEFT), when=at(5), deleting=True)
     found = decide([left, ended(1, message="no such device")], runPolicy={"backoffLimit": 0})
     assert found is not None
     assert "Workers failed 1 times" in found.message

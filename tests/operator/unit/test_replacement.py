@@ -29,7 +29,10 @@ CASES: dict[str, tuple[list[Pod], int | None, int, float | None]] = {
     "being deleted: at once": ([running(deleting=True)], 1, 0, None),
     "failed and deleted: not counted": ([ended(deleting=True)], 1, 0, None),
     "evicted: not counted": ([pod(phase="Failed", reason="Evicted")], 1, 0, None),
-    "told to leave: not counted": ([ended(message=word(reasons.WORKER_LEFT))], 1, 0, None),
+    "told to leave: not counted": (
+        [ended(message=word(reasons.WORKER_LEFT), deleting=True)],
+        *(1, 0, None),
+    ),
     "evicted again and again: slower": (
         [pod(attempt=3, phase="Failed", reason="Evicted")],
         *(None, 0, 4.0),

@@ -88,12 +88,14 @@ class CoordinatedMembership:
         wish = Join(
             self._identity, self._attempts, step, self._heart.seen, self._group.offer_store()
         )
-        fenced_since = None
+        fenced_since, told = None, ""
         while True:
             try:
                 reply = self._client.join(wish)
             except UnreachableError as error:
-                log.debug("%s", error)
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("no place in the group yet, trying again: %s", told)
                 time.sleep(PERIOD_SECONDS)
                 continue
             if reply.placement:
