@@ -16,16 +16,17 @@ def check(job: Object, workers: int) -> None:
     """Raises UserError where the job's spec does not allow so many workers."""
     name, spec = job["metadata"]["name"], job["spec"].get("workers", {})
     replicas = spec.get("replicas", 1)
-    fewest, most = spec.get("min", replicas), spec.get("max", replicas)
+    fewest, most = spec.get("min"), spec.get("max")
     if ended(job):
         raise UserError(f"The job {name!r} has ended; there is nothing to scale.")
-    if fewest == most and workers != replicas:
+    if fewest is None and workers != replicas:
         raise UserError(
             f"The number of workers of the job {name!r} is fixed, at {replicas}: its spec has no "
-            "workers.min and workers.max. Give them when you create a job."
+            "workers.min. Give it, and workers.max if you like, when you create a job."
         )
-    if not fewest <= workers <= most:
+    if fewest is not None and (workers < fewest or workers > (most or workers)):
+        upper = f"to {most}" if most else "or more"
         raise UserError(
-            f"The job {name!r} may have {fewest} to {most} workers (workers.min and workers.max "
+            f"The job {name!r} may have {fewest} {upper} workers (workers.min and workers.max "
             f"of its spec), not {workers}."
         )

@@ -172,7 +172,7 @@ class WorkersSpec(Model):
         default=None,
         ge=1,
         le=1024,
-        description="Most pods that may ever be wanted; `replicas` if absent.",
+        description="Most pods that may ever be wanted, of a job with `min`.",
     )
     gpus_per_worker: int = Field(
         default=0, ge=0, le=16, description="`nvidia.com/gpu` of a pod; one process for each."
@@ -196,7 +196,7 @@ class WorkersSpec(Model):
 
     @property
     def most(self) -> int:
-        """Worker pods that will never be exceeded."""
+        """Worker pods that torchrun is told of at most; more than these only without `max`."""
         return self.replicas if self.max is None else self.max
 
     @property

@@ -58,7 +58,7 @@ def test_a_job_that_is_there_is_never_replaced_in_silence(existing: Object, word
     [
         ({"replicas": 2, "min": 1, "max": 4}, 5, "may have 1 to 4 workers"),
         ({"replicas": 2, "min": 2, "max": 4}, 1, "may have 2 to 4 workers"),
-        ({"replicas": 2, "min": 1}, 3, "may have 1 to 2 workers"),
+        ({"replicas": 2, "min": 2}, 1, "may have 2 or more workers"),
         ({"replicas": 2}, 3, "is fixed, at 2"),
         ({}, 2, "is fixed, at 1"),
     ],
@@ -72,6 +72,7 @@ def test_scaling_within_bounds_and_after_the_end() -> None:
     elastic = {"replicas": 2, "min": 1, "max": 4}
     for wanted in (1, 4):
         scaling.check(job(workers=elastic), wanted)
+    scaling.check(job(workers={"replicas": 1, "min": 1}), 3)
     with pytest.raises(UserError, match="has ended"):
         scaling.check(job("Succeeded", workers=elastic), 1)
 
