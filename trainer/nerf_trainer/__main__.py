@@ -130,15 +130,17 @@ def launcher(processes: int) -> list[str]:
     return [*torchrun, f"--rdzv-backend={names.RENDEZVOUS_BACKEND}", f"--rdzv-endpoint={ENDPOINT}"]
 
 
+#: Where there is a GPU without a number: WSL2, and Jetson.
+LONE_GPUS = (Path("/dev/dxg"), Path("/dev/nvmap"))
+
+
 def processes(config: TrainerConfig) -> int:
     """One for each GPU that is there, else for each CPU; not more than a batch has shards."""
-    from nerf_trainer.device import gpus_given  # Imports torch, which takes seconds.
-
-    if config.training.device == "cpu" or not gpus_given():
-        return min(usable_cpus(), config.training.shards)
-    # Not every system shows its only GPU there.
-    gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    return max(1, min(gpus, config.training.shards))
+    numbered = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    gpus = numbered or int(any(map(Path.exists, LONE_GPUS)))
+    if config.training.device == "cpu":
+        gpus = 0
+    return min(gpus or usable_cpus(), config.training.shards)
 
 
 def is_trained(config: TrainerConfig, folder: Path) -> bool:

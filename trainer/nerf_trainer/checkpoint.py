@@ -158,16 +158,23 @@ class CheckpointStore(CheckpointReader):
         shutil.rmtree(aside, ignore_errors=True)
 
     def _remove_others(self, newest: Path) -> None:
-        """Keep the newest ones and the best. Later ones are torn, or a newer writer's."""
+        """Keep the newest ones and the best, and those that a newer writer may have made since."""
         folders = self._finished()
         past = [folder for folder in folders if folder <= newest]
-        later = [folder for folder in folders if folder > newest and _is_known(folder)]
+        later = [folder for folder in folders if folder > newest and self._is_ours(folder)]
         scores = {folder: _score(folder) for folder in past}
         best = max(scores.values())
         kept = past[-self._keep :] + [f for f in past if scores[f] == best > -math.inf][-1:] + later
         for folder in folders:
             if folder not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _is_ours(self, folder: Path) -> bool:
+        """Whether its manifest is whole, and of the same config."""
+        try:
+            return bool(_manifest(folder)["identity"] == self._identity)
+        except TornCheckpointError:
+            return False
 
     def _tidy_up(self) -> None:
         """Remove what a process left that was killed while it wrote."""
@@ -201,15 +208,6 @@ def _unreadable(folder: Path, error: OSError) -> TrainerFailure:
 
 def _manifest(folder: Path) -> Manifest:
     return manifests.read(manifests.read_bytes(folder / MANIFEST_FILE))
-
-
-def _is_known(folder: Path) -> bool:
-    """Whether its manifest is whole."""
-    try:
-        _manifest(folder)
-    except TornCheckpointError:
-        return False
-    return True
 
 
 def _score(folder: Path) -> float:
