@@ -159,6 +159,8 @@ def test_leaving_does_not_wait_for_a_peer_that_hangs(job: Job) -> None:
     job.start_pod(1)
     job.wait_for_world(2)
     server.stop()
+    before = len(job.steps())
+    wait_until(lambda: len(job.steps()) > before + 4, "both train on without it")
     for pid in job.processes_of(0):
         os.kill(pid, signal.SIGSTOP)
     leaver = job.agents[1]
