@@ -31,6 +31,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 from machine import machine
+from percentiles import percentile
 from torch import Tensor
 
 from nerf_contract import names
@@ -91,7 +92,7 @@ def stalls(state: State, rounds: int, disk: Path, memory: Path) -> dict[str, flo
     return {
         "state_mb": round(buffer.nbytes / 1e6, 1),
         "snapshot_stall_p50_ms": round(statistics.median(snapshots), 2),
-        "snapshot_stall_p99_ms": round(percentile_99(snapshots), 2),
+        "snapshot_stall_p99_ms": round(percentile(snapshots, 99), 2),
         "sync_save_p50_ms": round(statistics.median(saves), 1),
         "ratio_vs_sync": round(statistics.median(saves) / statistics.median(snapshots), 1),
         "step_p50_ms": round(statistics.median(plain), 1),
@@ -115,11 +116,6 @@ def milliseconds(action: Callable[[], object]) -> float:
     began = time.perf_counter()
     action()
     return (time.perf_counter() - began) * 1e3
-
-
-def percentile_99(values: list[float]) -> float:
-    """The value below which 99 of 100 are."""
-    return statistics.quantiles(values, n=100, method="inclusive")[-1]
 
 
 # --- Kills ---------------------------------------------------------------------------------------

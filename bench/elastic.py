@@ -25,8 +25,8 @@ from elastic_changes import fixed, planned, resumed, step_seconds, stock
 from elastic_job import BenchError, Job
 from elastic_kills import goodput, random_kills
 from elastic_launch import Launch
-from elastic_notes import percentile
 from machine import machine
+from percentiles import percentile
 
 from nerf_trainer.scenes.demo import generate
 

@@ -133,10 +133,3 @@ def unique_rays(notes: list[Note], begin: float, end: float) -> int:
     for note in notes:
         first.setdefault(note.step, note)
     return sum(note.rays for note in first.values() if begin <= note.time < end)
-
-
-def percentile(values: list[float], percent: int) -> float:
-    """The value below which so many of 100 are; nan where there is none."""
-    if len(values) < 2:
-        return values[0] if values else math.nan
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]

@@ -15,11 +15,11 @@ from elastic_notes import (
     by_process,
     lost_steps,
     pauses,
-    percentile,
     redone_steps,
     repeated_steps,
     unique_rays,
 )
+from percentiles import percentile
 
 from nerf_contract.names import ENV_WORKER_INDEX
 

@@ -123,10 +123,7 @@ def conditions() -> str:
         "## Ways for a pod to end",
         "Of workers, and of the pods that find poses or make outputs. The exit code is that of the "
         "trainer's process.",
-        table(
-            ("Reason", "Exit code", "Tried again", "Meaning"),
-            map(_failure, _failures()),
-        ),
+        table(("Reason", "Exit code", "Tried again", "Meaning"), map(_failure, _failures())),
     )
 
 

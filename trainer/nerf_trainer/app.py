@@ -1,6 +1,8 @@
 """Puts the parts together. Imported after the HTTP server answers, since it imports torch."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -44,8 +46,38 @@ def run(
 ) -> Outcome:
     """Train as the config says. Raises TrainerFailure with a reason and what to do."""
     board.update(total_steps=config.training.steps)
+    with _explained():
+        stopwatch = Stopwatch()
+        device = choose_device(config.training.device, local_rank)
+        threads = training_threads(config.training.threads, device)
+        torch.set_num_threads(threads)
+        log.info("training on %s with %d thread(s), %s", device, threads, versions())
+        scene = load_scene(config.dataset, dataset_root(), config.model.background)
+        trainer = Trainer(config, scene, device)
+        membership = create_membership(device)
+        events = EventLog(output_folder() / names.TENSORBOARD_DIR) if membership.is_writer else None
+        accounts = open_accounts(board, metrics, output_folder()) if membership.is_writer else None
+        telemetry = Telemetry(board, metrics, local_rank == 0, events, accounts)
+        stores = _open_stores(config, trainer, membership.is_writer, local_rank)
+        resume(trainer, telemetry, stores)
+        output = _create_output(config, trainer, telemetry, scene, stores.volume)
+        snapshot_saver = _create_snapshot_saver(config, trainer, stores.memory)
+        telemetry.spent(START)
+        trainer.warm_up()
+        telemetry.spent(COMPILE)
+        log.info("ready to train after %.1f s", stopwatch.lap())
+        board.ready.set()
+        try:
+            return Loop(trainer, membership, telemetry, departure, output, snapshot_saver).run()
+        finally:
+            telemetry.close()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn errors that a person can do something about into a TrainerFailure that says what."""
     try:
-        return _run(config, board, metrics, local_rank, departure)
+        yield
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise TrainerFailure(
             OUT_OF_MEMORY,
@@ -54,39 +86,6 @@ def run(
         ) from error
     except TokenError as error:
         raise TrainerFailure(CONFIG_INVALID, str(error)) from error
-
-
-def _run(
-    config: TrainerConfig,
-    board: Board,
-    metrics: TrainerMetrics,
-    local_rank: int,
-    departure: Departure,
-) -> Outcome:
-    stopwatch = Stopwatch()
-    device = choose_device(config.training.device, local_rank)
-    threads = training_threads(config.training.threads, device)
-    torch.set_num_threads(threads)
-    log.info("training on %s with %d thread(s), %s", device, threads, versions())
-    scene = load_scene(config.dataset, dataset_root(), config.model.background)
-    trainer = Trainer(config, scene, device)
-    membership = create_membership(device)
-    events = EventLog(output_folder() / names.TENSORBOARD_DIR) if membership.is_writer else None
-    accounts = open_accounts(board, metrics, output_folder()) if membership.is_writer else None
-    telemetry = Telemetry(board, metrics, local_rank == 0, events, accounts)
-    stores = _open_stores(config, trainer, membership.is_writer, local_rank)
-    resume(trainer, telemetry, stores)
-    output = _create_output(config, trainer, telemetry, scene, stores.volume)
-    snapshot_saver = _create_snapshot_saver(config, trainer, stores.memory)
-    telemetry.spent(START)
-    trainer.warm_up()
-    telemetry.spent(COMPILE)
-    log.info("ready to train after %.1f s", stopwatch.lap())
-    board.ready.set()
-    try:
-        return Loop(trainer, membership, telemetry, departure, output, snapshot_saver).run()
-    finally:
-        telemetry.close()
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,12 @@ def choose(spec: NeRFJobSpec, observed: Observed, without: int = 0) -> tuple[int
     count = spec.workers.replicas
     if not spec.workers.elastic:
         return tuple(range(count))
-    there = {pod.index for pod in observed.pods if pod.index}
-    ranked = sorted(there | set(range(1, count)), key=lambda index: (_rank(observed, index), index))
-    return (0, *sorted(ranked[: count - without - 1]))
+    others = {pod.index for pod in observed.pods if pod.index} | set(range(1, count))
+    wanted = count - without - 1
+    if len(others) == wanted:  # Nearly always; to rank them would look through all pods for each.
+        return (0, *sorted(others))
+    ranked = sorted(others, key=lambda index: (_rank(observed, index), index))
+    return (0, *sorted(ranked[:wanted]))
 
 
 def _rank(observed: Observed, index: int) -> int:

@@ -3,19 +3,18 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from operator import sub
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from elastic_processes import HOST, children, free_port, kill
+
 WORKER = Path(__file__).with_name("linear_worker.py")
-HOST = "127.0.0.1"
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
@@ -27,12 +26,6 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 120.0) 
             return value
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s: {what}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Job:
@@ -86,8 +79,7 @@ class Job:
         agent = self.agents.pop(index)
         processes = children(agent.pid)
         for pid in (agent.pid, *processes):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            kill(pid)
         agent.wait()
 
     def terminate_pod(self, index: int) -> list[int]:
@@ -150,12 +142,3 @@ class Job:
     def clean_up(self) -> None:
         for index in list(self.agents):
             self.kill_pod(index)
-
-
-def children(pid: int) -> list[int]:
-    """Direct children of a process that lives or has just died."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            found += [int(child) for child in task.read_text().split()]
-    return found

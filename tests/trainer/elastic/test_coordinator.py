@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pods import HOST, free_port, wait_until
+from elastic_processes import HOST, free_port
+from pods import wait_until
 
 from nerf_trainer.coordination.client import Client, UnreachableError
 from nerf_trainer.coordination.membership import Settings

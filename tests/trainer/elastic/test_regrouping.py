@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from elastic_processes import HOST
 from linear_worker import FEATURES, SHARDS, shard_gradient
-from pods import HOST, Job, wait_until
+from pods import Job, wait_until
 
 from nerf_trainer.coordination.membership import Settings
 from nerf_trainer.coordination.server import Server

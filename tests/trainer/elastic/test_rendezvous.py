@@ -11,7 +11,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from pods import HOST, children, free_port, wait_until
+from elastic_processes import HOST, children, free_port
+from pods import wait_until
 
 from nerf_contract import reasons
 
