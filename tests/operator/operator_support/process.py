@@ -84,11 +84,18 @@ class Operator:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
             return str(answer.read().decode())
 
-    def writes(self) -> float:
-        """API calls so far that write."""
-        lines = self.ask("/metrics").splitlines()
-        counts = (line for line in lines if line.startswith("nerf_operator_api_requests_total{"))
-        return sum(float(line.split()[-1]) for line in counts if 'verb="list"' not in line)
+    def writes(self) -> dict[str, float]:
+        """API calls so far that write, by verb and code."""
+        calls = self._metric("nerf_operator_api_requests_total{")
+        return {labels: count for labels, count in calls.items() if 'verb="list"' not in labels}
+
+    def passes(self) -> float:
+        """Passes over a job that have ended so far."""
+        return sum(self._metric("nerf_operator_reconcile_seconds_count").values())
+
+    def _metric(self, start: str) -> dict[str, float]:
+        lines = (line for line in self.ask("/metrics").splitlines() if line.startswith(start))
+        return {labels: float(value) for labels, value in (line.rsplit(maxsplit=1) for line in lines)}
 
     def kill(self) -> None:
         """End it without a warning, as a lost node would."""
