@@ -50,7 +50,7 @@ bench-checkpoint: images ## What snapshots cost a step, and what is left after 5
 	  tools/images/in-trainer -v "$$disk:/disk" -- python3 bench/checkpoint.py --folder /disk
 
 bench-elastic: images ## Pauses, lost steps, kills and weights of an elastic training (25 min, or QUICK=1).
-	@tools/images/in-trainer -- python3 bench/elastic.py $(if $(QUICK),--quick)
+	@tools/images/in-trainer -- python3 bench/elastic.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 lint: setup ## ruff, mypy and the import layers.
 	@tools/test/run lint

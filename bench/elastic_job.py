@@ -111,7 +111,7 @@ class Job:
             f"{steps} steps of {world} pods",
         )
         if self.done():
-            raise BenchError("the training ended before its changes did: it needs more --steps")
+            raise BenchError("the training ended before its changes did: it needs more steps")
 
     def _steps_in_world(self, world: int) -> int:
         """Steps that the newest group has done, if it has this size."""

@@ -107,8 +107,8 @@ def _kill(job: Job, what: str, index: int) -> float | None:
     return time.monotonic()
 
 
-def goodput(make: MakeJob, minutes: int, seed: int) -> float:
-    """New rays of a training with a pod killed each minute, by those of an undisturbed one.
+def goodput(make: MakeJob, seconds: int, every: int, seed: int) -> float:
+    """New rays of a training with a pod killed `every` so often, by those of an undisturbed one.
 
     Both by the second, of the same two pods: the undisturbed time lies before and after.
     """
@@ -118,10 +118,10 @@ def goodput(make: MakeJob, minutes: int, seed: int) -> float:
             job.start_pod(index)
         before = _undisturbed(job)
         begin = time.monotonic()
-        for minute in range(minutes):
-            _pass_time(job, begin + 60 * minute + 20 - time.monotonic())
+        for start in range(0, seconds, every):
+            _pass_time(job, begin + start + every / 3 - time.monotonic())
             job.kill_pod(dice.randrange(2))
-            _pass_time(job, begin + 60 * (minute + 1) - time.monotonic())
+            _pass_time(job, begin + start + every - time.monotonic())
         end = time.monotonic()
         rate = (before + _undisturbed(job)) / 2
         return unique_rays(job.notes(), begin, end) / (rate * (end - begin))

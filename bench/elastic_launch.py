@@ -15,9 +15,11 @@ MOST_PODS: Final = 4
 HERE: Final = Path(__file__).parent
 COORDINATOR: Final = (sys.executable, "-m", "nerf_trainer.coordinator")
 #: As the operator has it.
-TORCHRUN: Final = (
-    *(sys.executable, "-m", "torch.distributed.run", f"--nnodes=1:{MOST_PODS}"),
-    *("--nproc-per-node=1", "--max-restarts=10", "--rdzv-id=bench"),
+OPTIONS: Final = (
+    f"--nnodes=1:{MOST_PODS}",
+    "--nproc-per-node=1",
+    "--max-restarts=10",
+    "--rdzv-id=bench",
 )
 #: By default 30 s are waited for others once there are enough, and 600 s for enough.
 STOCK_SETTINGS: Final = "--rdzv-conf=last_call_timeout=1,join_timeout=60"
@@ -51,16 +53,20 @@ class Launch:
 
     def command(self) -> tuple[str, ...]:
         """argv of a pod's agent."""
+        torchrun: tuple[str, ...]
         rendezvous: tuple[str, ...]
         script: tuple[str, ...]
         if self.stock:
+            torchrun = (str(HERE / "elastic_torchrun.py"),)
             rendezvous = ("--rdzv-backend=c10d", STOCK_SETTINGS)
             script = (str(HERE / "elastic_stock.py"), "--state", str(self.memory / "state"))
         else:
+            torchrun = ("-m", "torch.distributed.run")
             rendezvous = (f"--rdzv-backend={names.RENDEZVOUS_BACKEND}",)
             script = (str(HERE / "elastic_worker.py"),)
         endpoint = f"--rdzv-endpoint={HOST}:{self._port}"
-        return (*TORCHRUN, *rendezvous, endpoint, *script, "--config", str(self._config))
+        options = (*OPTIONS, *rendezvous, endpoint)
+        return (sys.executable, *torchrun, *options, *script, "--config", str(self._config))
 
     def group_env(self) -> dict[str, str]:
         """What pods and coordinator have in common. Without a pod's address all is on loopback."""
@@ -68,6 +74,7 @@ class Launch:
             names.ENV_COORDINATOR: f"{HOST}:{self._port}",
             names.ENV_MIN_WORKERS: str(self._min_pods),
             "OMP_NUM_THREADS": "1",
+            "USE_LIBUV": "0",  # Debian's PyTorch is built without it; DDP's processes ask for it.
         }
 
     def pod_env(self, index: int, attempt: int) -> dict[str, str]:
