@@ -1,10 +1,7 @@
 """A NeRFJob on a cluster, as the benchmark of its elasticity sees it."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from e2e_support import manifests
-from e2e_support.kube import ROOT, Job, KubectlError, Namespace, kubectl, wait_for
+from e2e_support.cli import nerf
+from e2e_support.kube import Job, KubectlError, Namespace, kubectl, wait_for
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
@@ -127,14 +125,11 @@ class PodJob:
     def results(self, folder: Path) -> Path:
         """Wait for the end of the training. Path of its metrics.json, copied to `folder`."""
         self._job.wait_condition("Succeeded", deadline_s=600)
-        paths = os.pathsep.join(str(ROOT / part) for part in ("cli", "contract"))
-        command = [sys.executable, "-m", "nerf_cli.app", "results", self._job.name]
-        subprocess.run(
-            [*command, "-n", self._job.namespace.name, "-o", str(folder)],
-            env=os.environ | {"PYTHONPATH": paths},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        place = self._job.namespace.name
+        command = ("results", self._job.name, "-n", place, "-o", str(folder / "results"))
+        code, text = nerf(*command, log=folder / "log")
+        if code:
+            raise RuntimeError(text)
         return next(folder.rglob(names.METRICS_FILE))
 
     def _status(self) -> dict[str, Any]:
