@@ -18,7 +18,8 @@ PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
 .PHONY: help setup demo test test-unit test-slow lint generate check-generated cluster cluster-down \
         cluster-status images images-load images-push install uninstall \
-        bench-trainer bench-poses bench-checkpoint bench-elastic
+        bench-trainer bench-poses bench-checkpoint bench-elastic \
+        bench-elastic-pods bench-scaling
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -51,6 +52,13 @@ bench-checkpoint: images ## What snapshots cost a step, and what is left after 5
 
 bench-elastic: images ## Pauses, lost steps, kills and weights of an elastic training (25 min, or QUICK=1).
 	@tools/images/in-trainer -- python3 bench/elastic.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+bench-elastic-pods: cluster images-load install ## The same in pods on the local cluster: scale, frozen, cut off (10 min).
+	@export KUBECONFIG=$$($(LOCALKUBE) kubeconfig); \
+	  PYTHONPATH=tests/e2e:tools:contract $(PYTHON) bench/elastic_pods.py
+
+bench-scaling: images ## Efficiency of two processes, and a model of 8 and 64 GPUs (8 min).
+	@tools/images/in-trainer -- python3 bench/scaling.py
 
 lint: setup ## ruff, mypy and the import layers.
 	@tools/test/run lint

@@ -38,7 +38,7 @@ def random_kills(make: MakeJob, kills: int, steps: int, seed: int) -> Kills:
             while found.count < kills and _several_train(job, steps):
                 _pass_time(job, dice.uniform(0, 2))
                 _kill_one(job, dice, found, steps)
-            found.results.append(result(job, steps))
+            found.results.append(result(job))
             found.redone += redone_steps(job.notes())
     return found
 

@@ -6,7 +6,7 @@ import os
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -23,7 +23,8 @@ READY: Final = ".ready"
 class Note(NamedTuple):
     """A step that a process has done. time: its end, in seconds of the machine's monotonic clock.
 
-    rays: of all processes in this step. pod: number of the process's pod.
+    rays: of all processes in this step. pod: number of the process's pod. phases: seconds of this
+    process by phase, where it tells them.
     """
 
     time: float
@@ -33,6 +34,7 @@ class Note(NamedTuple):
     rays: int
     pod: int
     pid: int
+    phases: Mapping[str, float] = {}
 
 
 class Notebook:
@@ -43,9 +45,17 @@ class Notebook:
         path = Path(os.environ[ENV_NOTES]) / f"{self._pod}-{self._pid}.jsonl"
         self._file = path.open("a", buffering=1)
 
-    def write(self, step: int, generation: int, world: int, rays: int) -> None:
+    def write(
+        self,
+        step: int,
+        generation: int,
+        world: int,
+        rays: int,
+        phases: Mapping[str, float] | None = None,
+    ) -> None:
         """The step has just ended."""
-        note = Note(time.monotonic(), step, generation, world, rays, self._pod, self._pid)
+        place = (self._pod, self._pid, dict(phases or {}))
+        note = Note(time.monotonic(), step, generation, world, rays, *place)
         self._file.write(json.dumps(note) + "\n")
 
 

@@ -35,7 +35,8 @@ class NotingTelemetry(Telemetry):
         """Notes the step before anything else is done with it."""
         assert self._generation is not None
         generation = self._generation
-        self._notebook.write(step, generation.number, generation.world_size, result.rays)
+        group = (generation.number, generation.world_size)
+        self._notebook.write(step, *group, result.rays, result.seconds)
         super().stepped(step, result, seconds, part)
 
 

@@ -78,11 +78,11 @@ def test_notes_are_read_once_each_and_when_their_line_is_whole(
     monkeypatch.setenv(ENV_NOTES, str(tmp_path))
     monkeypatch.setenv(ENV_WORKER_INDEX, "3")
     notes = Notes(tmp_path)
-    Notebook().write(step=1, generation=2, world=4, rays=512)
+    Notebook().write(step=1, generation=2, world=4, rays=512, phases={"data": 0.5})
     with (tmp_path / "other.jsonl").open("w", buffering=1) as other:
         line = json.dumps(Note(0.0, 7, 1, 1, 1, 0, 1)) + "\n"
         other.write(line[:9])
         other.flush()
-        assert [note[1:] for note in notes.all()] == [(1, 2, 4, 512, 3, os.getpid())]
+        assert [note[1:] for note in notes.all()] == [(1, 2, 4, 512, 3, os.getpid(), {"data": 0.5})]
         other.write(line[9:])
     assert [note.step for note in notes.all()] == [7, 1]

@@ -1,37 +1,17 @@
 """`kubectl nerf` against a real cluster: files to a volume and back, and what it says of jobs."""
 
 import hashlib
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from e2e_support.kube import ROOT, Namespace, wait_for
+from e2e_support.cli import nerf, start
+from e2e_support.kube import Namespace, wait_for
 from PIL import Image
 
 pytestmark = pytest.mark.cluster
 #: Large enough to be caught half-way.
 LARGE = 600_000_000
-
-
-def start(*args: str, log: Path) -> subprocess.Popen[bytes]:
-    """`kubectl nerf` with these arguments, its output going to a file."""
-    paths = os.pathsep.join(str(ROOT / folder) for folder in ("cli", "contract"))
-    with log.open("wb") as out:
-        return subprocess.Popen(
-            [sys.executable, "-m", "nerf_cli.app", *args],
-            env=os.environ | {"PYTHONPATH": paths},
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-
-
-def nerf(*args: str, log: Path) -> tuple[int, str]:
-    """Exit code and output of a whole run."""
-    code = start(*args, log=log).wait(timeout=180)
-    return code, log.read_text()
 
 
 def results(root: Path) -> dict[str, bytes]:

@@ -60,7 +60,8 @@ class Evaluator:
             extra={"step": step, "psnr": found.psnr, "ssim": found.ssim},
         )
         if self._report:
-            self._report.metrics(step, found, self._telemetry.figures())
+            digest = {"weightsSha256": trainer.state.weights_digest()}
+            self._report.metrics(step, found, digest | self._telemetry.figures())
         self._telemetry.spent(EVALUATION)
         self._telemetry.phase("training")
         return found

@@ -1,5 +1,6 @@
 """All that training changes: what a checkpoint holds, and what a joining worker is sent."""
 
+import hashlib
 from collections.abc import Iterator
 
 import torch
@@ -72,6 +73,13 @@ class TrainState:
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state[parameter].items():
                 yield f"optimizer.{name}.{key}", value
+
+    def weights_digest(self) -> str:
+        """SHA-256 of the model, in hexadecimal: equal where two trainings came to the same."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     @torch.no_grad()
     def load(self, tensors: dict[str, Tensor]) -> None:

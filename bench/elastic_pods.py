@@ -1,0 +1,122 @@
+"""Elasticity in pods: from `kubectl scale` to training at the new size, frozen and cut-off workers.
+
+    make bench-elastic-pods          10 minutes, on the local cluster of two nodes
+
+A job of two pods with two processes each, on a node of its own each. Seconds are counted from the
+command to what worker 0 tells of its group, which is asked ten times a second; `pause` is for how
+long that worker did not train. The last line of the output is one JSON object.
+"""
+
+import json
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from e2e_support.kube import LOCALKUBE
+from elastic_pods_job import PodJob, namespace
+from machine import machine
+from percentiles import percentile
+
+ROUNDS = 5
+ENDLESS = 1_000_000
+#: Of trainings whose weights are compared.
+STEPS = 1500
+
+
+def main() -> None:
+    """Run all parts, and print the figures."""
+    with namespace() as place:
+        with PodJob(place, "resize", steps=ENDLESS, replicas=1) as job:
+            job.wait_for_world(2)
+            figures = resizes(job) | {"frozen": frozen(job), "cut_off": cut_off(job)}
+        weights = [undisturbed(place, 1), undisturbed(place, 2), disturbed(place)]
+    figures["weights_identical"] = len(set(weights)) == 1
+    print(json.dumps(figures | {"machine": machine(), "date": time.strftime("%Y-%m-%d")}))
+
+
+def resizes(job: PodJob) -> dict[str, Any]:
+    """From `kubectl scale` to a step of the new size, and for how long training paused."""
+    found: dict[str, list[float]] = {"up": [], "down": [], "pause": []}
+    processes = job.processes(0)
+    for _ in range(ROUNDS):
+        for kind, replicas in (("up", 2), ("down", 1)):
+            waited = job.seconds_to_world(2 * replicas, lambda: job.scale(replicas))  # noqa: B023
+            found[kind].append(waited)
+            found["pause"].append(job.pause())
+            told(f"{kind}: {waited:.2f} s, pause {found['pause'][-1]:.3f} s")
+    return {
+        "scale_up_p50_s": round(statistics.median(found["up"]), 2),
+        "scale_up_max_s": round(max(found["up"]), 2),
+        "scale_down_p50_s": round(statistics.median(found["down"]), 2),
+        "scale_down_max_s": round(max(found["down"]), 2),
+        "pause_p50_s": round(statistics.median(found["pause"]), 3),
+        "pause_p95_s": round(percentile(found["pause"], 95), 3),
+        "same_processes": job.processes(0) == processes,
+    }
+
+
+def frozen(job: PodJob) -> dict[str, float]:
+    """SIGSTOP to the processes of worker 1, and SIGCONT."""
+    return _away(job, lambda: job.send(1, signal.SIGSTOP), lambda: job.send(1, signal.SIGCONT))
+
+
+def cut_off(job: PodJob) -> dict[str, float]:
+    """Worker 1's node loses its network, and gets it back."""
+    node = job.node_of(1)
+
+    def net(action: str) -> None:
+        subprocess.run([LOCALKUBE, "net", action, node], check=True)
+
+    return _away(job, lambda: net("cut"), lambda: net("mend"))
+
+
+def _away(job: PodJob, go: Callable[[], None], come: Callable[[], None]) -> dict[str, float]:
+    """Seconds until the group goes on without worker 1, and until it is there again."""
+    if job.world() != 4:
+        job.scale(2)
+        job.wait_for_world(4)
+    without = job.seconds_to_world(2, go)
+    again = job.seconds_to_world(4, come)
+    told(f"without it after {without:.2f} s, with it again after {again:.2f} s")
+    return {"without_s": round(without, 2), "again_s": round(again, 2)}
+
+
+def undisturbed(place: Any, replicas: int) -> str:
+    """The weights that a fixed number of pods comes to."""
+    with PodJob(place, f"fixed-{replicas}", STEPS, replicas) as job:
+        return _weights(job)
+
+
+def disturbed(place: Any) -> str:
+    """The weights of a training whose size changes, and whose pods die, the writer's too."""
+    with PodJob(place, "disturbed", STEPS, replicas=1) as job:
+        job.wait_for_world(2)
+        job.scale(2)
+        job.wait_for_world(4)
+        for index in (1, 0):
+            job.kill(index)
+            job.wait_for_world(4)
+        job.scale(1)
+        job.wait_for_world(2)
+        return _weights(job)
+
+
+def _weights(job: PodJob) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        metrics = json.loads(job.results(Path(folder)).read_text())
+    told(f"{metrics['psnr']:.4f} dB, weights {metrics['weightsSha256'][:12]}")
+    return str(metrics["weightsSha256"])
+
+
+def told(line: str) -> None:
+    """What was seen just now."""
+    print(time.strftime("%H:%M:%S"), line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

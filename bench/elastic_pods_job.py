@@ -1,0 +1,151 @@
+"""A NeRFJob on a cluster, as the benchmark of its elasticity sees it."""
+
+import json
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from e2e_support import manifests
+from e2e_support.cli import nerf
+from e2e_support.kube import Job, KubectlError, Namespace, kubectl, wait_for
+from kubernetes import client, config
+from urllib3.exceptions import HTTPError
+
+from nerf_contract import names
+
+#: From one question to the next.
+PAUSE_SECONDS = 0.1
+WAIT_SECONDS = 180.0
+#: Finds the PIDs of the training processes in a container; torchrun is not one of them.
+_TRAINERS = """
+import os, pathlib
+own = str(os.getpid())
+lines = {p.name: (p / "cmdline").read_bytes() for p in pathlib.Path("/proc").glob("[0-9]*")}
+trains = {pid for pid, line in lines.items() if b"-m\\0nerf_trainer.train" in line and pid != own}
+pids = [int(pid) for pid in trains if b"torchrun" not in lines[pid]]
+"""
+
+
+@contextmanager
+def namespace() -> Iterator[Namespace]:
+    """A namespace with the demo's photos on a volume that all nodes can read."""
+    place = Namespace(f"bench-{uuid.uuid4().hex[:6]}")
+    kubectl("create", "namespace", place.name)
+    try:
+        wait_for("default service account", lambda: place.get("sa", "default"), 30)
+        place.apply(*manifests.photos("shared", "ReadWriteMany"))
+        place.run("wait", "job/photos", "--for=condition=Complete", "--timeout=180s")
+        yield place
+    finally:
+        kubectl("delete", "namespace", place.name, "--wait=false")
+
+
+class PodJob:
+    """An elastic job of one or two pods, each with two processes and on a node of its own."""
+
+    def __init__(self, place: Namespace, name: str, steps: int, replicas: int) -> None:
+        config.load_kube_config()
+        self._api = client.CoreV1Api()
+        self._job = Job(place, name)
+        self._writer = ""
+        nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
+        half = min(int(node["status"]["allocatable"]["cpu"]) for node in nodes) * 500
+        workers = {"replicas": replicas, "min": 1, "max": 2, "processesPerWorker": 2}
+        place.apply(
+            manifests.nerf_job(
+                name,
+                training={"steps": steps, "evalEvery": steps, "threads": 1},
+                workers=workers | {"resources": {"requests": {"cpu": f"{half + 100}m"}}},
+            )
+        )
+
+    def __enter__(self) -> "PodJob":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._job.delete()
+
+    # --- What is done to it ---
+
+    def scale(self, replicas: int) -> None:
+        """As a user or an autoscaler does."""
+        self._job.namespace.run("scale", f"nerfjob/{self._job.name}", f"--replicas={replicas}")
+
+    def send(self, index: int, number: signal.Signals) -> None:
+        """Send a signal to a worker's training processes."""
+        self._run(index, f"{_TRAINERS}\nfor pid in pids: os.kill(pid, {int(number)})")
+
+    def kill(self, index: int) -> None:
+        """Delete a worker's pod without grace, and wait until it is gone."""
+        pod = self._job.workers()[index]["metadata"]["name"]
+        self._job.namespace.run("delete", "pod", pod, "--now", "--grace-period=0", "--force")
+
+    # --- What is seen of it ---
+
+    def processes(self, index: int) -> list[int]:
+        """PIDs of a worker's training processes, in its container."""
+        return list(map(int, self._run(index, f"{_TRAINERS}\nprint(*pids)").split()))
+
+    def node_of(self, index: int) -> str:
+        """Name of the node that a worker is on."""
+        return str(self._job.workers()[index]["spec"]["nodeName"])
+
+    def world(self) -> int:
+        """Processes that train together now; 0 where nobody can say."""
+        return int(self._status().get("worldSize", 0))
+
+    def pause(self) -> float:
+        """For how long worker 0 did not train at the last change, in seconds."""
+        return float(self._status()["lastRegroupSeconds"])
+
+    def wait_for_world(self, world: int) -> None:
+        """Until a group of this size has done a step."""
+        self.seconds_to_world(world, lambda: None)
+
+    def seconds_to_world(self, world: int, act: Callable[[], None]) -> float:
+        """Seconds from the start of `act` to a step that a group of this size has done."""
+        begin = time.monotonic()
+        act()
+        joined: int | None = None
+        while time.monotonic() < begin + WAIT_SECONDS:
+            status = self._status()
+            if status.get("worldSize") == world and status.get("phase") == "training":
+                joined = status["step"] if joined is None else joined
+                if status["step"] > joined:
+                    return time.monotonic() - begin
+            else:
+                joined = None
+            time.sleep(PAUSE_SECONDS)
+        raise TimeoutError(f"no group of {world}: {self._status()}\n{self._job.status()}")
+
+    def results(self, folder: Path) -> Path:
+        """Wait for the end of the training. Path of its metrics.json, copied to `folder`."""
+        self._job.wait_condition("Succeeded", deadline_s=600)
+        place = self._job.namespace.name
+        command = ("results", self._job.name, "-n", place, "-o", str(folder / "results"))
+        code, text = nerf(*command, log=folder / "log")
+        if code:
+            raise RuntimeError(text)
+        return next(folder.rglob(names.METRICS_FILE))
+
+    def _status(self) -> dict[str, Any]:
+        """What worker 0 tells; {} while it cannot be asked."""
+        try:
+            self._writer = self._writer or self._job.workers()[0]["metadata"]["name"]
+            answer = self._api.connect_get_namespaced_pod_proxy_with_path(
+                *(f"{self._writer}:{names.TRAINER_HTTP_PORT}", self._job.namespace.name, "status"),
+                _request_timeout=2,
+                _preload_content=False,
+            )
+            return dict(json.loads(answer.data))
+        except (KubectlError, KeyError, client.ApiException, HTTPError):
+            self._writer = ""
+            return {}
+
+    def _run(self, index: int, script: str) -> str:
+        pod = self._job.workers()[index]["metadata"]["name"]
+        return self._job.namespace.run("exec", pod, "--", "python3", "-c", script)

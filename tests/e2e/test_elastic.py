@@ -1,0 +1,70 @@
+"""Whatever happens to its pods, a job comes to the same weights."""
+
+import json
+from pathlib import Path
+
+import pytest
+from e2e_support.cli import nerf
+from e2e_support.kube import Job, Namespace, wait_for
+from e2e_support.manifests import nerf_job
+
+pytestmark = pytest.mark.cluster
+
+
+def test_a_job_that_is_scaled_and_loses_a_pod_comes_to_the_same_weights(
+    shared: Namespace, tmp_path: Path
+) -> None:
+    moved, still = _start(shared, "moved", replicas=1), _start(shared, "still", replicas=2)
+    moved.wait_step(20)
+    _scale(moved, 2)
+    lost = moved.workers()[1]["metadata"]["name"]
+    shared.run("delete", "pod", lost, "--now")
+    wait_for("another pod", lambda: lost not in _names(moved) and len(_names(moved)) == 2, 60)
+    _await_processes(moved, 4)
+    _scale(moved, 1)
+    for job in (moved, still):
+        job.wait_condition("Succeeded", deadline_s=240)
+    assert moved.status().get("restarts", 0) == 0
+    assert _weights(moved, tmp_path) == _weights(still, tmp_path)
+    told = [line for line in shared.events("moved") if line.startswith("Rescaled")]
+    assert any("4 workers instead of 2" in line for line in told), told
+    for job in (moved, still):
+        job.delete()
+
+
+def _start(place: Namespace, name: str, replicas: int) -> Job:
+    """Two processes in each pod."""
+    workers = {"replicas": replicas, "min": 1, "max": 2, "processesPerWorker": 2}
+    place.apply(nerf_job(name, workers=workers, training={"steps": 1500, "evalEvery": 1500}))
+    return place.job(name)
+
+
+def _scale(job: Job, pods: int) -> None:
+    job.namespace.run("scale", f"nerfjob/{job.name}", f"--replicas={pods}")
+    _await_processes(job, 2 * pods)
+
+
+def _await_processes(job: Job, processes: int) -> None:
+    """Until so many have trained together."""
+    wait_for(
+        f"a group of {processes}",
+        lambda: (job.status().get("progress") or {}).get("worldSize") == processes,
+        90,
+    )
+    job.wait_step(job.step() + 1)
+
+
+def _names(job: Job) -> set[str]:
+    return {pod["metadata"]["name"] for pod in job.workers().values()}
+
+
+def _weights(job: Job, folder: Path) -> str:
+    """What the training came to: the digest in its metrics.json."""
+    out = folder / job.name
+    code, text = nerf(
+        *("results", job.name, "-n", job.namespace.name, "-o", str(out)), log=folder / "log"
+    )
+    assert code == 0, text
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["step"] == 1500
+    return str(metrics["weightsSha256"])
