@@ -53,12 +53,24 @@ class Plan:
 
 
 QUICK = Plan(
-    **{"worlds": (1, 2), "steps": 100, "rounds": 1, "kills": 4},
-    **{"seconds": 30, "kill_every": 30, "pairs": 1, "default_steps": 20},
+    worlds=(1, 2),
+    steps=100,
+    rounds=1,
+    kills=4,
+    seconds=30,
+    kill_every=30,
+    pairs=1,
+    default_steps=20,
 )
 WHOLE = Plan(
-    **{"worlds": (1, 2, 4), "steps": 500, "rounds": 3, "kills": 100},
-    **{"seconds": 300, "kill_every": 60, "pairs": 3, "default_steps": 100},
+    worlds=(1, 2, 4),
+    steps=500,
+    rounds=3,
+    kills=100,
+    seconds=300,
+    kill_every=60,
+    pairs=3,
+    default_steps=100,
 )
 PARTS = ("changes", "goodput", "overhead", "stock")
 

@@ -74,7 +74,6 @@ class Launch:
             names.ENV_COORDINATOR: f"{HOST}:{self._port}",
             names.ENV_MIN_WORKERS: str(self._min_pods),
             "OMP_NUM_THREADS": "1",
-            "USE_LIBUV": "0",  # Debian's PyTorch is built without it; DDP's processes ask for it.
         }
 
     def pod_env(self, index: int, attempt: int) -> dict[str, str]:

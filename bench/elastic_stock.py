@@ -46,7 +46,7 @@ def main() -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     config = load_config(arguments.config)
-    scene = load_scene(config.dataset, dataset_root(), config.model.background)
+    scene = load_scene(config.dataset, dataset_root(), config.model.resolved_background)
     trainer = Trainer(config, scene, CPU)
     if arguments.state.exists():
         trainer.state.load(torch.load(arguments.state, weights_only=True))

@@ -68,7 +68,8 @@ def text(folder: Folder, wishes: Wishes) -> str:
         format=folder.format,
         space=space,
         why=why,
-        background=folder.photos.backdrop or "white",
+        background=_background(folder, space),
+        downscale="" if wishes.gpus else _downscale(folder),
         training=_GPU if wishes.gpus else _CPU[space],
         steps=wishes.steps or (20000 if wishes.gpus else 2000),
         shards=_shards(wishes.workers * (wishes.gpus or CPU_PROCESSES)),
@@ -81,6 +82,25 @@ def text(folder: Folder, wishes: Wishes) -> str:
     )
 
 
+def _background(folder: Folder, space: Space) -> str:
+    """Colour behind the scene, and the reason as a comment."""
+    if space == "unbounded":
+        return "random # every ray ends at something; another colour for each leaves no haze"
+    return (
+        f"{folder.photos.backdrop or 'white'} # behind the scene, where it is transparent or empty"
+    )
+
+
+def _downscale(folder: Folder) -> str:
+    """The line that shrinks photos to what a CPU has the time for, where they are larger."""
+    longest = max((max(size) for size in folder.photos.sizes), default=0)
+    if longest <= CPU_EDGE:
+        return ""
+    by = -(-longest // CPU_EDGE)
+    why = f"{longest // by} pixels along the longer edge: all that a CPU has time for"
+    return f"    downscale: {by} # {why}\n"
+
+
 def _scalar(value: str) -> str:
     """A string as YAML, quoted where it must be."""
     return yaml.safe_dump(value, width=10_000, allow_unicode=True).splitlines()[0]
@@ -91,6 +111,8 @@ def _shards(processes: int) -> int:
     return int(max(4, 1 << (processes - 1).bit_length()))
 
 
+#: Longest edge of the photos that a CPU trains on. A short training sees each pixel about once.
+CPU_EDGE = 640
 #: Worker processes in a pod without GPUs: more need more CPUs than a small cluster has to give.
 CPU_PROCESSES = 2
 _CPU_WORKER = f"processesPerWorker: {CPU_PROCESSES} # in each pod; one for each CPU is fastest"
@@ -123,9 +145,9 @@ spec:
     path: {path} # the folder on it
     format: auto # found here: {format}
     holdoutEvery: 8 # every 8th photo is kept out of the training, to measure its quality
-  model:
+{downscale}  model:
     space: {space} # {why}
-    background: {background} # colour behind the scene, where it is transparent or empty
+    background: {background}
   training:
     steps: {steps}
     {training}

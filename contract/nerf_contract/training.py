@@ -80,10 +80,11 @@ class ModelConfig(Model):
     occupancy_resolution: int = Field(
         default=64, ge=8, le=512, description="Cells along an edge of the occupancy grid."
     )
-    background: Literal["white", "black", "random"] = Field(
-        default="white",
+    background: Literal["auto", "white", "black", "random"] = Field(
+        default="auto",
         description="Colour behind the scene. `random` is another for every ray in training, which "
-        "leaves no haze, and white in evaluation.",
+        "leaves no haze, and white in evaluation. `auto` is `random` for an unbounded scene, where "
+        "every ray ends at something, else `white`.",
     )
 
     @property
@@ -92,6 +93,13 @@ class ModelConfig(Model):
         if self.encoding != "auto":
             return self.encoding
         return "frequency" if self.type == "mlp" else "hashgrid"
+
+    @property
+    def resolved_background(self) -> Literal["white", "black", "random"]:
+        """`background`, with `auto` replaced by what it stands for."""
+        if self.background != "auto":
+            return self.background
+        return "random" if self.space == "unbounded" else "white"
 
     @property
     def resolved_sampling(self) -> Literal["occupancy", "hierarchical", "proposal"]:

@@ -66,6 +66,14 @@ def test_the_space_follows_format_and_transparency(
     assert manifest.spec_of(manifest.parse(text, "it"), "it").model.space == want
 
 
+def test_a_cpu_gets_small_photos_and_a_scene_with_a_background_no_haze() -> None:
+    spec = manifest.spec_of(manifest.parse(manifest.text(found(), WISHES), "it"), "it")
+    assert (spec.dataset.downscale, spec.model.background) == (2, "random")
+    on_gpu = manifest.Wishes("scene", "claim", "scene", gpus=1)
+    spec = manifest.spec_of(manifest.parse(manifest.text(found("blender"), on_gpu), "it"), "it")
+    assert (spec.dataset.downscale, spec.model.background) == (None, "white")
+
+
 def test_wishes_win() -> None:
     wishes = manifest.Wishes("s", "c", "p", steps=77, space="bounded")
     spec = manifest.spec_of(manifest.parse(manifest.text(found(), wishes), "it"), "it")

@@ -97,7 +97,7 @@ def train_job(folder: Path) -> TrainedJob:
     }
     job = TrainedJob(dataset, folder / "ball", TrainerConfig.model_validate(document))
     torch.set_num_threads(1)
-    scene = load_scene(job.config.dataset, dataset, job.config.model.background)
+    scene = load_scene(job.config.dataset, dataset, job.config.model.resolved_background)
     trainer = Trainer(job.config, scene, torch.device("cpu"))
     train(trainer, STEPS)
     save(job, trainer.state)

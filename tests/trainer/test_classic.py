@@ -66,7 +66,7 @@ def test_the_raw_output_is_that_of_the_slow_network() -> None:
 def test_training_follows_the_slow_reference_over_200_steps(tmp_path) -> None:
     config = TrainerConfig.model_validate(CONFIG)
     torch.set_num_threads(1)
-    scene = load_scene(PreparedDataset(), blender_scene(tmp_path), config.model.background)
+    scene = load_scene(PreparedDataset(), blender_scene(tmp_path), config.model.resolved_background)
     trainer = Trainer(config, scene, torch.device("cpu"))
     coarse, fine = ({}, {})
     for name, parameter in trainer.state.model.named_parameters():

@@ -50,7 +50,7 @@ def test_photos_are_prepared_trained_and_exported(
 ) -> None:
     report = DatasetReport(format="photos", photos=9, posed=9, poses=POSES)
     monkeypatch.setattr(recorded, "dataset", report)
-    alone.run_stages(config(), tmp_path)
+    alone.run_stages(config(), tmp_path, chosen=True)
     assert [stage for stage, _, _ in recorded.calls] == ["prepare", "train", "export"]
     assert [c.dataset.poses for _, c, _ in recorded.calls] == [None, POSES, POSES]
     outputs = recorded.calls[-1][1].outputs
@@ -60,7 +60,7 @@ def test_photos_are_prepared_trained_and_exported(
 def test_what_the_config_wants_is_made_and_no_more(
     recorded: type[Recorded], tmp_path: Path
 ) -> None:
-    alone.run_stages(config(outputs={"mesh": {}}), tmp_path)
+    alone.run_stages(config(outputs={"mesh": {}}), tmp_path, chosen=True)
     outputs = recorded.calls[-1][1].outputs
     assert outputs.mesh is not None
     assert outputs.video is None
@@ -71,7 +71,7 @@ def test_a_training_that_is_done_is_not_repeated(
     recorded: type[Recorded], tmp_path: Path, steps: int, stages: int
 ) -> None:
     finish_training(tmp_path, 40)
-    alone.run_stages(config(training={"steps": steps}), tmp_path)
+    alone.run_stages(config(training={"steps": steps}), tmp_path, chosen=True)
     assert len(recorded.calls) == stages
 
 

@@ -25,12 +25,15 @@ PATH=/tmp/bin:$PATH exec python3 -m nerf_trainer.train --config /data/config.jso
 """
 
 
-def train(folder: Path, threads: int, *options: str) -> subprocess.CompletedProcess[str]:
-    """Take a few steps with default settings in the image of the pods, as in a new one."""
+def train(
+    folder: Path, threads: int, *options: str, space: str = "bounded", **training: object
+) -> subprocess.CompletedProcess[str]:
+    """Take a few steps with usual settings in the image of the pods, as in a new one."""
     blender_scene(folder)
     folder.chmod(0o755)
-    training = {"steps": 20, "evalEvery": 10, "threads": threads, "device": "cpu"}
-    (folder / "config.json").write_text(json.dumps({"training": training}))
+    training |= {"steps": 20, "evalEvery": 10, "threads": threads, "device": "cpu"}
+    config = {"model": {"space": space}, "training": training}
+    (folder / "config.json").write_text(json.dumps(config))
     return subprocess.run(
         [
             *(str(CHECKOUT / "tools/images/in-trainer"), "--image", trainer("cpu").image),
@@ -53,6 +56,11 @@ def train(folder: Path, threads: int, *options: str) -> subprocess.CompletedProc
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_training_with_default_settings_compiles_nothing(tmp_path: Path, threads: int) -> None:
     done = train(tmp_path, threads)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"[-3000:]
+
+
+def test_nor_does_one_of_a_scene_with_a_background(tmp_path: Path) -> None:
+    done = train(tmp_path, 1, space="unbounded", samplesPerRay=64)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"[-3000:]
 
 

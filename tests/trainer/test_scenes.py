@@ -11,7 +11,9 @@ from scene_files import blender_scene, load, nerfstudio_document, nerfstudio_sce
 
 from nerf_contract.training import PreparedDataset
 from nerf_trainer.scenes import load_scene
+from nerf_trainer.scenes.nerfstudio import every_nth
 from nerf_trainer.scenes.shrink import averaged, shrink
+from nerf_trainer.scenes.types import Photo
 
 
 def test_blender_split_and_field_of_view(tmp_path: Path) -> None:
@@ -27,8 +29,8 @@ def test_blender_without_test_or_val_holds_out_every_nth(tmp_path: Path) -> None
     blender_scene(tmp_path, train=5)
     (tmp_path / "transforms_test.json").unlink()
     scene = load(tmp_path, holdout_every=2)
-    assert scene.held_out.names == ("./train/r_0", "./train/r_2", "./train/r_4")
-    assert scene.train.names == ("./train/r_1", "./train/r_3")
+    assert scene.held_out.names == ("./train/r_1", "./train/r_3")
+    assert scene.train.names == ("./train/r_0", "./train/r_2", "./train/r_4")
 
 
 def test_transparent_pixels_show_the_background(tmp_path: Path) -> None:
@@ -39,8 +41,20 @@ def test_transparent_pixels_show_the_background(tmp_path: Path) -> None:
 
 def test_nerfstudio_holds_out_every_nth(tmp_path: Path) -> None:
     scene = load(nerfstudio_scene(tmp_path), holdout_every=3)
-    assert scene.held_out.names == ("images/0.png", "images/3.png")
-    assert scene.train.names == ("images/1.png", "images/2.png")
+    assert scene.held_out.names == ("images/1.png",)
+    assert scene.train.names == ("images/0.png", "images/2.png", "images/3.png")
+
+
+@pytest.mark.parametrize(
+    ("photos", "every", "held_out"), [(2, 8, [1]), (5, 8, [2]), (11, 4, [2, 6, 10])]
+)
+def test_the_first_photo_is_never_held_out(photos: int, every: int, held_out: list[int]) -> None:
+    everything = [
+        Photo(Path(), f"{i:02d}", np.eye(3, 4, dtype=np.float32), None) for i in range(photos)
+    ]
+    train, held = every_nth(Path("list"), everything, every)
+    assert [int(photo.name) for photo in held] == held_out
+    assert len(train) == photos - len(held)
 
 
 def test_nerfstudio_lists_decide_the_split(tmp_path: Path) -> None:
@@ -56,7 +70,7 @@ def test_intrinsics_of_a_frame_override_those_of_the_file(tmp_path: Path) -> Non
     document = nerfstudio_document()
     document["frames"][1] |= {"fl_x": 5.0, "fl_y": 6.0, "cx": 1.0, "cy": 2.0}
     scene = load(nerfstudio_scene(tmp_path, document), holdout_every=4)
-    np.testing.assert_allclose(scene.train.intrinsics[0], [5, 6, 1, 2])
+    np.testing.assert_allclose(scene.train.intrinsics[1], [5, 6, 1, 2])
 
 
 def test_downscale_shrinks_photos_and_intrinsics(tmp_path: Path) -> None:

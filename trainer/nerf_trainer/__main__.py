@@ -35,6 +35,10 @@ log = logging.getLogger("nerf_trainer")
 ENDPOINT = f"127.0.0.1:{names.COORDINATOR_PORT}"
 
 
+#: Samples of a ray on CPUs in a scene with a background, as `kubectl nerf init` has it.
+CPU_SAMPLES = 64
+
+
 class StageFailedError(Exception):
     """A stage has ended badly, and has said why. exit_code: of its process."""
 
@@ -56,7 +60,7 @@ def main() -> int:
     try:
         config = load_config(args.config)
         with tempfile.TemporaryDirectory() as scratch:
-            run_stages(config, Path(scratch))
+            run_stages(config, Path(scratch), chosen=args.config is not None)
     except TrainerFailure as failure:
         log.error("%s: %s", failure.reason, failure.message)
         return failure.failure.exit_code
@@ -65,8 +69,11 @@ def main() -> int:
     return 0
 
 
-def run_stages(config: TrainerConfig, scratch: Path) -> None:
-    """Prepare, train, export. scratch: for what the stages tell each other."""
+def run_stages(config: TrainerConfig, scratch: Path, chosen: bool) -> None:
+    """Prepare, train, export.
+
+    scratch: for what the stages tell each other. chosen: somebody has written the config.
+    """
     if not config.outputs.wanted:
         config = config.model_copy(update={"outputs": OutputsConfig.everything()})
     stages = Stages(scratch)
@@ -74,11 +81,21 @@ def run_stages(config: TrainerConfig, scratch: Path) -> None:
     if prepared and prepared.dataset and prepared.dataset.poses:
         dataset = config.dataset.model_copy(update={"poses": prepared.dataset.poses})
         config = config.model_copy(update={"dataset": dataset})
+        config = config if chosen else for_photos(config)
     if is_trained(config, output_folder()):
         log.info("the scene is trained already")
     else:
         stages.run(config, "nerf_trainer.train", processes=processes(config))
     stages.run(config, "nerf_trainer.export")
+
+
+def for_photos(config: TrainerConfig) -> TrainerConfig:
+    """The settings where nobody has chosen any: behind what is in bare photos is a background."""
+    model = config.model.model_copy(update={"space": "unbounded"})
+    training = config.training
+    if not gpus(config):
+        training = training.model_copy(update={"samples_per_ray": CPU_SAMPLES})
+    return config.model_copy(update={"model": model, "training": training})
 
 
 class Stages:
@@ -136,11 +153,15 @@ LONE_GPUS = (Path("/dev/dxg"), Path("/dev/nvmap"))
 
 def processes(config: TrainerConfig) -> int:
     """One for each GPU that is there, else for each CPU; not more than a batch has shards."""
-    numbered = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    gpus = numbered or int(any(map(Path.exists, LONE_GPUS)))
+    return min(gpus(config) or usable_cpus(), config.training.shards)
+
+
+def gpus(config: TrainerConfig) -> int:
+    """How many GPUs a training by this config uses."""
     if config.training.device == "cpu":
-        gpus = 0
-    return min(gpus or usable_cpus(), config.training.shards)
+        return 0
+    numbered = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return numbered or int(any(map(Path.exists, LONE_GPUS)))
 
 
 def is_trained(config: TrainerConfig, folder: Path) -> bool:

@@ -52,7 +52,7 @@ def run(
         threads = training_threads(config.training.threads, device)
         torch.set_num_threads(threads)
         log.info("training on %s with %d thread(s), %s", device, threads, versions())
-        scene = load_scene(config.dataset, dataset_root(), config.model.background)
+        scene = load_scene(config.dataset, dataset_root(), config.model.resolved_background)
         trainer = Trainer(config, scene, device)
         membership = create_membership(device)
         events = EventLog(output_folder() / names.TENSORBOARD_DIR) if membership.is_writer else None

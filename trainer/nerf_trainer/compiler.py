@@ -1,6 +1,6 @@
 """How torch.compile is used, and the kernels that travel in the image.
 
-    python3 -m nerf_trainer.compiler     compile what the default settings need, to be put there
+    python3 -m nerf_trainer.compiler     compile what the usual settings need, to be put there
 
 A C++ compiler needs a minute and more for the kernels of a training step, so a worker in the image
 begins with those that were compiled when it was built, for one thread and for several. What other
@@ -8,6 +8,7 @@ settings need is compiled at the start, and kept in TORCHINDUCTOR_CACHE_DIR.
 """
 
 import errno
+import itertools
 import logging
 import os
 import platform
@@ -18,7 +19,7 @@ from pathlib import Path
 import torch
 
 from nerf_contract import names
-from nerf_contract.training import TrainerConfig
+from nerf_contract.training import ModelConfig, TrainerConfig, TrainingConfig
 from nerf_trainer.models import create_model
 from nerf_trainer.rays import Rays
 from nerf_trainer.schedule import chunk_rays
@@ -69,19 +70,28 @@ def unpack_kernels() -> None:
             log.warning("the image's kernels are not used, all are compiled: %s", error)
 
 
-def compile_default() -> None:
-    """Compile what a training with default settings needs, for one thread and for several."""
-    config = TrainerConfig()
-    count = chunk_rays(config.training, 0)
-    rays = Rays(torch.zeros(count, 3), torch.ones(count, 3), torch.zeros(count, 3))
-    for threads in (1, 2):
+#: What most trainings on CPUs are: an object alone, and a scene with a background as `kubectl nerf
+#: init` writes it.
+USUAL = (
+    TrainerConfig(),
+    TrainerConfig(
+        model=ModelConfig(space="unbounded"), training=TrainingConfig(samples_per_ray=64)
+    ),
+)
+
+
+def compile_usual() -> None:
+    """Compile what the usual trainings need, for one thread and for several."""
+    for config, threads in itertools.product(USUAL, (1, 2)):
         torch.set_num_threads(threads)
         set_up()
         torch.compiler.reset()
+        count = chunk_rays(config.training, 0)
+        rays = Rays(torch.zeros(count, 3), torch.ones(count, 3), torch.zeros(count, 3))
         model = create_model(config, count)
         model.compile_parts()
         model(rays, torch.zeros(model.noise_rows(), count)).value.backward()
 
 
 if __name__ == "__main__":
-    compile_default()
+    compile_usual()

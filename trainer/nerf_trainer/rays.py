@@ -31,6 +31,14 @@ class Rays:
         alpha = None if self.alpha is None else self.alpha[start:end]
         return Rays(self.o[start:end], self.d[start:end], self.rgb[start:end], alpha)
 
+    def padded(self, count: int) -> "Rays":
+        """As many as `count` by repeating the first one; without alpha."""
+        missing = count - len(self)
+        if not missing:
+            return self
+        parts = (torch.cat([t, t[:1].expand(missing, 3)]) for t in (self.o, self.d, self.rgb))
+        return Rays(*parts)
+
 
 def pinhole_directions(row: Tensor, column: Tensor, intrinsics: Tensor) -> Tensor:
     """Directions (R, 3) through pixel centres, in OpenGL axes.

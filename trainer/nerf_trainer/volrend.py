@@ -25,6 +25,11 @@ class Rendered:
     opacity: Tensor
     depth: Tensor
 
+    def first(self, count: int) -> "Rendered":
+        """Those of the first so many rays, without gradients."""
+        parts = (part[:count].detach() for part in (self.rgb, self.opacity, self.depth))
+        return Rendered(*parts)
+
 
 def render(samples: Samples, sigma: Tensor, rgb: Tensor, background: Tensor | float) -> Rendered:
     """Composite packed sigma (M,) and rgb (M, 3) along each ray."""

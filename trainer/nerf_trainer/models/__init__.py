@@ -21,5 +21,5 @@ def create_model(config: TrainerConfig, chunk_rays: int) -> SceneModel:
         if config.model.resolved_sampling == "hierarchical":
             return HierarchicalModel(config)
         if config.model.resolved_sampling == "proposal":
-            return ProposalModel(config)
+            return ProposalModel(config, chunk_rays)
         return OccupancyModel(config, chunk_rays)

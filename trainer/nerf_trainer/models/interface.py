@@ -40,8 +40,8 @@ class SceneModel(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self._random_background = config.background == "random"
-        self._grey = BACKGROUNDS[config.background]
+        self._random_background = config.resolved_background == "random"
+        self._grey = BACKGROUNDS[config.resolved_background]
         self.settings = Settings()
 
     def apply_settings(self, settings: Settings) -> None:
@@ -91,10 +91,10 @@ class SceneModel(nn.Module):
         """Compile what pays, for the fixed shapes of training."""
 
 
-def in_blocks(rays: Rays, samples: int, render: Callable[[Rays], Rendered]) -> Rendered:
-    """Render rays with so many samples each, as many at once as memory is meant to hold."""
-    size = max(1, BLOCK_SAMPLES // samples)
-    return joined([render(rays.slice(i, i + size)) for i in range(0, len(rays), size)])
+def in_blocks(rays: Rays, size: int, render: Callable[[Rays], Rendered]) -> Rendered:
+    """Render so many rays at once."""
+    starts = range(0, len(rays), max(1, size))
+    return joined([render(rays.slice(i, i + starts.step)) for i in starts])
 
 
 def points(rays: Rays, t: Tensor) -> Tensor:

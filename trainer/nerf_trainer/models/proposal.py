@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nerf_contract.training import TrainerConfig
 from nerf_trainer.fields import create_field, create_proposal
-from nerf_trainer.models.interface import Loss, SceneModel, in_blocks, points
+from nerf_trainer.models.interface import BLOCK_SAMPLES, Loss, SceneModel, in_blocks, points
 from nerf_trainer.rays import Rays
 from nerf_trainer.resampling import distortion, proposal_loss, sample_histogram, stratified
 from nerf_trainer.volrend import Rendered, render_rows, row_weights
@@ -25,10 +25,15 @@ Histogram = tuple[Tensor, Tensor]  # edges (R, S + 1) in s, weights (R, S)
 
 
 class ProposalModel(SceneModel):
-    """The main field and its proposals, trained together."""
+    """The main field and its proposals, trained together.
 
-    def __init__(self, config: TrainerConfig) -> None:
+    chunk_rays: rays that are trained at once, and rendered at once where the fields are compiled.
+    """
+
+    def __init__(self, config: TrainerConfig, chunk_rays: int) -> None:
         super().__init__(config.model)
+        self._chunk_rays = chunk_rays
+        self._compiled = False
         self._bound = config.model.scene_bound
         self.field = create_field(config.model)
         self.proposals = nn.ModuleList(create_proposal(config.model, r) for r in RESOLUTIONS)
@@ -52,15 +57,27 @@ class ProposalModel(SceneModel):
         used = torch.tensor(float(len(rays)), device=truth.device)
         return Loss(value, error.detach(), used, w.numel())
 
+    def compile_parts(self) -> None:
+        """The fields; what lies between them is little work."""
+        self._compiled = True
+        for field in (self.field, *self.proposals):
+            field.compile_parts()
+
     @torch.no_grad()
     def render(self, rays: Rays) -> Rendered:
         """Each piece is sampled in its middle."""
-        middle = torch.full((1, self.sampling_rows()), 0.5, device=rays.o.device)
-        return in_blocks(
-            rays,
-            self.settings.samples_per_ray,
-            lambda block: self._render(block, middle.expand(len(block), -1), self._grey)[0],
-        )
+        if self._compiled:
+            return in_blocks(rays, self._chunk_rays, self._look_compiled)
+        return in_blocks(rays, BLOCK_SAMPLES // self.settings.samples_per_ray, self._look)
+
+    def _look(self, rays: Rays) -> Rendered:
+        middle = torch.full((len(rays), self.sampling_rows()), 0.5, device=rays.o.device)
+        return self._render(rays, middle, self._grey)[0]
+
+    def _look_compiled(self, rays: Rays) -> Rendered:
+        """As in training: otherwise the fields would be compiled once more."""
+        with torch.enable_grad():
+            return self._look(rays.padded(self._chunk_rays)).first(len(rays))
 
     def _render(
         self, rays: Rays, jitter: Tensor, background: Tensor | float

@@ -21,12 +21,16 @@ def read_split(folder: Path, config: PreparedDataset) -> tuple[list[Photo], list
 
 
 def every_nth(path: Path, everything: Sequence[Photo], n: int) -> tuple[list[Photo], list[Photo]]:
-    """Split in order of name: number 0, n, 2n ... are held out."""
+    """Split in order of name: every nth is held out, beginning in the middle of the first n.
+
+    The first and the last of a series of photos show what no other does.
+    """
     if len(everything) < 2:
         raise invalid(f"{path} lists one photo. Training needs at least two: one is held out.")
     ordered = sorted(everything, key=lambda photo: photo.name)
-    train = [photo for i, photo in enumerate(ordered) if i % n]
-    return train, ordered[::n]
+    first = min(n, len(ordered)) // 2
+    train = [photo for i, photo in enumerate(ordered) if i % n != first]
+    return train, ordered[first::n]
 
 
 def _listed(

@@ -69,5 +69,5 @@ def open_snapshot(config: TrainerConfig, checkpoint: Checkpoint) -> Snapshot:
     """The model of a checkpoint, without what only training needs, and its preview."""
     model = open_model(config, checkpoint, chunk_rays(config.training, 0), torch.device("cpu"))
     model.requires_grad_(False)
-    preview = make_preview(model, BACKGROUNDS[config.model.background])
+    preview = make_preview(model, BACKGROUNDS[config.model.resolved_background])
     return Snapshot(checkpoint.step, checkpoint.time, checkpoint.notes, model, preview)
