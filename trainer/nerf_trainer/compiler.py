@@ -8,8 +8,8 @@ settings need is compiled at the start, and kept in TORCHINDUCTOR_CACHE_DIR.
 """
 
 import errno
-import itertools
 import logging
+import multiprocessing
 import os
 import platform
 import shutil
@@ -80,18 +80,19 @@ USUAL = (
 )
 
 
-def compile_usual() -> None:
-    """Compile what the usual trainings need, for one thread and for several."""
-    for config, threads in itertools.product(USUAL, (1, 2)):
+def compile_for(config: TrainerConfig) -> None:
+    """Compile what a training needs, for one thread and for several."""
+    count = chunk_rays(config.training, 0)
+    rays = Rays(torch.zeros(count, 3), torch.ones(count, 3), torch.zeros(count, 3))
+    for threads in (1, 2):
         torch.set_num_threads(threads)
         set_up()
         torch.compiler.reset()
-        count = chunk_rays(config.training, 0)
-        rays = Rays(torch.zeros(count, 3), torch.ones(count, 3), torch.zeros(count, 3))
         model = create_model(config, count)
         model.compile_parts()
         model(rays, torch.zeros(model.noise_rows(), count)).value.backward()
 
 
 if __name__ == "__main__":
-    compile_usual()
+    with multiprocessing.get_context("spawn").Pool(len(USUAL)) as pool:
+        pool.map(compile_for, USUAL)
