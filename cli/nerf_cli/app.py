@@ -82,6 +82,7 @@ def upload(
     folder: options.Folder,
     claim: options.Claim = None,
     path: options.OnVolume = None,
+    delete: options.Delete = False,
     size: options.Size = None,
     storage_class: options.StorageClass = None,
     shared: options.Shared = False,
@@ -93,6 +94,8 @@ def upload(
     """Copy a folder to a volume; what is there already is not sent again."""
     if path is not None and ".." in Path(path).parts:
         raise typer.BadParameter("--path is a folder on the volume, without ..")
+    if delete and path is not None and not Path(path).name:
+        raise typer.BadParameter("--delete at the root of the volume would delete other datasets")
     found = _looked_into(folder)
     name = manifest.slug(found.root.resolve().name)
     target = uploading.Target(
@@ -102,6 +105,7 @@ def upload(
         storage_class,
         shared,
         image,
+        delete,
     )
     cluster = connect(namespace, context, kubeconfig)
     try:

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from nerf_cli.errors import UserError, missing, no_job
+from nerf_cli.meter import Say
+from nerf_cli.patience import PatientClient, TimedClient
 from nerf_contract import names
 
 Object = dict[str, Any]
@@ -36,6 +38,10 @@ class Cluster:
     def custom(self) -> Any:
         """NeRFJobs."""
         return client.CustomObjectsApi(self.api)
+
+    def patient(self, say: Say) -> "Cluster":
+        """The same, waited for where it is away for a short while."""
+        return replace(self, api=PatientClient(self.api.configuration, say))
 
     def find_job(self, name: str) -> Object | None:
         """The job, or None where there is none of that name."""
@@ -105,7 +111,10 @@ def connect(namespace: str | None, context: str | None, kubeconfig: Path | None)
     """
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     file = str(kubeconfig) if kubeconfig else None
-    api = config.new_client_from_config(config_file=file, context=context)
+    configuration = client.Configuration()
+    config.load_kube_config(file, context, client_configuration=configuration)
+    configuration.retries = 1  # Of a connection that ended between two requests.
+    api = TimedClient(configuration)
     client.VersionApi(api).get_code(_request_timeout=PROBE_TIMEOUT)
     namespace = namespace or _default_namespace(file, context)
     options = {"--kubeconfig": file, "--context": context, "--namespace": namespace}

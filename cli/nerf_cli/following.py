@@ -11,13 +11,12 @@ from urllib3.exceptions import HTTPError
 from nerf_cli.cluster import Cluster, Object
 from nerf_cli.errors import sentence
 from nerf_cli.meter import Say
+from nerf_cli.patience import AWAY
 from nerf_contract import names
 
 #: A watch is asked for this long; then the job is read again, in case something was missed.
 WATCH_S = 60
 RETRY_S = 2.0
-#: Answers of an API server that starts, stops or has too much to do.
-_AWAY = (429, 500, 502, 503, 504)
 
 
 class TimeIsUpError(Exception):
@@ -40,7 +39,7 @@ def follow(cluster: Cluster, name: str, say: Say, deadline: float | None) -> Ite
             yield job
             yield from _changes(cluster, job, _seconds(deadline))
         except (ApiException, HTTPError) as error:
-            if isinstance(error, ApiException) and error.status not in _AWAY:
+            if isinstance(error, ApiException) and error.status not in AWAY:
                 raise
             _seconds(deadline)
             if not away:

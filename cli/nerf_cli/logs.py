@@ -6,6 +6,7 @@ from kubernetes.client.exceptions import ApiException
 
 from nerf_cli import choosing
 from nerf_cli.cluster import Cluster, Object
+from nerf_cli.patience import TIMEOUT
 
 LAST_LINES = 20
 
@@ -21,6 +22,7 @@ def run(
         cluster.namespace,
         container=_container(pod),
         follow=follow,
+        _request_timeout=(TIMEOUT[0], None) if follow else None,
         _preload_content=False,
     )
     for chunk in response.stream(65536, decode_content=True):

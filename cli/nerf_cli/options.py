@@ -60,6 +60,14 @@ Shared = Annotated[
     bool,
     typer.Option("--shared", help="Make it ReadWriteMany, so that workers may use several nodes."),
 ]
+Delete = Annotated[
+    bool,
+    typer.Option(
+        "--delete",
+        help="Delete files on the volume that are not in the folder; hidden ones, and results of "
+        "jobs, stay.",
+    ),
+]
 Image = Annotated[
     str | None,
     typer.Option(help="Image of the pod that copies; the operator's trainer image by default."),

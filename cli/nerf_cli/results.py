@@ -28,6 +28,7 @@ def run(
     say: Say,
 ) -> list[str]:
     """Fetch a job's results to a folder; their names. Raises UserError."""
+    cluster = cluster.patient(say)
     job = cluster.job(name)
     paths = (*PATHS, names.CHECKPOINTS_DIR) if checkpoints else PATHS
     into.mkdir(parents=True, exist_ok=True)

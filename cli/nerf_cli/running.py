@@ -66,6 +66,7 @@ def submit(
 ) -> None:
     """Upload and create, or whatever of it is left to do."""
     name = job["metadata"]["name"]
+    cluster = cluster.patient(say)
     step = first_step(job, cluster.find_job(name), replace)
     if step == "watch":
         say(f"the job {name} is under way already")

@@ -12,10 +12,16 @@ from nerf_cli.meter import Say, meter
 from nerf_cli.volume import Volume
 from nerf_cli.volume_pod import MOUNT, Mount, VolumePod
 
+#: Names of files that are told.
+MOST_NAMES = 5
+
 
 @dataclass(frozen=True)
 class Target:
-    """Where to upload to. size, storage_class, shared: of a claim that is made for it."""
+    """Where to upload to. size, storage_class, shared: of a claim that is made for it.
+
+    delete: whether files that are there, and not here, are deleted.
+    """
 
     claim: str
     path: str
@@ -23,6 +29,7 @@ class Target:
     storage_class: str | None = None
     shared: bool = False
     image: str | None = None
+    delete: bool = False
 
 
 def run(cluster: Cluster, folder: Folder, target: Target, console: Console, say: Say) -> Copied:
@@ -32,6 +39,7 @@ def run(cluster: Cluster, folder: Folder, target: Target, console: Console, say:
     """
     for name in folder.skipped:
         say(f"left out: {name} leads out of the folder")
+    cluster = cluster.patient(say)
     image = operator_image.trainer(cluster, target.image)
     size = target.size or claims.size_for(folder.size)
     claim, made = claims.ensure(cluster, target.claim, size, target.storage_class, target.shared)
@@ -40,8 +48,13 @@ def run(cluster: Cluster, folder: Folder, target: Target, console: Console, say:
     mount = Mount(target.claim, image, together=claims.one_node_only(claim))
     where = f"{MOUNT}/{target.path}".rstrip("/")
     with VolumePod(cluster, mount, say) as pod, meter(console, say) as progress:
-        copied = upload(folder.files, lambda: Volume(pod.shell(), where), progress, say)
+        copied = upload(
+            *(folder.files, lambda: Volume(pod.shell(), where), progress, say),
+            delete=target.delete,
+        )
     say(_told(copied, target))
+    if copied.surplus:
+        say(told_surplus(copied))
     return copied
 
 
@@ -52,3 +65,15 @@ def _told(copied: Copied, target: Target) -> str:
     )
     where = f"{target.path or 'the root'} on the claim {target.claim}"
     return f"{sent}{before}; all are verified in {where}"
+
+
+def told_surplus(copied: Copied) -> str:
+    """Files on the volume that are not in the folder, and what to do about them."""
+    count, some = len(copied.surplus), ", ".join(copied.surplus[:MOST_NAMES])
+    listed = some + (", ..." if count > MOST_NAMES else "")
+    if copied.removed:
+        return f"deleted {count} files that were there and are not in the folder: {listed}"
+    return (
+        f"warning: {count} files are there that are not in the folder, and a job would use photos "
+        f"among them: {listed}. `kubectl nerf upload` with --delete removes them"
+    )

@@ -11,6 +11,7 @@ from typing import IO
 
 from kubernetes.client.exceptions import ApiException
 
+from nerf_cli import one_time
 from nerf_cli.cluster import Cluster, Object, need_kubectl
 from nerf_cli.errors import UserError, missing
 from nerf_cli.meter import Say
@@ -83,7 +84,7 @@ def _opened(address: str, open_browser: bool, say: Say) -> None:
     say(f"the viewer: {address}")
     say("Ctrl-C ends it; the job goes on")
     if open_browser:
-        webbrowser.open(address)
+        webbrowser.open(one_time.lead_to(address))
 
 
 class _Tunnel:

@@ -8,7 +8,7 @@ import os
 import tarfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from nerf_cli.folder import LocalFile
@@ -64,6 +64,16 @@ class Volume:
         records = self._sh(script, *paths).split("\0")
         pairs = (record.split(" ", 1) for record in records if record)
         return {name: int(size) for size, name in pairs}
+
+    def surplus(self, wanted: Iterable[str]) -> list[str]:
+        """Files that are there and not among these, but for hidden ones and what jobs write."""
+        script = 'find . -name ".?*" -prune -o -type f -printf "%P\\0" 2>/dev/null || :'
+        there = {name for name in self._sh(script).split("\0") if name}
+        return sorted({name for name in there if _of_a_dataset(name)} - set(wanted))
+
+    def remove(self, unwanted: Iterable[str]) -> None:
+        """Delete files."""
+        self.shell.run(self._script("xargs -0 -r rm -f --"), lambda pipe: _write(pipe, unwanted))
 
     def send(self, files: Sequence[LocalFile], meter: Meter) -> None:
         """Write files, whole, in one stream. Raises OSError where one shrinks meanwhile."""
@@ -132,6 +142,11 @@ def sha256(path: Path, meter: Meter) -> str:
         for chunk in metered(source, meter):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _of_a_dataset(name: str) -> bool:
+    """Not a result of a job that has its checkpoints in the same folder."""
+    return PurePosixPath(name).parts[0] not in names.RESULTS
 
 
 def _member(file: LocalFile) -> tarfile.TarInfo:

@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from nerf_cli.cluster import Cluster, Object, need_kubectl
 from nerf_cli.errors import UserError, missing, sentence
+from nerf_cli.patience import AWAY
 from nerf_cli.shell import ConnectionLostError, Shell
 from nerf_contract import children, names
 from nerf_contract.pod_security import CONTAINER_SECURITY, POD_SECURITY
@@ -70,6 +71,10 @@ class VolumePod:
         try:
             return self._shell()
         except HTTPError as error:
+            raise ConnectionLostError(sentence(error)) from error
+        except ApiException as error:
+            if error.status not in AWAY:
+                raise
             raise ConnectionLostError(sentence(error)) from error
 
     def _shell(self) -> Shell:

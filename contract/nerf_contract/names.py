@@ -46,6 +46,7 @@ CONFIG_FILE: Final = "config.json"
 DATASET_MOUNT: Final = "/data"
 CHECKPOINT_MOUNT: Final = "/checkpoint"
 GROUP_TOKEN_MOUNT: Final = "/etc/nerf-group"
+VIEWER_TOKEN_MOUNT: Final = "/etc/nerf-viewer"
 TRAINER_UID: Final = 10001
 
 ENV_JOB_NAME: Final = "NERF_JOB_NAME"
@@ -77,6 +78,8 @@ ENV_TERMINATION_LOG: Final = "NERF_TERMINATION_LOG"
 TERMINATION_LOG: Final = "/dev/termination-log"
 
 ENV_VIEWER_TOKEN: Final = "NERF_VIEWER_TOKEN"
+#: File with that token, which may change; unset outside Kubernetes.
+ENV_VIEWER_TOKEN_FILE: Final = "NERF_VIEWER_TOKEN_FILE"
 #: Key of the token in a job's Secrets, and parameter of the viewer's address.
 TOKEN_KEY: Final = "token"
 
@@ -106,3 +109,9 @@ METRICS_FILE: Final = "metrics.json"
 LEDGER_FILE: Final = "ledger.json"
 CAMERAS_FILE: Final = "cameras.json"
 OUTPUTS_DIR: Final = "outputs"
+RESULTS: Final = frozenset(
+    {
+        *(CHECKPOINTS_DIR, RENDERS_DIR, TENSORBOARD_DIR, OUTPUTS_DIR),
+        *(METRICS_FILE, LEDGER_FILE, CAMERAS_FILE),
+    }
+)

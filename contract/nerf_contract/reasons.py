@@ -72,6 +72,7 @@ ARCHIVE_INVALID: Final = "ArchiveInvalid"
 DATASET_VOLUME: Final = "DatasetVolumeUnusable"
 POSES_FAILED: Final = "PosesFailed"
 OUTPUTS_FAILED: Final = "OutputsFailed"
+STAGE_HUNG: Final = "StageHung"
 CUDA_UNAVAILABLE: Final = "CudaUnavailable"
 CHECKPOINT_MISMATCH: Final = "CheckpointMismatch"
 CHECKPOINT_VOLUME: Final = "CheckpointVolumeUnusable"
@@ -103,7 +104,8 @@ FAILURES: Final = {
         Failure(ARCHIVE_UNREACHABLE, 68, True, "The archive could not be fetched."),
         Failure(POSES_FAILED, 72, False, "The cameras of too few photos could be found."),
         Failure(OUTPUTS_FAILED, 73, False, "Not all outputs could be made of the trained scene."),
-        Failure(DATASET_VOLUME, 77, True, "The dataset's volume cannot be written."),
+        Failure(STAGE_HUNG, 79, True, "A stage made no progress for six hours, and was ended."),
+        Failure(DATASET_VOLUME, 77, True, "The dataset's volume cannot be written or read."),
         Failure(CUDA_UNAVAILABLE, 69, False, "CUDA was asked for, or GPUs given, and do not work."),
         Failure(NON_FINITE_LOSS, 70, False, "The loss was not finite for many steps in a row."),
         Failure(OUT_OF_MEMORY, 71, True, "The worker ran out of memory."),

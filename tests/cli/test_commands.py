@@ -44,6 +44,8 @@ def test_help_lists_every_command() -> None:
         ["launch"],
         ["init"],
         ["upload", ".", "--path", "../other"],
+        ["upload", ".", "--path", "", "--delete"],
+        ["upload", ".", "--path", ".", "--delete"],
         ["run", ".", "--gpus", "-1"],
         ["run", ".", "--timeout", "soon"],
         ["run", ".", "-f", "job.yaml", "--steps", "5"],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nerf_cli import copying
+from nerf_cli import copying, persistence, uploading
 from nerf_cli.errors import UserError
 from nerf_cli.folder import LocalFile, walk
 from nerf_cli.shell import ConnectionLostError, Shell
@@ -63,11 +63,13 @@ class Sides:
     def open(self) -> Volume:
         return Volume(Shell(("sh", "-c", EXEC, "exec", str(self.cuts))), str(self.there))
 
-    def upload(self) -> copying.Copied:
+    def upload(self, delete: bool = False) -> copying.Copied:
         files, _ = walk(self.here)
         told = self.told
         return copying.upload(
-            files, self.open, told, told.lines.append, told.pauses.append, large=LARGE
+            *(files, self.open, told, told.lines.append, told.pauses.append),
+            large=LARGE,
+            delete=delete,
         )
 
     def download(self, *paths: str) -> tuple[copying.Copied, list[str]]:
@@ -130,6 +132,43 @@ def test_only_what_is_missing_or_different_is_sent_again(sides: Sides) -> None:
     assert not (sides.there / ".nerf/uploading").exists()
 
 
+def test_files_that_are_gone_here_are_told_and_deleted_only_if_asked(sides: Sides) -> None:
+    fill(sides.here, "images/-rf")
+    kept = (".nerf/poses/0/transforms.json", "renders/view_000.png", "metrics.json", "a/.b/c.jpg")
+    for name in kept:
+        write(sides.there / name, 10, 1)
+    assert sides.upload().surplus == ()
+    for name in ("p3.jpg", "images/-rf"):
+        (sides.here / name).unlink()
+    (sides.there / "line\nbreak.jpg").write_bytes(b"x")
+    gone = ("images/-rf", "line\nbreak.jpg", "p3.jpg")
+    copied = sides.upload()
+    assert (copied.surplus, copied.removed) == (gone, False)
+    assert all((sides.there / name).exists() for name in gone)
+    words = uploading.told_surplus(copied)
+    assert "3 files are there" in words and "p3.jpg" in words and "--delete" in words
+    copied = sides.upload(delete=True)
+    assert (copied.surplus, copied.removed) == (gone, True)
+    assert "deleted 3 files" in uploading.told_surplus(copied)
+    assert contents(sides.there).keys() == {*contents(sides.here), *kept}
+
+
+def test_files_are_deleted_before_a_job_is_let_in(sides: Sides) -> None:
+    fill(sides.here)
+    write(sides.there / "old.jpg", 10, 1)
+    seen: list[bool] = []
+    original = Volume.unmark
+
+    def unmark(self: Volume) -> None:
+        seen.append((sides.there / "old.jpg").exists())
+        original(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Volume, "unmark", unmark)
+        sides.upload(delete=True)
+    assert seen == [False]
+
+
 def test_a_lost_connection_is_opened_again_and_goes_on(sides: Sides) -> None:
     fill(sides.here)
     # In the third small file, then twice in the large one.
@@ -161,7 +200,7 @@ def test_the_marker_is_there_until_all_is(sides: Sides) -> None:
     with pytest.raises(UserError, match="lost again and again"):
         sides.upload()
     assert (sides.there / names.UPLOADING_MARKER).exists()
-    assert tuple(sides.told.pauses) == copying.PAUSES
+    assert tuple(sides.told.pauses) == persistence.PAUSES
     sides.upload()
     assert not (sides.there / names.UPLOADING_MARKER).exists()
     assert contents(sides.there) == contents(sides.here)
@@ -205,8 +244,10 @@ def test_a_connection_that_never_opens_is_given_up(sides: Sides) -> None:
         raise ConnectionLostError("error: dial tcp: refused")
 
     with pytest.raises(UserError, match="dial tcp: refused"):
-        copying.persistently(lambda *_: True, closed, sides.told, print, sides.told.pauses.append)
-    assert len(sides.told.pauses) == len(copying.PAUSES)
+        persistence.persistently(
+            lambda *_: True, closed, sides.told, print, sides.told.pauses.append
+        )
+    assert len(sides.told.pauses) == len(persistence.PAUSES)
 
 
 def test_results_come_whole_and_only_once(sides: Sides) -> None:

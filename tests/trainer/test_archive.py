@@ -19,6 +19,7 @@ from nerf_contract.dataset import ArchiveConfig
 from nerf_contract.reasons import ARCHIVE_INVALID, ARCHIVE_UNREACHABLE, DATASET_VOLUME
 from nerf_trainer import archive
 from nerf_trainer.archive import ensure_unpacked, unpacking
+from nerf_trainer.archive.downloading import AWAY, FETCHING, PAUSES
 from nerf_trainer.archive.web import Web, is_public
 from nerf_trainer.failures import TrainerFailure
 
@@ -78,6 +79,7 @@ def web(site: Site) -> Web:
         resolve=lambda host, port: ["127.0.0.1"],
         allowed=lambda address: True,
         trust=ssl.create_default_context(cafile=str(site.authority)),
+        pause=lambda seconds: None,
     )
 
 
@@ -88,7 +90,7 @@ def wanted(site: Site, data: bytes, path: str = "/a.zip", gigabytes: int = 1) ->
 
 
 def no_tell(activity: str, share: float) -> None:
-    assert activity in ("fetching", "unpacking") and 0 <= share <= 1
+    assert activity in (FETCHING, AWAY, "unpacking") and 0 <= share <= 1
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -125,10 +127,45 @@ def test_a_download_goes_on_where_it_broke(site: Site, tmp_path: Path) -> None:
     noise = b"".join(hashlib.sha256(bytes([i])).digest() for i in range(200))
     config, folder = wanted(site, zipped({"a.bin": noise})), tmp_path / "scene"
     site.cut = 1000
-    assert failure(config, folder, web(site)).reason == ARCHIVE_UNREACHABLE
     ensure_unpacked(config, folder, no_tell, web(site))
     assert site.asked == [("/a.zip", None), ("/a.zip", "bytes=1000-")]
     assert content(folder) == {"a.bin": noise}
+
+
+def test_a_server_that_is_away_is_waited_for_and_told_of(site: Site, tmp_path: Path) -> None:
+    data = zipped()
+    config = wanted(site, data)
+    site.status["/a.zip"] = 503
+    del site.files["/a.zip"]
+    told: list[tuple[str, float]] = []
+    waited: list[tuple[str, float]] = []
+
+    def pause(seconds: float) -> None:
+        waited.append(told[-1])
+        if len(waited) == 3:
+            site.files["/a.zip"], site.cut = data, 100
+
+    web_ = replace(web(site), pause=pause)
+    ensure_unpacked(config, tmp_path / "scene", lambda *word: told.append(word), web_)
+    assert waited == [(AWAY, 0.0)] * 3 + [(AWAY, 100 / len(data))]
+    assert content(tmp_path / "scene")
+
+
+def test_patience_begins_anew_with_every_byte_and_ends_without(site: Site, tmp_path: Path) -> None:
+    data = zipped()
+    config = wanted(site, data)
+    site.cut = 100
+    paused: list[float] = []
+
+    def pause(seconds: float) -> None:
+        paused.append(seconds)
+        site.files.pop("/a.zip", None)
+        site.status["/a.zip"] = 503
+
+    found = failure(config, tmp_path / "scene", replace(web(site), pause=pause))
+    assert found.reason == ARCHIVE_UNREACHABLE
+    assert tuple(paused) == PAUSES
+    assert sum(PAUSES) >= 300
 
 
 @pytest.mark.parametrize("moved", [0, 1])
@@ -287,7 +324,7 @@ def test_an_unknown_name_is_tried_again(tmp_path: Path) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
     config = ArchiveConfig(url=f"https://{HOST}/a.zip", sha256="0" * 64)
-    found = failure(config, tmp_path / "scene", Web(resolve=unknown))
+    found = failure(config, tmp_path / "scene", Web(resolve=unknown, pause=lambda _: None))
     assert (found.reason, HOST in found.message) == (ARCHIVE_UNREACHABLE, True)
 
 

@@ -40,9 +40,9 @@ def config(**sections: Any) -> TrainerConfig:
     return TrainerConfig.model_validate(sections)
 
 
-def finish_training(folder: Path, step: int) -> None:
+def finish_training(folder: Path, step: int, psnr: float = 20.0) -> None:
     (folder / "checkpoints" / f"step-{step:09d}").mkdir(parents=True)
-    (folder / "metrics.json").write_text(json.dumps({"step": step}))
+    (folder / "metrics.json").write_text(json.dumps({"step": step, "psnr": psnr}))
 
 
 def test_photos_are_prepared_trained_and_exported(
@@ -75,7 +75,18 @@ def test_a_training_that_is_done_is_not_repeated(
     assert len(recorded.calls) == stages
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"step": 40}'])
+@pytest.mark.parametrize(("target", "done"), [(19.5, True), (20, True), (20.5, False)])
+def test_a_training_that_reached_its_target_is_not_repeated(
+    tmp_path: Path, target: float, done: bool
+) -> None:
+    finish_training(tmp_path, 40, psnr=20.0)
+    wanted = config(training={"steps": 1000, "targetPSNR": target})
+    assert alone.is_trained(wanted, tmp_path) is done
+    (tmp_path / "checkpoints" / "step-000000040").rename(tmp_path / "checkpoints/step-000000030")
+    assert not alone.is_trained(wanted, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"step": 40}', '{"step": 40, "psnr": 30}'])
 def test_a_training_without_scores_or_checkpoint_is_not_done(tmp_path: Path, text: str) -> None:
     (tmp_path / "metrics.json").write_text(text)
     assert not alone.is_trained(config(training={"steps": 40}), tmp_path)

@@ -18,7 +18,12 @@ from exported import MADE, TrainedJob, copied, trained_job  # noqa: E402
 
 from nerf_contract import names  # noqa: E402
 from nerf_contract.progress import TerminationMessage  # noqa: E402
-from nerf_contract.reasons import CHECKPOINT_VOLUME, OUTPUTS_FAILED, OUTPUTS_MADE  # noqa: E402
+from nerf_contract.reasons import (  # noqa: E402
+    CHECKPOINT_VOLUME,
+    DATASET_VOLUME,
+    OUTPUTS_FAILED,
+    OUTPUTS_MADE,
+)
 from nerf_trainer.checkpoint import CheckpointStore  # noqa: E402
 from nerf_trainer.config import identity  # noqa: E402
 from nerf_trainer.export import run as module  # noqa: E402
@@ -175,6 +180,18 @@ def test_a_full_volume_ends_the_stage_for_another_try(
         job.wanting(onnx={"tolerance": 1e-3}).export()
     assert caught.value.reason == CHECKPOINT_VOLUME
     assert caught.value.failure.retryable
+
+
+def test_a_volume_with_photos_that_fails_is_the_one_that_is_named(
+    job: TrainedJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error", str(job.dataset / "images/a.png"))
+
+    monkeypatch.setattr(module, "make_network", broken)
+    with pytest.raises(TrainerFailure, match=r"images/a\.png cannot be read") as caught:
+        job.wanting(onnx={"tolerance": 1e-3}).export()
+    assert caught.value.reason == DATASET_VOLUME
 
 
 def test_without_a_checkpoint_nothing_can_be_made(job: TrainedJob) -> None:

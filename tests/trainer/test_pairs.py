@@ -69,6 +69,17 @@ def test_metres_between_places() -> None:
     assert across[0, 1] == pytest.approx(111.2, abs=0.1)
 
 
+@pytest.mark.parametrize("places", [0, 1])
+def test_photos_without_features_are_like_nothing(places: int) -> None:
+    """Of three photos none, or only the last one, shows anything that can be found again."""
+    found = [np.zeros((0, 128), np.float32)] * 3
+    found[3 - places :] = [unit(np.random.default_rng(0), 50, 128)] * places
+    distances = unlikeness(3, found.__getitem__)
+    assert np.isfinite(distances).all()
+    assert (distances[:2] == 1).all()
+    assert {(0, 1), (1, 2)} <= set(pairs.nearest(distances))
+
+
 def test_photos_that_show_the_same_look_alike() -> None:
     """Five photos each of two places with features of their own."""
     rng = np.random.default_rng(0)

@@ -257,6 +257,9 @@ def test_a_target_ends_the_training(tmp_path: Path, scene: Path) -> None:
     assert early.exit_code == 0, early.log
     assert early.last_word.reason == "TargetPSNRReached"
     assert early.metrics["step"] == 10
+    again = run(tmp_path, scene, steps=1000, evalEvery=10, targetPSNR=5)
+    assert again.last_word.reason == "TargetPSNRReached"
+    assert again.metrics["step"] == 10, "a process in its place does not train on"
 
 
 def test_failures_have_their_exit_code_and_no_trace(tmp_path: Path, scene: Path) -> None:

@@ -151,6 +151,25 @@ def test_a_page_that_is_closed_gets_nothing(snapshot: Snapshot) -> None:
     assert not room.artist.busy
 
 
+def test_a_page_that_cannot_be_shown_its_picture_holds_up_no_other(snapshot: Snapshot) -> None:
+    room = Room(snapshot)
+    tries: list[float] = []
+
+    def broken(picture: Pixels, sharp: bool) -> None:
+        tries.append(room.now)
+        if len(tries) < 4:
+            raise ConnectionError("nobody is there")
+
+    room.artist.look(0, CAMERA, EDGE, broken)
+    room.look(CAMERA, page=1)
+    room.work(until_shown=3)
+    assert [page for page, _, _ in room.shown] == [1, 1, 1]
+    room.finish()
+    pauses = np.diff(tries[:4])
+    assert (pauses >= [2, 4, 8]).all() and (pauses < [3, 5, 9]).all()
+    assert len(tries) == 6, "once it is well again, it gets all of its pictures"
+
+
 def test_a_newer_scene_is_drawn_over_the_sharp_picture(snapshot: Snapshot) -> None:
     room = Room(snapshot)
     room.look(CAMERA)

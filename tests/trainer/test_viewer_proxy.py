@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +18,7 @@ from aiohttp.test_utils import TestServer
 
 from nerf_contract.reasons import CONFIG_INVALID
 from nerf_trainer.failures import TrainerFailure
-from nerf_trainer.viewer.__main__ import create_gate
+from nerf_trainer.viewer.__main__ import create_gate, watched_gate
 from nerf_trainer.viewer.access import Gate
 from nerf_trainer.viewer.page import start_server
 from nerf_trainer.viewer.proxy import ALLOWED, LARGEST_WORD, MOST_PAGES, Proxy
@@ -38,6 +39,7 @@ class House:
         self.received: list[bytes] = []
         self.expected = 0
         self.still: bytes | None = b"a jpeg"
+        self.token = TOKEN
         self.url = ""
         self.session: aiohttp.ClientSession
 
@@ -70,7 +72,7 @@ async def house() -> AsyncIterator[House]:
     async with TestServer(inner, host="127.0.0.1") as viser:
         proxy = Proxy(f"127.0.0.1:{viser.port}", lambda: built.still, built.expect)
         async with (
-            TestServer(proxy.app(Gate(TOKEN)), host="127.0.0.1") as front,
+            TestServer(proxy.app(lambda: Gate(built.token)), host="127.0.0.1") as front,
             aiohttp.ClientSession() as built.session,
         ):
             built.url = f"http://127.0.0.1:{front.port}"
@@ -97,7 +99,7 @@ def test_nothing_without_the_token(path: str) -> None:
 
 def test_a_wrong_token_is_refused_even_beside_the_right_cookie() -> None:
     async def test(at: House) -> None:
-        headers = {"Cookie": f"{Gate(TOKEN).cookie}={TOKEN}"}
+        headers = {"Cookie": f"{Gate(TOKEN).cookie}={Gate(TOKEN).proof}"}
         async with at.session.get(f"{at.url}/?token=x", headers=headers) as answer:
             assert answer.status == 401
 
@@ -113,6 +115,7 @@ def test_the_token_is_exchanged_for_a_cookie_and_leaves_the_address() -> None:
             cookie = answer.headers["Set-Cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=Strict" in cookie
+        assert TOKEN not in cookie
         headers = {"Cookie": cookie.partition(";")[0]}
         async with at.session.get(at.url, headers=headers) as answer:
             assert answer.status == 200
@@ -120,6 +123,37 @@ def test_the_token_is_exchanged_for_a_cookie_and_leaves_the_address() -> None:
         assert at.expected == 1
 
     run(test)
+
+
+def test_after_a_change_of_the_token_neither_it_nor_its_cookie_is_good() -> None:
+    async def test(at: House) -> None:
+        old = {"Cookie": f"{Gate(TOKEN).cookie}={Gate(TOKEN).proof}"}
+        at.token = "fedcba9876543210"
+        for headers in (BEARER, old):
+            async with at.session.get(at.url, headers=headers) as answer:
+                assert answer.status == 401
+        headers = {"Authorization": f"Bearer {at.token}"}
+        async with at.session.get(at.url, headers=headers) as answer:
+            assert answer.status == 200
+
+    run(test)
+
+
+def test_a_token_in_a_file_is_read_anew_unless_it_is_no_good(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    environment = {"NERF_VIEWER_TOKEN_FILE": str(file)}
+    with pytest.raises(TrainerFailure):
+        watched_gate(environment, [])
+    file.write_text(f"{TOKEN}\n")
+    gate = watched_gate(environment, [])
+    assert gate().knows_token(TOKEN)
+    file.write_text("fedcba9876543210")
+    assert gate().knows_token("fedcba9876543210")
+    for bad in ("", "short"):
+        file.write_text(bad)
+        assert gate().knows_token("fedcba9876543210")
+    file.unlink()
+    assert gate().knows_token("fedcba9876543210")
 
 
 def test_a_redirect_never_leads_elsewhere() -> None:
@@ -250,6 +284,11 @@ def test_no_more_pages_than_are_allowed_and_a_closed_one_makes_room() -> None:
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
             await at.connect()
         assert caught.value.status == 503
+        async with at.session.get(at.url, headers=BEARER) as answer:
+            assert answer.status == 503
+            assert answer.headers["Refresh"]
+            assert "opens once another is closed" in await answer.text()
+        assert at.expected == 0
         await pages[0].close()
         while True:  # The proxy learns of it a moment later.
             try:

@@ -79,3 +79,11 @@ def test_two_viewers_on_one_host_have_cookies_of_their_own() -> None:
 )
 def test_bearer(header: str, token: str | None) -> None:
     assert bearer(header) == token
+
+
+def test_the_cookie_proves_the_token_and_does_not_tell_it() -> None:
+    assert GATE.knows_proof(GATE.proof)
+    assert TOKEN not in GATE.proof + GATE.cookie
+    for other in (None, "", TOKEN, Gate("another-token-16").proof):
+        assert not GATE.knows_proof(other)
+    assert not GATE.knows_token(GATE.proof)

@@ -165,13 +165,15 @@ def gpus(config: TrainerConfig) -> int:
 
 
 def is_trained(config: TrainerConfig, folder: Path) -> bool:
-    """Whether the last step's checkpoint and scores are there."""
+    """Whether checkpoint and scores are there of the last step, or of one that was good enough."""
     try:
-        step = json.loads((folder / names.METRICS_FILE).read_text())["step"]
+        metrics = json.loads((folder / names.METRICS_FILE).read_text())
+        step, psnr = int(metrics["step"]), float(metrics["psnr"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    steps = config.training.steps
-    return step == steps and any((folder / names.CHECKPOINTS_DIR).glob(f"*-{steps:09d}"))
+    target = config.training.target_psnr
+    ended = step == config.training.steps or (target is not None and psnr >= target)
+    return ended and any((folder / names.CHECKPOINTS_DIR).glob(f"*-{step:09d}"))
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ class Loop:
             *(generation.number, generation.rank, generation.world_size, state.step),
             extra={"generation": generation.number, "world_size": generation.world_size},
         )
-        reached = None
+        reached = self._reached_before(generation)
         while state.step < trainer.training.steps and reached is None:
             result = self._step(generation)
             if result.changing:
@@ -113,6 +113,11 @@ class Loop:
             if not result.skipped and reached is None:
                 self._save_if_due()
         return self._finish(generation, reached)
+
+    def _reached_before(self, generation: Generation) -> Evaluation | None:
+        """The evaluation that ended the training of a process in whose place this one is."""
+        state, target = self._trainer.state, self._trainer.training.target_psnr
+        return self._judge_if_due(generation) if state.step and target is not None else None
 
     def _step(self, generation: Generation) -> StepResult:
         stopwatch = Stopwatch()

@@ -27,7 +27,7 @@ from nerf_trainer.http import start_server
 from nerf_trainer.places import dataset_root
 from nerf_trainer.poses import Found, find_poses
 from nerf_trainer.scenes import expect_format, read_split, wait_for_dataset
-from nerf_trainer.stage import StageBoard
+from nerf_trainer.stage import SILENCE_SECONDS, StageBoard, end_if_it_hangs
 
 log = logging.getLogger("nerf_trainer.prepare")
 Tell = Callable[[str, float], None]
@@ -68,10 +68,9 @@ def prepare(config: TrainerConfig, root: Path, board: StageBoard) -> Prepared:
 
 
 def _archive_progress(board: StageBoard) -> Tell:
-    parts = {"fetching": 0.0, "unpacking": 0.5}
-
     def tell(activity: str, share: float) -> None:
-        board.update(activity, ARCHIVE_SHARE * (parts[activity] + share / 2))
+        begin = 0.5 if activity == "unpacking" else 0.0
+        board.update(activity, ARCHIVE_SHARE * (begin + share / 2))
 
     return tell
 
@@ -127,7 +126,9 @@ def main() -> int:
     board = StageBoard("poses")
     start_server(board)
     try:
-        prepared = prepare(load_config(args.config), dataset_root(), board)
+        config = load_config(args.config)
+        end_if_it_hangs(board, SILENCE_SECONDS + config.dataset.wait_seconds)
+        prepared = prepare(config, dataset_root(), board)
     except TrainerFailure as failure:
         log.error("%s: %s", failure.reason, failure.message)
         write_termination(failure.reason, failure.message)

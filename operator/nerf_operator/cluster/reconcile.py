@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
 
+from nerf_contract import children
 from nerf_operator import metrics
 from nerf_operator.cluster import snapshot
 from nerf_operator.cluster.announce import Announcer
@@ -14,7 +15,8 @@ from nerf_operator.cluster.apply import Applier
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.cluster.probe import Prober
 from nerf_operator.cluster.queue import KeyedQueue
-from nerf_operator.core.actions import Plan
+from nerf_operator.cluster.snapshot import Memory
+from nerf_operator.core.actions import Action, DrawToken, Plan
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.plan import Defaults, plan
 
@@ -46,7 +48,7 @@ class Reconciler:
         self._applier = Applier(api, cache, self.announcer)
         self._defaults = defaults
         self._clock = clock
-        self._written: dict[Key, datetime] = {}
+        self._memory: dict[Key, Memory] = {}
 
     async def reconcile(self, key: Key) -> None:
         """One pass. Raises where the API server does not do as asked; the queue tries again."""
@@ -63,15 +65,16 @@ class Reconciler:
         if job is None:
             return
         now = self._clock()
-        observed = snapshot.observe(
-            self.cache, job, self.prober.progress(key), self._written.get(key)
-        )
+        memory = self._memory.get(key, Memory())
+        observed = snapshot.observe(self.cache, job, self.prober.progress(key), memory)
         decided = plan(job, observed, now, self._defaults)
         await self._carry_out(job, observed, decided, now)
 
     async def _carry_out(self, job: Job, observed: Observed, decided: Plan, now: datetime) -> None:
         try:
             taken = await self._applier.prepare(job, decided.actions)
+            if any(_is_viewers_token(job, action) for action in decided.actions):
+                self._remember(job, token_drawn=now)
             if not taken:
                 await self._applier.create_pods(job, decided.actions, now)
             hindered = replace(observed, taken=taken)
@@ -84,7 +87,7 @@ class Reconciler:
             decided = replace(decided, actions=())
         key = Key(job.namespace, job.name)
         if decided.status is not None and await self._applier.write_status(job, decided.status):
-            self._written[key] = now
+            self._remember(job, status_written=now)
             self.announcer.tell(job, decided.events, now)
         self.prober.aim(key, decided.probe)
         if decided.requeue_after is not None:
@@ -93,4 +96,13 @@ class Reconciler:
     def forget(self, key: Key) -> None:
         """The job is gone; what was learnt of it must not be told of the next of its name."""
         self.prober.forget(key)
-        self._written.pop(key, None)
+        self._memory.pop(key, None)
+
+    def _remember(self, job: Job, **done: datetime) -> None:
+        key = Key(job.namespace, job.name)
+        self._memory[key] = replace(self._memory.get(key, Memory()), **done)
+
+
+def _is_viewers_token(job: Job, action: Action) -> bool:
+    viewer = children.viewer(job.name)
+    return isinstance(action, DrawToken) and action.secret["metadata"]["name"] == viewer

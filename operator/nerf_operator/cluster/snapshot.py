@@ -1,5 +1,6 @@
 """One immutable view of everything that concerns a job."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from nerf_contract import children
@@ -12,7 +13,15 @@ from nerf_operator.core.observed import Job, Observed
 PROGRESS_WRITES_PER_SECOND = 15
 
 
-def observe(cache: Cache, job: Job, told: Told | None, status_written: datetime | None) -> Observed:
+@dataclass(frozen=True)
+class Memory:
+    """When this process last did for a job what leaves no trace that it may read."""
+
+    status_written: datetime | None = None
+    token_drawn: datetime | None = None
+
+
+def observe(cache: Cache, job: Job, told: Told | None, memory: Memory) -> Observed:
     """The snapshot of `job`. Pods of a deleted job of the same name are not among its own."""
     key = Key(job.namespace, job.name)
     services = {service.name: service for service in cache.services.group(key)}
@@ -24,6 +33,7 @@ def observe(cache: Cache, job: Job, told: Told | None, status_written: datetime 
         claims={claim.name: claim for claim in named if claim is not None},
         progress=told if isinstance(told, Progress) else None,
         stage_progress=told if isinstance(told, StageProgress) else None,
-        status_written=status_written,
+        token_drawn=memory.token_drawn,
+        status_written=memory.status_written,
         status_interval=max(2.0, len(cache.jobs) / PROGRESS_WRITES_PER_SECOND),
     )

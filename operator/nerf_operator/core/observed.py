@@ -121,6 +121,7 @@ class Observed:
 
     claims: by name; every claim of the namespace that the job names.
     viewer_service: the Service of the viewer. stage_progress: of the poses or export stage.
+    token_drawn: when this process last made sure that the viewer has a token, if it did.
     status_written: when the status was last written by this process, if it was.
     status_interval: fewest seconds between two status writes that only tell of progress.
     taken: names of children that exist and belong to someone else.
@@ -133,6 +134,7 @@ class Observed:
     claims: Mapping[str, Claim] = field(default_factory=dict)
     progress: Progress | None = None
     stage_progress: StageProgress | None = None
+    token_drawn: datetime | None = None
     status_written: datetime | None = None
     status_interval: float = 2.0
     taken: frozenset[str] = frozenset()

@@ -141,6 +141,12 @@ def readiness(path: str, port: int) -> Object:
     return {"httpGet": {"path": path, "port": port}, "periodSeconds": 2, "timeoutSeconds": 2}
 
 
+def liveness(path: str, port: int) -> Object:
+    """A probe by HTTP that only ends what has not answered for an hour: a process may be busy."""
+    probe = {"httpGet": {"path": path, "port": port}, "periodSeconds": 60, "timeoutSeconds": 10}
+    return probe | {"failureThreshold": 60}
+
+
 def identity_env(job: Job) -> list[Object]:
     """Who the pod is."""
     return [
@@ -220,6 +226,17 @@ def volume_mounts(job: Job, spec: NeRFJobSpec, mounts: Mounts) -> list[Object]:
         volume = "dataset" if _one_volume(job, spec, mounts) else "checkpoint"
         found.append(_mount(volume, names.CHECKPOINT_MOUNT, mounts.checkpoint_writable))
     return found
+
+
+def token_volume(name: str, secret: str) -> Object:
+    """A Secret with a token, as a file: argv and environment are shown to whoever may look at the
+    pod's processes, and do not change with the Secret."""
+    return {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}}
+
+
+def token_mount(name: str, path: str) -> Object:
+    """Where the file with the token is."""
+    return _mount(name, path, writable=False)
 
 
 def _mount(volume: str, path: str, writable: bool) -> Object:

@@ -45,7 +45,10 @@ def viewer(job: Job, request: PodRequest, beside: str | None) -> Object:
         "readinessProbe": pod.readiness("/healthz", names.VIEWER_PORT),
         "resources": _resources(job.spec.viewer.resources),
     }
-    return _filled(body, job, job.spec, request, container, _VIEWED)
+    made = _filled(body, job, job.spec, request, container, _VIEWED)
+    container["volumeMounts"].append(pod.token_mount("viewer-token", names.VIEWER_TOKEN_MOUNT))
+    made["spec"]["volumes"].append(pod.token_volume("viewer-token", children.viewer(job.name)))
+    return made
 
 
 #: Photos are not for the viewer: it would keep their volume, and so every later job, on its node.
@@ -61,12 +64,13 @@ def _stage(job: Job, request: PodRequest, module: str) -> Object:
     return pod.container(request, _command(module), env) | {
         "ports": [{"name": "http", "containerPort": names.TRAINER_HTTP_PORT}],
         "readinessProbe": pod.readiness("/healthz", names.TRAINER_HTTP_PORT),
+        "livenessProbe": pod.liveness("/healthz", names.TRAINER_HTTP_PORT),
     }
 
 
 def _viewer_env(job: Job) -> list[Object]:
-    key = {"name": children.viewer(job.name), "key": names.TOKEN_KEY}
-    token = {"name": names.ENV_VIEWER_TOKEN, "valueFrom": {"secretKeyRef": key}}
+    file = f"{names.VIEWER_TOKEN_MOUNT}/{names.TOKEN_KEY}"
+    token = pod.value(names.ENV_VIEWER_TOKEN_FILE, file)
     return [*pod.identity_env(job), *pod.data_env(), token]
 
 

@@ -92,17 +92,11 @@ def _group_env(job: Job, spec: NeRFJobSpec) -> list[Object]:
     ]
 
 
-_TOKEN_MOUNT: Object = {
-    "name": "group-token",
-    "mountPath": names.GROUP_TOKEN_MOUNT,
-    "readOnly": True,
-}
+_TOKEN_MOUNT = pod.token_mount("group-token", names.GROUP_TOKEN_MOUNT)
 
 
 def _token_volume(job: Job) -> Object:
-    """By a file, as argv and environment are shown to whoever may look at the pod's processes."""
-    source = {"secretName": children.group_token(job.name, job.uid), "defaultMode": 0o440}
-    return {"name": "group-token", "secret": source}
+    return pod.token_volume("group-token", children.group_token(job.name, job.uid))
 
 
 def _worker_env(job: Job, spec: NeRFJobSpec, index: int) -> list[Object]:

@@ -2,10 +2,13 @@
 
 It holds the checkpoint volume, to read. Where only one node may mount that, the viewer follows the
 pod that writes to it, and gives way where that pod starts elsewhere.
+
+The operator may not read Secrets, so it cannot see whether the token is still there: every now and
+then it draws one, which changes nothing where there is one. The pod reads a new token by itself.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from nerf_contract import children as named
 from nerf_contract import names
@@ -16,11 +19,15 @@ from nerf_operator.core.image import Image
 from nerf_operator.core.observed import Job, Observed, Pod
 from nerf_operator.core.pod import PodRequest
 from nerf_operator.core.stages import Stages
+from nerf_operator.core.step import soonest
+
+#: So long after its Secret was deleted, a viewer has another one at the latest.
+TOKEN_EVERY = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What to do for the viewer. wait: seconds until another attempt is due."""
+    """What to do for the viewer. wait: seconds until time alone changes that."""
 
     actions: tuple[Action, ...] = ()
     wait: float | None = None
@@ -41,9 +48,14 @@ def decide(
     removed = children.delete(children.extra(pods))
     slot = replacement.decide(pods, now)
     holder = _holder(observed)
+    token = DrawToken(render.token_secret(job, named.viewer(job.name)))
+    if slot.current is not None:
+        left = _token_lasts(observed, now)
+        drawn = [token] if left <= 0 else []
+        again = TOKEN_EVERY.total_seconds() if drawn else left
+        return Shown((*removed, *service, *drawn), soonest([slot.wait, again]))
     if slot.start is None or not _may_begin(holder, at, exclusive):
         return Shown((*removed, *service), slot.wait)
-    token = DrawToken(render.token_secret(job, named.viewer(job.name)))
     request = PodRequest(
         image=chosen.run,
         attempt=slot.start,
@@ -59,6 +71,13 @@ def decide(
 def alive(observed: Observed) -> list[Pod]:
     """Viewer pods that run."""
     return [pod for pod in observed.of(names.COMPONENT_VIEWER) if pod.alive]
+
+
+def _token_lasts(observed: Observed, now: datetime) -> float:
+    """Seconds until it is time to look after the viewer's token."""
+    if observed.token_drawn is None:
+        return 0.0
+    return (observed.token_drawn + TOKEN_EVERY - now).total_seconds()
 
 
 def _holder(observed: Observed) -> Pod | None:

@@ -5,6 +5,7 @@ import json
 
 from operator_support.apiserver import wait_until
 from operator_support.cluster import Namespace, Object
+from operator_support.process import Operator
 
 from nerf_contract import names, reasons
 
@@ -62,6 +63,23 @@ def test_the_viewer_has_a_token_of_its_own(lab: Namespace) -> None:
     lab.delete("pods", VIEWER)
     wait_until("another viewer", lambda: _viewers(lab) - {first["metadata"]["uid"]}, 10)
     assert _token(lab) == token
+
+
+def test_a_token_that_is_deleted_is_drawn_anew_for_the_pod_that_runs(
+    lab: Namespace, operator: Operator
+) -> None:
+    begin(lab)
+    lab.end_pod(POSES, 0, word(reasons.POSES_FOUND, dataset=FOUND))
+    lab.await_pods(POSES, WORKER)
+    lab.run_pod(WORKER)
+    there = lab.await_pods(POSES, WORKER, VIEWER)[VIEWER]
+    token = _token(lab)
+    lab.delete("secrets", "demo-viewer")
+    operator.kill()  # It looks after the token at its start, and every two minutes.
+    operator.start()
+    wait_until("another token", lambda: lab.get("secrets", "demo-viewer") is not None, 20)
+    assert _token(lab) != token
+    assert _viewers(lab) == {there["metadata"]["uid"]}
 
 
 def _viewers(lab: Namespace) -> set[str]:

@@ -44,6 +44,7 @@ class Model:
     pods: dict[str, Pod] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=lambda: {"photos": claim()})
+    token_drawn: datetime | None = None
     created: int = 0
     writes: int = 0
 
@@ -80,6 +81,7 @@ class Model:
             service=self.services.get("demo"),
             viewer_service=self.services.get("demo-viewer"),
             claims=dict(self.claims),
+            token_drawn=self.token_drawn,
         )
 
     def decide(self) -> Plan:
@@ -105,6 +107,8 @@ class Model:
                 self.delete(action.name)
         elif isinstance(action, Apply):
             self._apply(action.child)
+        elif action.secret["metadata"]["name"] == "demo-viewer":
+            self.token_drawn = self.now
 
     def _apply(self, child: Object) -> None:
         name = child["metadata"]["name"]

@@ -133,7 +133,7 @@ def test_only_members_of_the_group_mount_its_token(name: str) -> None:
         assert mounts(made)[names.GROUP_TOKEN_MOUNT] == ("group-token", True)
         assert env(made)[names.ENV_GROUP_TOKEN_FILE] == f"{names.GROUP_TOKEN_MOUNT}/token"
     else:
-        assert secrets == []
+        assert "demo-group" not in str(secrets)
         assert names.ENV_GROUP_TOKEN_FILE not in env(made)
 
 

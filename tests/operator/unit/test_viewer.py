@@ -119,12 +119,37 @@ def test_one_that_waits_for_a_writer_that_has_ended_is_made_anew() -> None:
 
 def test_it_outlives_the_training() -> None:
     selector = {names.LABEL_JOB: "demo", names.LABEL_COMPONENT: "viewer"}
-    there = {"viewer_service": service(name="demo-viewer", selector=selector)}
+    there: dict[str, Any] = {"viewer_service": service(name="demo-viewer", selector=selector)}
     ending = decide(observed(succeeded(0), viewer_pod(), **there))
     status = ending.status
     assert status is not None and status.phase == "Succeeded"
+    there["token_drawn"] = at(0)
     assert decide(observed(succeeded(0), viewer_pod(), **there), status).actions == ()
     assert len(made(decide(observed(succeeded(0), **there), status))) == 1
+
+
+def test_a_token_that_was_deleted_is_drawn_again_and_the_pod_reads_it_by_itself() -> None:
+    """The operator may not look whether it is there, so it tries, at its start and from time to
+    time."""
+    selector = {names.LABEL_JOB: "demo", names.LABEL_COMPONENT: "viewer"}
+    there: dict[str, Any] = {"viewer_service": service(name="demo-viewer", selector=selector)}
+
+    def drawn(before: float | None) -> tuple[list[str], float | None]:
+        last = None if before is None else at(-before)
+        found = decide(observed(running(0), viewer_pod(), token_drawn=last, **there))
+        assert not [a for a in found.actions if isinstance(a, Create | Delete)]
+        tokens = [a for a in found.actions if isinstance(a, DrawToken)]
+        return [a.secret["metadata"]["name"] for a in tokens], found.requeue_after
+
+    assert drawn(None) == (["demo-viewer"], 120)
+    assert drawn(119) == ([], 1)
+    assert drawn(120) == (["demo-viewer"], 120)
+    [viewer] = made(decide(observed(running(0))))
+    [container] = viewer["spec"]["containers"]
+    assert not any("secretKeyRef" in str(variable) for variable in container["env"])
+    assert "demo-viewer" in [
+        v.get("secret", {}).get("secretName") for v in viewer["spec"]["volumes"]
+    ]
 
 
 def test_it_goes_with_a_failed_job() -> None:

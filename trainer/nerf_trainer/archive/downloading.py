@@ -2,13 +2,23 @@
 
 import hashlib
 import http.client
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from nerf_contract.dataset import ArchiveConfig
+from nerf_contract.reasons import ARCHIVE_UNREACHABLE
 from nerf_trainer.archive.web import Web, invalid, unreachable
+from nerf_trainer.failures import TrainerFailure
+
+log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
+#: Seconds before each further try while nothing comes: five minutes in all, before the pod fails
+#: and costs the job one of its attempts.
+PAUSES = (2, 4, 8, 16, *(30,) * 9)
+#: The activities that are told.
+FETCHING, AWAY = "fetching", "waiting for the archive's server"
 Tell = Callable[[str, float], None]  # (activity, share of it in [0, 1]) -> None
 
 
@@ -17,11 +27,11 @@ def download(config: ArchiveConfig, file: Path, web: Web, tell: Tell) -> None:
     if file.exists() and sha256(file) == config.sha256:
         return
     resumed = file.exists()
-    _fetch(config, file, web, tell)
+    _fetch_patiently(config, file, web, tell)
     found = sha256(file)
     if found != config.sha256 and resumed:  # The rest of another file, perhaps.
         file.unlink()
-        _fetch(config, file, web, tell)
+        _fetch_patiently(config, file, web, tell)
         found = sha256(file)
     if found != config.sha256:
         file.unlink()
@@ -31,8 +41,37 @@ def download(config: ArchiveConfig, file: Path, web: Web, tell: Tell) -> None:
         )
 
 
+def _fetch_patiently(config: ArchiveConfig, file: Path, web: Web, tell: Tell) -> None:
+    """Fetch; a server that is away is waited for, anew after each time that something came."""
+    share = 0.0
+
+    def fetching(activity: str, done: float) -> None:
+        nonlocal share
+        share = done
+        tell(activity, done)
+
+    pauses = iter(PAUSES)
+    while True:
+        before = _size(file)
+        try:
+            return _fetch(config, file, web, fetching)
+        except TrainerFailure as failure:
+            if _size(file) > before:
+                pauses = iter(PAUSES)
+            pause = next(pauses, None)
+            if failure.reason != ARCHIVE_UNREACHABLE or pause is None:
+                raise
+            log.warning("%s The next try is in %d s.", failure.message, pause)
+            tell(AWAY, share)
+            web.pause(pause)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
 def _fetch(config: ArchiveConfig, file: Path, web: Web, tell: Tell) -> None:
-    start = file.stat().st_size if file.exists() else 0
+    start = _size(file)
     with web.get(config.url, {"Range": f"bytes={start}-"} if start else {}) as answer:
         if start and answer.status == 416:
             return  # Nothing is left to send, or the file there is another one.
@@ -62,7 +101,7 @@ def _copy(
         if done > limit:
             raise _too_large(config)
         write(chunk)
-        tell("fetching", min(1.0, done / total) if total > start else 0.0)
+        tell(FETCHING, min(1.0, done / total) if total > start else 0.0)
     if total > start and done < total:
         raise unreachable(f"the connection ended after {done} of {total} bytes")
 

@@ -8,6 +8,7 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -56,6 +57,7 @@ class Web:
     resolve: Callable[[str, int], list[str]] = resolve
     allowed: Callable[[str], bool] = is_public
     connect: Callable[[str, int], socket.socket] = connect
+    pause: Callable[[float], None] = time.sleep
     trust: ssl.SSLContext = field(default_factory=ssl.create_default_context)
 
     def get(self, url: str, headers: dict[str, str]) -> http.client.HTTPResponse:

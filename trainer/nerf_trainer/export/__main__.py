@@ -18,7 +18,7 @@ from nerf_trainer.config import load_config
 from nerf_trainer.failures import TrainerFailure, write_termination
 from nerf_trainer.http import start_server
 from nerf_trainer.places import output_folder
-from nerf_trainer.stage import StageBoard
+from nerf_trainer.stage import StageBoard, end_if_it_hangs
 from nerf_trainer.train import leave
 
 log = logging.getLogger("nerf_trainer.export")
@@ -36,6 +36,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: leave(128 + signal.SIGTERM))
     board = StageBoard("export")
     server = start_server(board)
+    end_if_it_hangs(board)
     log.info("status at http://%s:%d/status", *server.address)
     try:
         return run(load_config(args.config), board)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import torch
 from nerf_contract import names
 from nerf_contract.base import Model
 from nerf_contract.outputs import OutputsConfig, VideoOutput
-from nerf_contract.reasons import CHECKPOINT_VOLUME
+from nerf_contract.reasons import CHECKPOINT_VOLUME, DATASET_VOLUME
 from nerf_contract.training import TrainerConfig
 from nerf_trainer.export.failure import OutputError
 from nerf_trainer.export.manifest import Manifest
@@ -66,21 +67,33 @@ class Job:
 def export(config: TrainerConfig, folder: Path, board: StageBoard) -> Exported:
     """Make what the config asks for and is not there yet. folder: the job's, with its checkpoints.
 
-    Raises TrainerFailure where none of it can be made: see `open_scene`; and where the volume
-    fails (CheckpointVolumeUnusable).
+    Raises TrainerFailure where none of it can be made: see `open_scene`; and where a volume fails
+    (CheckpointVolumeUnusable, DatasetVolumeUnusable).
     """
     scene = open_scene(config, folder)
     try:
         manifest = Manifest(folder / names.OUTPUTS_DIR, scene.step, scene.weights)
         _make_all(jobs(config.outputs, scene, manifest, folder), manifest, board)
     except OSError as error:
-        raise TrainerFailure(
-            CHECKPOINT_VOLUME,
-            f"Outputs cannot be written to {folder / names.OUTPUTS_DIR}: "
-            f"{error.strerror or error}. Make the checkpoint volume larger or writable for the "
-            "worker's user.",
-        ) from error
+        raise _volume_failure(error, folder / names.OUTPUTS_DIR) from error
     return Exported(manifest.made, manifest.failed)
+
+
+def _volume_failure(error: OSError, outputs: Path) -> TrainerFailure:
+    """Names the volume that failed: that of the file that the error names, if it names one."""
+    why, dataset = error.strerror or str(error), dataset_root().resolve()
+    file = Path(os.fsdecode(error.filename)).resolve() if error.filename else outputs
+    if file.is_relative_to(dataset) and not file.is_relative_to(outputs.parent.resolve()):
+        return TrainerFailure(
+            DATASET_VOLUME,
+            f"{file} cannot be read: {why}. The dataset's volume must be mounted, and readable for "
+            "the worker's user.",
+        )
+    return TrainerFailure(
+        CHECKPOINT_VOLUME,
+        f"Outputs cannot be written to {outputs}: {why}. Make the checkpoint volume larger or "
+        "writable for the worker's user.",
+    )
 
 
 def jobs(wanted: OutputsConfig, scene: TrainedScene, manifest: Manifest, folder: Path) -> list[Job]:

@@ -18,9 +18,14 @@ ITERATIONS = 10
 
 
 def unlikeness(count: int, descriptors: Callable[[int], Array]) -> Array:
-    """Distances (N, N) between the photos. descriptors: of photo i, unit vectors (M, 128)."""
+    """Distances (N, N) between the photos. descriptors: of photo i, unit vectors (M, 128).
+
+    Photos without any are as far from each other as can be.
+    """
     rng = np.random.default_rng(0)
     sample = np.concatenate([_some(descriptors(i), rng) for i in range(count)])
+    if not len(sample):
+        return np.ones((count, count), np.float32)
     words = _words(sample, rng)
     each = np.stack([_vlad(descriptors(i), words) for i in range(count)])
     return 1 - each @ each.T
@@ -40,7 +45,7 @@ def _words(sample: Array, rng: np.random.Generator) -> Array:
         np.add.at(sums, word, sample)
         lost = ~sums.any(1)
         sums[lost] = words[lost]
-        words = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        words = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
     return words
 
 

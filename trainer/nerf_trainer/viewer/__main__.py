@@ -10,7 +10,8 @@ where the training has them, and only read.
 import argparse
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,7 +44,7 @@ def main() -> int:
     logging.getLogger("websockets").setLevel(logging.WARNING)
     args = parse_arguments()
     try:
-        serve(args, create_gate(os.environ, args.allow_origin))
+        serve(args, watched_gate(os.environ, args.allow_origin))
     except TrainerFailure as failure:
         log.error("%s: %s", failure.reason, failure.message)
         write_termination(failure.reason, failure.message, None)
@@ -77,7 +78,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def create_gate(environment: Mapping[str, str], origins: Sequence[str]) -> Gate:
     """Who is let in. Raises TrainerFailure (ConfigInvalid) where that would be everybody."""
-    token = environment.get(names.ENV_VIEWER_TOKEN, "")
+    token = read_token(environment)
     if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
         raise TrainerFailure(
             CONFIG_INVALID,
@@ -94,7 +95,34 @@ def create_gate(environment: Mapping[str, str], origins: Sequence[str]) -> Gate:
     return Gate(token, f"{job}-viewer" if job else "", frozenset(origins))
 
 
-def serve(args: argparse.Namespace, gate: Gate) -> None:
+def read_token(environment: Mapping[str, str]) -> str:
+    """The token as it is now, from a file or the environment; empty where there is none."""
+    file = environment.get(names.ENV_VIEWER_TOKEN_FILE)
+    if file is None:
+        return environment.get(names.ENV_VIEWER_TOKEN, "")
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        log.warning("%s cannot be read: %s", file, error)
+        return ""
+
+
+def watched_gate(environment: Mapping[str, str], origins: Sequence[str]) -> Callable[[], Gate]:
+    """Tells the gate of now: a token that is changed, as in a Secret, takes the place of the old
+    one. One that is no good does not. Raises as `create_gate`."""
+    gate = create_gate(environment, origins)
+
+    def current() -> Gate:
+        nonlocal gate
+        if read_token(environment) != gate.token:
+            with suppress(TrainerFailure):
+                gate = create_gate(environment, origins)
+        return gate
+
+    return current
+
+
+def serve(args: argparse.Namespace, gate: Callable[[], Gate]) -> None:
     """Read the cameras, then show whatever the training has, until a signal comes."""
     config = load_config(args.config)
     torch.set_num_threads(1)

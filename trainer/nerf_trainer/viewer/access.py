@@ -32,6 +32,11 @@ class Gate:
         """Name of the cookie. All ports of a host share cookies, so each viewer has its own."""
         return f"nerf-viewer-{hashlib.sha256(self.token.encode()).hexdigest()[:12]}"
 
+    @property
+    def proof(self) -> str:
+        """What the cookie holds: proof that its owner had the token, which it does not tell."""
+        return hmac.new(self.token.encode(), b"cookie", hashlib.sha256).hexdigest()
+
     def knows_host(self, host: str) -> bool:
         """Whether the Host header names this machine, our Service or an allowed origin's host."""
         name = _hostname(host)
@@ -51,7 +56,15 @@ class Gate:
 
     def knows_token(self, given: str | None) -> bool:
         """Whether it is the token, in constant time."""
-        return given is not None and hmac.compare_digest(given.encode(), self.token.encode())
+        return _same(given, self.token)
+
+    def knows_proof(self, given: str | None) -> bool:
+        """Whether it is what our cookie holds, in constant time."""
+        return _same(given, self.proof)
+
+
+def _same(given: str | None, wanted: str) -> bool:
+    return given is not None and hmac.compare_digest(given.encode(), wanted.encode())
 
 
 def bearer(header: str) -> str | None:

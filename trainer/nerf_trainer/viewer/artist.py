@@ -33,6 +33,8 @@ Show = Callable[[Pixels, bool], None]  # (picture (H, W, 3), whether it is sharp
 NICENESS = 19
 #: A camera that has not moved for so many seconds is still.
 STILL_SECONDS = 0.2
+#: The longest pause, in seconds, before a page whose picture failed again and again gets its turn.
+LONGEST_PAUSE = 60.0
 #: Seconds between two looks at a sharp picture that is being drawn.
 SHOW_SECONDS = 0.5
 #: Rays per second of previews and models until they are measured: few.
@@ -44,7 +46,8 @@ class Easel:
     """The picture of one page.
 
     longest: edge of its window in pixels. moved: when its camera did last. coarse: whether the
-    picture where it is now has been drawn; canvas: a better one. shown: when that was.
+    picture where it is now has been drawn; canvas: a better one. shown: when that was. failures: in
+    a row. until: when it gets its turn again.
     """
 
     show: Show
@@ -54,6 +57,8 @@ class Easel:
     coarse: bool = False
     canvas: Canvas | None = None
     shown: float = 0.0
+    failures: int = 0
+    until: float = 0.0
 
     def move(self, camera: Camera, longest: int, now: float) -> None:
         """Its camera, or the size of its window, is another one."""
@@ -72,12 +77,19 @@ class Easel:
 
     def waits(self, snapshot: Snapshot, now: float) -> float | None:
         """Seconds until there is something to draw; None where nothing is left."""
+        if now < self.until:
+            return self.until - now
         if not self.coarse:
             return 0.0
         canvas = self.canvas
         if canvas and canvas.finished and canvas.sharp and canvas.snapshot is snapshot:
             return None
         return max(0.0, self.moved + STILL_SECONDS - now)
+
+    def failed(self, now: float) -> None:
+        """A picture could not be drawn or shown: the other pages come first, for a while."""
+        self.failures += 1
+        self.until = now + min(LONGEST_PAUSE, 2.0 ** min(self.failures, 10))
 
 
 class Artist:
@@ -148,18 +160,19 @@ class Artist:
             page = min(due, key=lambda p: (self._easels[p].coarse, p <= self._last, p))
             self._last, easel = page, self._easels[page]
         draw = self._draw_slab if easel.coarse else self._draw_coarse
-        draw(easel, snapshot)
+        try:
+            draw(easel, snapshot)
+            easel.failures = 0
+        except Exception:  # One picture is lost, not the viewer.
+            log.exception("a picture could not be drawn")
+            easel.failed(self._clock())
         return 0.0
 
     def _run(self) -> None:
         give_way()
         while True:
             began, used = time.monotonic(), time.thread_time()
-            try:
-                wait = self.step()
-            except Exception:  # One picture is lost, not the viewer.
-                log.exception("a picture could not be drawn")
-                wait = 1.0
+            wait = self.step()
             time.sleep(self._load.rest(time.thread_time() - used, time.monotonic() - began))
             if wait != 0:
                 self._rest(wait)

@@ -18,6 +18,8 @@ from nerf_contract import names
 from nerf_trainer.viewer.access import Gate, bearer
 
 MOST_PAGES = 8
+#: Seconds after which a page for which there was no room asks again.
+ASK_AGAIN = 5
 #: Seconds between two questions whether a browser is still there.
 HEARTBEAT = 20
 #: Bytes of a websocket message, from a browser and from viser.
@@ -56,8 +58,8 @@ class Proxy:
         self._pages = 0
         self._session: aiohttp.ClientSession
 
-    def app(self, gate: Gate) -> web.Application:
-        """The application, to be run."""
+    def app(self, gate: Callable[[], Gate]) -> web.Application:
+        """The application, to be run. gate: as it is now."""
         app = web.Application(middlewares=[guard(gate)])
         app.on_response_prepare.append(_add_headers)
         app.cleanup_ctx.append(self._lifetime)
@@ -82,6 +84,7 @@ class Proxy:
         return web.Response(body=self._packed_scene, content_type="text/html", headers=headers)
 
     async def _page(self, _: web.Request) -> web.Response:
+        self._check_room()
         self._expect()
         return web.Response(text=PAGE, content_type="text/html")
 
@@ -93,15 +96,21 @@ class Proxy:
 
     async def _relay(self, request: web.Request) -> web.StreamResponse:
         """Carry messages between a browser and viser until one of them ends it."""
-        if self._pages >= MOST_PAGES:
-            raise web.HTTPServiceUnavailable(
-                text=f"{MOST_PAGES} pages are open, the most that are served. Close one.\n"
-            )
+        self._check_room()
         self._pages += 1
         try:
             return await self._carry(request)
         finally:
             self._pages -= 1
+
+    def _check_room(self) -> None:
+        """Turn one page too many away. It asks again: a place may become free."""
+        if self._pages >= MOST_PAGES:
+            raise web.HTTPServiceUnavailable(
+                text=f"{MOST_PAGES} pages are open, the most that are served. This one opens once "
+                "another is closed.\n",
+                headers={"Refresh": str(ASK_AGAIN)},
+            )
 
     async def _carry(self, request: web.Request) -> web.WebSocketResponse:
         asked = request.headers.get("Sec-WebSocket-Protocol", "")
@@ -154,20 +163,21 @@ class _Message(msgspec.Struct):
     type: str
 
 
-def guard(gate: Gate) -> Middleware:
+def guard(current: Callable[[], Gate]) -> Middleware:
     """Turn away whom the gate does not know; exchange a token in the address for a cookie."""
 
     @web.middleware
     async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path == "/healthz":  # The kubelet asks by the pod's address.
             return await handler(request)
+        gate = current()
         _check_site(gate, request)
         told = request.query.get(names.TOKEN_KEY)
         if told is not None and gate.knows_token(told):
-            return _welcome(gate, request, told)
+            return _welcome(gate, request)
         cookie = request.cookies.get(gate.cookie)
         shown = bearer(request.headers.get("Authorization", ""))
-        if told is None and (gate.knows_token(cookie) or gate.knows_token(shown)):
+        if told is None and (gate.knows_proof(cookie) or gate.knows_token(shown)):
             return await handler(request)
         raise web.HTTPUnauthorized(text=HOW_TO_GET_IN, headers={"WWW-Authenticate": "Bearer"})
 
@@ -186,11 +196,13 @@ def _check_site(gate: Gate, request: web.Request) -> None:
         raise web.HTTPForbidden(text="Only a page of this viewer may do that.\n")
 
 
-def _welcome(gate: Gate, request: web.Request, token: str) -> web.Response:
+def _welcome(gate: Gate, request: web.Request) -> web.Response:
     """Set the cookie, and lead to the address without the token."""
     answer = web.Response(status=303, headers={"Location": "/"})
     secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
-    answer.set_cookie(gate.cookie, token, httponly=True, samesite="Strict", secure=secure, path="/")
+    answer.set_cookie(
+        *(gate.cookie, gate.proof), httponly=True, samesite="Strict", secure=secure, path="/"
+    )
     return answer
 
 
