@@ -78,6 +78,7 @@ CHECKPOINT_MISMATCH: Final = "CheckpointMismatch"
 CHECKPOINT_VOLUME: Final = "CheckpointVolumeUnusable"
 NON_FINITE_LOSS: Final = "NonFiniteLoss"
 OUT_OF_MEMORY: Final = "OutOfMemory"
+GROUP_REFUSED: Final = "GroupRefused"
 WORKER_LEFT: Final = "WorkerLeft"
 CRASHED: Final = "WorkerCrashed"
 
@@ -101,6 +102,7 @@ FAILURES: Final = {
     for failure in (
         Failure(DATASET_INVALID, 65, False, "The dataset cannot be read as described."),
         Failure(ARCHIVE_INVALID, 66, False, "The archive has another SHA-256, or does harm."),
+        Failure(GROUP_REFUSED, 67, True, "The worker has another token, version or config."),
         Failure(ARCHIVE_UNREACHABLE, 68, True, "The archive could not be fetched."),
         Failure(POSES_FAILED, 72, False, "The cameras of too few photos could be found."),
         Failure(OUTPUTS_FAILED, 73, False, "Not all outputs could be made of the trained scene."),

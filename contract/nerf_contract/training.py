@@ -238,8 +238,9 @@ class CheckpointConfig(Model):
         ge=0,
         le=86400,
         description="Seconds between two snapshots in the memory of a worker, from which a process "
-        "that is started again in the same pod goes on. Each takes as much memory as a checkpoint, "
-        "twice. 0 takes none.",
+        "that is started again in the same pod goes on. They take three times the memory of a "
+        "checkpoint: two in /dev/shm, of which a fifth is kept free, and a copy in the process. 0 "
+        "takes none.",
     )
     keep: int = Field(
         default=3,

@@ -35,8 +35,8 @@ def kept(folder: Path) -> list[int]:
     return sorted(int(path.name[5:]) for path in (folder / "checkpoints").iterdir())
 
 
-def scored(psnr: float, evaluated: bool = True) -> Notes:
-    return Notes(world_size=1, psnr=psnr, evaluated=evaluated)
+def scored(score: float | None) -> Notes:
+    return Notes(world_size=1, psnr=40.0, score=score)
 
 
 def store(folder: Path, keep: int = 3) -> CheckpointStore:
@@ -185,10 +185,10 @@ def test_a_writer_that_was_replaced_removes_nothing_of_its_successor(tmp_path: P
 
 def test_the_best_is_kept_beside_the_newest(tmp_path: Path) -> None:
     writer = store(tmp_path, keep=2)
-    for step, psnr in ((1, 20.0), (2, 30.0), (3, 25.0), (4, 29.0), (5, 28.0)):
-        writer.save(step, packed(step), scored(psnr))
+    for step, score in ((1, 20.0), (2, 30.0), (3, 25.0), (4, 29.0), (5, 28.0)):
+        writer.save(step, packed(step), scored(score))
     assert kept(tmp_path) == [2, 4, 5]
-    assert writer.best_psnr == store(tmp_path).best_psnr == 30.0
+    assert writer.best_score == store(tmp_path).best_score == 30.0
     writer.save(6, packed(6), scored(31.0))
     assert kept(tmp_path) == [5, 6]
 
@@ -196,11 +196,11 @@ def test_the_best_is_kept_beside_the_newest(tmp_path: Path) -> None:
 def test_the_quality_of_an_earlier_state_makes_no_best(tmp_path: Path) -> None:
     writer = store(tmp_path, keep=1)
     writer.save(1, packed(1), scored(20.0))
-    writer.save(2, packed(2), scored(30.0, evaluated=False))
+    writer.save(2, packed(2), scored(None))
     writer.save(3, packed(3), scored(float("nan")))
     writer.save(4, packed(4))
     assert kept(tmp_path) == [1, 4]
-    assert writer.best_psnr == 20.0
+    assert writer.best_score == 20.0
 
 
 def test_a_torn_manifest_makes_no_best(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_torn_manifest_makes_no_best(tmp_path: Path) -> None:
     truncate(tmp_path / "checkpoints/step-000000001" / MANIFEST_FILE)
     writer.save(2, packed(2), scored(20.0))
     assert kept(tmp_path) == [2]
-    assert store(tmp_path).best_psnr == 20.0
+    assert store(tmp_path).best_score == 20.0
 
 
 def test_what_stepped_aside_for_its_own_step_comes_back(tmp_path: Path) -> None:

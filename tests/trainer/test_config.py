@@ -9,7 +9,7 @@ import pytest
 
 from nerf_contract.reasons import CONFIG_INVALID
 from nerf_contract.training import TrainerConfig
-from nerf_trainer.config import identity, identity_hash, load_config
+from nerf_trainer.config import group_hash, identity, identity_hash, load_config
 from nerf_trainer.failures import TrainerFailure
 
 
@@ -100,3 +100,30 @@ def test_fields_that_do_not_decide_the_result(other: TrainerConfig) -> None:
 def test_fields_that_decide_the_result(other: TrainerConfig, field: str) -> None:
     ours, theirs = identity(TrainerConfig()), identity(other)
     assert [key for key in ours if ours[key] != theirs[key]] == [field]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        changed("training", threads=3, device="cpu", compile=False),
+        changed("dataset", wait_seconds=9),
+        changed("checkpoint", interval_seconds=1, keep=1),
+    ],
+)
+def test_fields_in_which_members_of_a_group_may_differ(other: TrainerConfig) -> None:
+    assert group_hash(other) == group_hash(TrainerConfig())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        changed("training", steps=5),
+        changed("training", eval_every=5),
+        changed("training", target_psnr=5.0),
+        changed("training", determinism="fast"),
+        changed("training", seed=5),
+        changed("model", levels=2),
+    ],
+)
+def test_fields_in_which_they_may_not(other: TrainerConfig) -> None:
+    assert group_hash(other) != group_hash(TrainerConfig())

@@ -10,7 +10,7 @@ import pytest
 from nerf_contract import names
 from nerf_contract.progress import Progress, TerminationMessage
 from nerf_contract.reasons import CRASHED, DATASET_INVALID, WORKER_LEFT
-from nerf_trainer.failures import MESSAGE_BYTES, write_termination
+from nerf_trainer.failures import MESSAGE_BYTES, clear_termination, write_termination
 from nerf_trainer.logs import JsonFormatter, bar, set_up
 from nerf_trainer.schedule import LAST_SHARE, learning_rate
 
@@ -65,6 +65,14 @@ def test_a_crash_is_overwritten_by_the_next_attempt(last_word: Path) -> None:
     write_termination(CRASHED, "first", None)
     write_termination("TrainingCompleted", "second", None)
     assert json.loads(last_word.read_text())["message"] == "second"
+
+
+def test_a_last_word_that_was_cleared_neither_stands_nor_is_read(last_word: Path) -> None:
+    write_termination(CRASHED, "first", None)
+    clear_termination()
+    assert last_word.read_bytes() == b""
+    write_termination(WORKER_LEFT, "told to end", None)
+    assert json.loads(last_word.read_text())["message"] == "told to end"
 
 
 def test_a_log_line_is_one_json_object() -> None:

@@ -165,6 +165,7 @@ def test_some_of_the_views_are_scored_as_they_are_among_all() -> None:
     assert found.numbers == (0, 3)
     assert found.views == (everything.views[0], everything.views[3])
     assert list(drawn) == [0, 3]
+    assert everything.psnr_of([0, 3]) == found.psnr != everything.psnr
 
 
 def test_few_views_are_spread_evenly_and_never_none(monkeypatch: pytest.MonkeyPatch) -> None:

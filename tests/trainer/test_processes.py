@@ -163,7 +163,7 @@ def test_checkpoints_of_evaluated_steps_know_their_quality(alone: Run) -> None:
     """A checkpoint right after the first evaluation, the best so far, though none was due."""
     for entry in alone.metrics["history"]:
         notes = alone.manifest(entry["step"])["notes"]
-        assert notes == {"worldSize": 1, "psnr": entry["psnr"], "evaluated": True}
+        assert notes == {"worldSize": 1, "psnr": entry["psnr"], "score": entry["psnr"]}
 
 
 def test_held_out_views_are_shown_with_their_error_and_depth(alone: Run) -> None:

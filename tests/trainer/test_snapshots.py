@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")
 CONFIG = TrainerConfig.model_validate({"checkpoint": {"snapshotSeconds": 1}})
 State = dict[str, "torch.Tensor"]
+Usage = namedtuple("Usage", "total used free")
 
 
 def state(value: int) -> State:
@@ -129,6 +131,10 @@ def leave_snapshot(config: TrainerConfig, step: int) -> None:
 def found_step(config: TrainerConfig) -> int | None:
     opened = snapshots.open_store(config, 1000)
     assert opened is not None
+    return found_step_of(opened)
+
+
+def found_step_of(opened: CheckpointStore) -> int | None:
     found = snapshots.newest(opened)
     return found.step if found else None
 
@@ -181,6 +187,31 @@ def test_there_are_none_where_memory_is_short(
     room = shutil.disk_usage(memory.parents[1]).total
     assert snapshots.open_store(CONFIG, room) is None
     assert "goes on without snapshots" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("free", "fits"), [(2000 + 2000, True), (2000 + 1999, False)], ids=["just", "not quite"]
+)
+def test_a_reserve_is_left_alone(
+    memory: Path, monkeypatch: pytest.MonkeyPatch, free: int, fits: bool
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10_000, 10_000 - free, free))
+    assert (snapshots.open_store(CONFIG, 1000) is not None) is fits
+
+
+def test_a_snapshot_that_would_touch_the_reserve_is_skipped(
+    memory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = snapshots.open_store(CONFIG, 1000)
+    assert opened is not None
+    writer = saver(opened)
+    writer.save(1, state(1))
+    assert writer.wait() is None
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100_000, 80_000, 20_000))
+    writer.save(2, state(2))
+    assert isinstance(writer.wait(), OSError)
+    assert "the copy of step 2 was not written" in caplog.text
+    assert found_step_of(opened) == 1
 
 
 def test_there_are_none_where_the_folder_cannot_be_made(

@@ -9,14 +9,15 @@ import torch
 
 from nerf_contract import names
 from nerf_contract.goodput import COMPILE, START
-from nerf_contract.reasons import CONFIG_INVALID, OUT_OF_MEMORY
+from nerf_contract.reasons import CONFIG_INVALID, GROUP_REFUSED, OUT_OF_MEMORY
 from nerf_contract.training import TrainerConfig
 from nerf_trainer import snapshots
 from nerf_trainer.accounts import open_accounts
 from nerf_trainer.camera_file import write_cameras
 from nerf_trainer.checkpoint import CheckpointStore, volume_failure
 from nerf_trainer.clock import Stopwatch
-from nerf_trainer.config import identity
+from nerf_trainer.config import group_hash, identity
+from nerf_trainer.coordination.client import RefusedError
 from nerf_trainer.coordination.token import TokenError
 from nerf_trainer.departure import Departure
 from nerf_trainer.device import choose_device, training_threads, versions
@@ -54,7 +55,7 @@ def run(
         log.info("training on %s with %d thread(s), %s", device, threads, versions())
         scene = load_scene(config.dataset, dataset_root(), config.model.resolved_background)
         trainer = Trainer(config, scene, device)
-        membership = create_membership(device)
+        membership = create_membership(device, group_hash(config))
         events = EventLog(output_folder() / names.TENSORBOARD_DIR) if membership.is_writer else None
         accounts = open_accounts(board, metrics, output_folder()) if membership.is_writer else None
         telemetry = Telemetry(board, metrics, local_rank == 0, events, accounts)
@@ -86,6 +87,8 @@ def _explained() -> Iterator[None]:
         ) from error
     except TokenError as error:
         raise TrainerFailure(CONFIG_INVALID, str(error)) from error
+    except RefusedError as error:
+        raise TrainerFailure(GROUP_REFUSED, f"No place in the group: {error}") from error
 
 
 @dataclass(frozen=True)

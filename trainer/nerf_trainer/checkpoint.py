@@ -109,7 +109,7 @@ class CheckpointStore(CheckpointReader):
     """The same for the worker that writes them.
 
     keep: so many of the newest are kept, and the best one of those whose quality is known.
-    best_psnr: its held-out PSNR (dB); -inf without one.
+    best_score: its score, see `Notes`; -inf without one.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any], keep: int) -> None:
@@ -118,7 +118,7 @@ class CheckpointStore(CheckpointReader):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._tidy_up()
-            self.best_psnr = max(map(_score, self._finished()), default=-math.inf)
+            self.best_score = max(map(_score, self._finished()), default=-math.inf)
         except OSError as error:
             raise volume_failure(folder, error) from error
 
@@ -144,7 +144,7 @@ class CheckpointStore(CheckpointReader):
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         self._replace(final, temporary)
-        self.best_psnr = max(self.best_psnr, notes.score)
+        self.best_score = max(self.best_score, notes.rank)
         self._remove_others(final)
         return str(manifest["time"])
 
@@ -211,8 +211,8 @@ def _manifest(folder: Path) -> Manifest:
 
 
 def _score(folder: Path) -> float:
-    """`Notes.score` of the checkpoint in a folder; -inf where its manifest is torn."""
+    """`Notes.rank` of the checkpoint in a folder; -inf where its manifest is torn."""
     try:
-        return manifests.notes_of(_manifest(folder)).score
+        return manifests.notes_of(_manifest(folder)).rank
     except TornCheckpointError:
         return -math.inf

@@ -14,21 +14,17 @@ from nerf_trainer.failures import TrainerFailure
 
 log = logging.getLogger(__name__)
 
-#: Fields that may change between two runs that share checkpoints.
-_FREE = {
+#: Fields that each process of a group may have for itself.
+_LOCAL: dict[str, Any] = {
     "dataset": {"wait_seconds": True, "archive": {"url", "max_gigabytes"}},
     "poses": True,
-    "training": {
-        "steps",
-        "eval_every",
-        "target_psnr",
-        "threads",
-        "device",
-        "compile",
-        "determinism",
-    },
+    "training": {"threads", "device", "compile"},
     "checkpoint": True,
     "outputs": True,
+}
+#: Fields that may change between two runs that share checkpoints.
+_FREE = _LOCAL | {
+    "training": _LOCAL["training"] | {"steps", "eval_every", "target_psnr", "determinism"}
 }
 
 
@@ -102,15 +98,27 @@ def identity(config: TrainerConfig) -> dict[str, Any]:
 
     Keys are dotted paths such as `training.seed`.
     """
-    sections = config.model_dump(mode="json", by_alias=False, exclude=_FREE)  # type: ignore[arg-type]
+    return _fields(config, _FREE)
+
+
+def identity_hash(fields: dict[str, Any]) -> str:
+    """SHA-256 of `identity`'s answer, in hex."""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def group_hash(config: TrainerConfig) -> str:
+    """SHA-256, in hex, of what processes must have in common to train together.
+
+    One that trains more steps, say, would wait in collectives to which the others never come.
+    """
+    return identity_hash(_fields(config, _LOCAL))
+
+
+def _fields(config: TrainerConfig, without: dict[str, Any]) -> dict[str, Any]:
+    sections = config.model_dump(mode="json", by_alias=False, exclude=without)
     aliases = {name: type(getattr(config, name)).model_fields for name in sections}
     return {
         f"{section}.{aliases[section][field].alias or field}": value
         for section, fields in sections.items()
         for field, value in fields.items()
     }
-
-
-def identity_hash(fields: dict[str, Any]) -> str:
-    """SHA-256 of `identity`'s answer, in hex."""
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

@@ -53,6 +53,11 @@ class Evaluation:
         """Mean over the views."""
         return sum(view.ssim for view in self.views) / len(self.views)
 
+    def psnr_of(self, numbers: Sequence[int]) -> float:
+        """Mean over these views, which are among those that were judged, in dB."""
+        found = dict(zip(self.numbers, self.views, strict=True))
+        return sum(found[number].psnr for number in numbers) / len(numbers)
+
 
 def few_views(source: RaySource) -> list[int]:
     """Numbers of views that make up `FEW_RAYS`, or of one; evenly spread, the first among them."""

@@ -40,6 +40,10 @@ class Evaluator:
         target = self._trainer.training.target_psnr
         return target is not None and found.psnr >= target
 
+    def score(self, found: Evaluation) -> float:
+        """What an evaluation of few views and one of all can be compared by, in dB."""
+        return found.psnr_of(few_views(self._trainer.held_out_rays))
+
     def evaluate(self, generation: Generation) -> Evaluation:
         """Evaluate all views, and tell what was found."""
         return self._evaluate(generation, range(self._trainer.held_out_rays.views))

@@ -5,6 +5,7 @@ Only the standard library and the contract: a failure can be told before anythin
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from nerf_contract import names
@@ -50,6 +51,17 @@ def write_termination(
         reason=reason, message=message, progress=progress, dataset=dataset, outputs=outputs
     )
     path.write_bytes(_shortened(last_word))
+
+
+def clear_termination() -> None:
+    """Forget the last word of processes that are to start again: it is not that of the next ones.
+
+    The log is a file that the kubelet mounts: it stays there.
+    """
+    path = termination_log()
+    if path is not None:
+        with suppress(OSError):
+            path.write_bytes(b"")
 
 
 def _shortened(last_word: TerminationMessage) -> bytes:

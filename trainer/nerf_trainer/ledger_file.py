@@ -5,11 +5,11 @@ It is written more often than checkpoints, so that steps which are done again ar
 
 import json
 import logging
-import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from nerf_trainer.background import BackgroundWriter
 from nerf_trainer.files import write_atomically
 from nerf_trainer.ledger import Account
 
@@ -36,8 +36,7 @@ class LedgerFile:
     def __init__(self, path: Path, run: str) -> None:
         self._path = path
         self._run = run
-        self._thread: threading.Thread | None = None
-        self._last = time.monotonic()
+        self._writer = BackgroundWriter(INTERVAL_SECONDS)
 
     def read(self) -> Kept | None:
         """The ledger of this run, if there is one."""
@@ -56,17 +55,12 @@ class LedgerFile:
 
     def keep(self, account: Account) -> None:
         """Write it in the background, unless that was done just before."""
-        busy = self._thread is not None and self._thread.is_alive()
-        if busy or time.monotonic() - self._last < INTERVAL_SECONDS:
-            return
-        self._last = time.monotonic()
-        self._thread = threading.Thread(target=self._write, args=(account, False), daemon=True)
-        self._thread.start()
+        if self._writer.due():
+            self._writer.start(lambda: self._write(account, ended=False))
 
     def close(self, account: Account, ended: bool) -> None:
         """Write the last one. ended: the training is done."""
-        if self._thread is not None:
-            self._thread.join()
+        self._writer.wait()
         self._write(account, ended)
 
     def _write(self, account: Account, ended: bool) -> None:

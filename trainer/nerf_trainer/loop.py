@@ -135,9 +135,10 @@ class Loop:
         found = self._evaluator.if_due(generation)
         if found is None or self._evaluator.reaches_target(found):
             return found
-        if self._output and self._output.saver.beats_best(found.psnr):
+        score = self._evaluator.score(found)
+        if self._output and self._output.saver.beats_best(score):
             with self._departure.state_changes():
-                self._save(self._output.saver, evaluated=True)
+                self._save(self._output.saver, score)
         self._telemetry.spent(CHECKPOINT)
         return None
 
@@ -159,10 +160,10 @@ class Loop:
                 "lower training.learningRate, or with training.precision fp32.",
             )
 
-    def _save(self, saver: BackgroundSaver, evaluated: bool = False) -> None:
+    def _save(self, saver: BackgroundSaver, score: float | None = None) -> None:
         with self._telemetry.timed("checkpoint"):
             state = self._trainer.state
-            saver.save(state.step, state.tensors(), self._telemetry.notes(evaluated))
+            saver.save(state.step, state.tensors(), self._telemetry.notes(score))
         self._telemetry.spent(CHECKPOINT)
 
     def _finish(self, generation: Generation, reached: Evaluation | None) -> Outcome | None:
@@ -175,7 +176,7 @@ class Loop:
         evaluation = reached or self._evaluator.evaluate(generation)
         if self._output:
             with self._departure.state_changes():
-                self._save_last(self._output)
+                self._save_last(self._output, self._evaluator.score(evaluation))
         self._barrier(generation)  # The results are safe.
         # Everyone knows: a rank that left at once would break the first barrier for one still in
         # it. Who is told here that others have left may leave as well.
@@ -187,8 +188,8 @@ class Loop:
     def _barrier(self, generation: Generation) -> None:
         sum_over_ranks([0.0], generation, self._trainer.device)
 
-    def _save_last(self, output: Output) -> None:
-        self._save(output.saver, evaluated=True)
+    def _save_last(self, output: Output, score: float) -> None:
+        self._save(output.saver, score)
         error = output.saver.wait() or output.report.error
         self._telemetry.spent(CHECKPOINT)
         if error:

@@ -26,18 +26,18 @@ class Notes:
     """What a checkpoint tells of its training. Resuming takes no notice of it.
 
     psnr: held-out PSNR (dB) of the last evaluation, which may have been some steps before.
-    evaluated: whether it was of this very state.
+    score: that of this very state, over the few views that every evaluation judges, so that it
+    can be compared; None where nobody knows.
     """
 
     world_size: int | None = None
     psnr: float | None = None
-    evaluated: bool = False
+    score: float | None = None
 
     @property
-    def score(self) -> float:
-        """Held-out PSNR (dB) of this very state; -inf where nobody knows."""
-        psnr = self.psnr if self.evaluated and self.psnr is not None else -math.inf
-        return -math.inf if math.isnan(psnr) else psnr
+    def rank(self) -> float:
+        """The score; -inf without one."""
+        return -math.inf if self.score is None or math.isnan(self.score) else self.score
 
 
 NO_NOTES = Notes()
@@ -59,7 +59,7 @@ def create(
         "notes": {
             "worldSize": notes.world_size,
             "psnr": notes.psnr,
-            "evaluated": notes.evaluated,
+            "score": notes.score,
         },
     }
     return manifest | {"manifestSha256": _checksum(manifest)}
@@ -89,7 +89,7 @@ def check(data: bytes, manifest: Manifest) -> None:
 def notes_of(manifest: Manifest) -> Notes:
     """Checkpoints of earlier versions have none, or fewer."""
     told = manifest.get("notes", {})
-    return Notes(told.get("worldSize"), told.get("psnr"), told.get("evaluated", False))
+    return Notes(told.get("worldSize"), told.get("psnr"), told.get("score"))
 
 
 def _checksum(manifest: Manifest) -> str:

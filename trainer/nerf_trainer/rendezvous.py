@@ -30,10 +30,13 @@ from nerf_trainer.coordination.messages import Goodbye
 from nerf_trainer.coordination.server import Server
 from nerf_trainer.coordination.token import read_token
 from nerf_trainer.coordinator import bind_host, create_server
+from nerf_trainer.failures import clear_termination
 
 log = logging.getLogger(__name__)
 
 _GOODBYE_SECONDS = 0.5
+#: Failures that only another pod may mend: its processes have the same token, image and config.
+_OF_THE_POD = (reasons.GROUP_REFUSED,)
 
 
 def create_handler() -> Callable[[RendezvousParameters], RendezvousHandler]:
@@ -64,9 +67,10 @@ class PodRendezvous(RendezvousHandler):
     def next_rendezvous(self) -> RendezvousInfo:
         """Begin a round of this pod's processes.
 
-        Raises: RendezvousClosedError when the last round failed for a reason that stays.
+        Raises: RendezvousClosedError when the last round failed for a reason that stays here.
         """
         _refuse_if_hopeless()
+        clear_termination()
         if self._rounds > 0:
             self._report_dead_processes()
         self._rounds += 1
@@ -139,10 +143,10 @@ def _log_to_stderr() -> None:
 
 def _refuse_if_hopeless() -> None:
     failure = reasons.FAILURES.get(_last_reason())
-    if failure and not failure.retryable:
+    if failure and (not failure.retryable or failure.reason in _OF_THE_POD):
         raise RendezvousClosedError(
             f"not starting again after {failure.reason}: {failure.meaning} "
-            "Another try would end the same way."
+            "Another try in this pod would end the same way."
         )
 
 

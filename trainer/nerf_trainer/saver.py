@@ -1,12 +1,12 @@
 """Saving the state beside the training: a copy is taken, a thread writes it."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
+from nerf_trainer.background import BackgroundWriter
 from nerf_trainer.checkpoint import CheckpointStore
 from nerf_trainer.manifest import NO_NOTES, Notes
 from nerf_trainer.state_buffer import StateBuffer
@@ -36,45 +36,37 @@ class BackgroundSaver:
         self._what = what
         self._store = store
         self._buffer = buffer
-        self._interval = interval
+        self._writer = BackgroundWriter(interval)
         self._on_saved = on_saved
         self._on_failed = on_failed
-        self._thread: threading.Thread | None = None
         self._error: Exception | None = None
-        self._last = time.monotonic()
 
     def due(self) -> bool:
         """Whether the interval is over and the last copy is written."""
-        return not self._busy() and time.monotonic() - self._last >= self._interval
+        return self._writer.due()
 
-    def beats_best(self, psnr: float) -> bool:
-        """Whether no checkpoint that is kept is known to be so good. psnr: held-out, in dB.
+    def beats_best(self, score: float) -> bool:
+        """Whether no checkpoint that is kept is known to be so good. score: see `Notes`.
 
         Not while one is written: a slow volume would hold the training up.
         """
-        return not self._busy() and psnr > self._store.best_psnr
+        return not self._writer.busy and score > self._store.best_score
 
     def save(self, step: int, tensors: Mapping[str, Tensor], notes: Notes = NO_NOTES) -> None:
         """Copy the tensors and write them in the background."""
-        self.wait()
-        self._last = time.monotonic()
+        self._writer.wait()
         self._buffer.fill(tensors)
-        self._thread = threading.Thread(target=self._write, args=(step, notes), daemon=True)
-        self._thread.start()
+        self._writer.start(lambda: self._write(step, notes))
 
     def wait(self) -> Exception | None:
         """Wait for the write under way. Returns what went wrong with the last one, if anything."""
-        if self._thread is not None:
-            self._thread.join()
+        self._writer.wait()
         return self._error
 
     def is_behind(self, step: int) -> bool:
         """Whether the store has no copy of this step or a later one. Waits for one under way."""
         self.wait()
         return step > self._store.latest_step()
-
-    def _busy(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
 
     def _write(self, step: int, notes: Notes) -> None:
         began = time.monotonic()

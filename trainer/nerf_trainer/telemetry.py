@@ -170,10 +170,10 @@ class Telemetry:
             "ledger": self._accounts.figures() if self._accounts else None,
         }
 
-    def notes(self, evaluated: bool) -> Notes:
-        """What a checkpoint of now tells. evaluated: the last evaluation was of this state."""
+    def notes(self, score: float | None) -> Notes:
+        """What a checkpoint of now tells. score: of this state, see `Notes`."""
         progress = self._board.progress
-        return Notes(progress.world_size, progress.psnr, evaluated)
+        return Notes(progress.world_size, progress.psnr, score)
 
     def resumed(self, step: int, stamp: str) -> None:
         """A checkpoint was read."""

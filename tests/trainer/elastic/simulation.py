@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from nerf_trainer.coordination.membership import Event, Settings, State, Tick, answer, decide
+from nerf_trainer.coordination.members import State
+from nerf_trainer.coordination.membership import Event, Settings, Tick, answer, decide
 from nerf_trainer.coordination.messages import (
     NO_GENERATION,
     GenerationId,
@@ -39,7 +40,10 @@ class Process:
 
 @dataclass
 class World:
-    """A coordinator and its processes. `history`: who was placed into which generation."""
+    """A coordinator and its processes.
+
+    history: who was placed into which generation. lives: the newest attempt of each pod that was.
+    """
 
     settings: Settings
     processes_per_pod: int = 1
@@ -47,6 +51,7 @@ class World:
     pods: dict[int, list[Process]] = field(default_factory=dict)
     zombies: list[Process] = field(default_factory=list)
     history: dict[GenerationId, dict[MemberId, Placement]] = field(default_factory=dict)
+    lives: dict[int, int] = field(default_factory=dict)
     incarnations: int = 0
     coordinators: int = 0
 
@@ -99,23 +104,28 @@ class World:
     def poll(self, process: Process) -> None:
         """Repeat a join that waits."""
         if process.join and process.waiting and not process.frozen:
-            self.place(process, self.send(process.join))
+            self.ask(process, process.join)
             self.collect()
 
     def collect(self) -> None:
         """Answer the long polls."""
         for process in self.living:
             if process.waiting and not process.frozen and process.join:
-                self.place(process, answer(self.state, process.join))
+                reply = answer(self.state, process.join)
+                if reply.placement:
+                    self.deliver(process, reply)
 
     def place(self, process: Process, reply: Reply) -> None:
         placement = reply.placement
-        if placement is None or process.join is None:
+        if placement is None or not process.waiting:
             return
         number = placement.generation.number
         assert number > process.seen, "a number that a worker has seen came again"
         assert not process.leaving, "a place for one that leaves"
         process.placement, process.seen = placement, number
+        pod, life = process.identity.id.pod, process.identity.incarnation.attempt
+        assert life >= self.lives.get(pod, 0), "a place for one that was replaced"
+        self.lives[pod] = life
         members = self.history.setdefault(placement.generation, {})
         members[process.identity.id] = placement
         assert len({p.rank for p in members.values()}) == len(members), "two with one rank"
@@ -125,10 +135,18 @@ class World:
             return
         generation = process.placement.generation if process.placement else NO_GENERATION
         size = process.placement.world_size if process.placement else 0
-        reply = self.send(
-            Heartbeat(process.identity, generation, size, process.seen, process.leaving)
+        self.ask(
+            process, Heartbeat(process.identity, generation, size, process.seen, process.leaving)
         )
+
+    def ask(self, process: Process, event: Event) -> None:
+        """A message of `process` reaches the coordinator, and its answer comes back."""
+        self.deliver(process, self.send(event))
+
+    def deliver(self, process: Process, reply: Reply) -> None:
+        """An answer reaches `process`."""
         process.verdict = reply.verdict
+        self.place(process, reply)
 
     def send(self, event: Event) -> Reply:
         decision = decide(self.settings, self.state, event, self.now)
@@ -170,6 +188,19 @@ class World:
             elif self.has_to_leave(process):
                 self.join(process)
 
+    def go_on(self) -> None:
+        """Half a second, in which everyone does what it has to."""
+        self.pass_time(BEAT)
+        self.obey()
+        for process in self.living:
+            self.poll(process)
+
+    @property
+    def together(self) -> bool:
+        """Whether all who live are in the newest group."""
+        group = self.state.group
+        return group is not None and self.living == self.members_of(group.id)
+
     def has_to_leave(self, process: Process) -> bool:
         assert process.placement is not None
         peers = self.members_of(process.placement.generation)
@@ -201,3 +232,34 @@ def check_group(group: list[tuple[Identity, int, Placement | None]], settings: S
     steps = {p.rank: step for _, step, p in group if p}
     assert steps[placements[0].source] == max(steps.values()), "the source lags"
     assert any(step > 0 or i.writer for i, step, _ in group), "untrained, without the writer"
+    assert len({i.config for i, _, _ in group}) == 1, "two configs in one group"
+    writers = [p.rank for i, _, p in group if p and i.writer]
+    assert writers in ([], [placements[0].writer]), "not the one writer that all are told of"
+
+
+def settle(world: World) -> None:
+    """With as many pods as it takes, all who live end in one group that has lost no step."""
+    calm_down(world)
+    newest = max((p.step for p in world.living), default=0)
+    for pod in range(3):
+        needed = pod == 0 or len(world.pods) < world.settings.min_pods
+        if needed and pod not in world.pods:
+            world.start_pod(pod)
+    for process in world.living:
+        if process.join is None:
+            world.join(process)
+    for _ in range(20):
+        world.go_on()
+        if world.together:
+            break
+    assert world.together, "someone is left out"
+    world.train()
+    assert {p.step for p in world.living} == {newest + 1}, "steps are lost"
+
+
+def calm_down(world: World) -> None:
+    """Nobody hangs, and who was asked to leave is gone."""
+    for process in world.living:
+        process.frozen = False
+    for process in [p for p in world.living if p.leaving]:
+        world.kill_pod(process.identity.id.pod)

@@ -4,13 +4,15 @@ import http.client
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from elastic_processes import HOST, free_port
 from pods import wait_until
 
-from nerf_trainer.coordination.client import Client, UnreachableError
+from nerf_trainer.coordination import client
+from nerf_trainer.coordination.client import Client, RefusedError, UnreachableError
 from nerf_trainer.coordination.membership import Settings
 from nerf_trainer.coordination.messages import (
     GenerationId,
@@ -99,14 +101,14 @@ def test_a_new_coordinator_on_the_same_port_goes_on_counting() -> None:
     port = free_port()
     first = Server(PROMPT, HOST, port)
     first.start()
-    client = client_of(first)
+    member = client_of(first)
     join_together(first, join_of(0), join_of(1))
     first.stop()
     with pytest.raises(UnreachableError, match=str(port)):
-        client.send(beat_of(join_of(0), 1), 1.0)
+        member.send(beat_of(join_of(0), 1), 1.0)
     second = Server(PROMPT, HOST, port)
     second.start()
-    assert client.send(beat_of(join_of(0), 1), 1.0).verdict is Verdict.CURRENT
+    assert member.send(beat_of(join_of(0), 1), 1.0).verdict is Verdict.CURRENT
     assert second.coordinator.status()["generation"] == 1
     placed = join_together(second, join_of(0, attempt=2, seen=1), join_of(1, attempt=2, seen=1))
     assert placed[0].generation.number == 2
@@ -180,6 +182,26 @@ def test_a_name_that_does_not_resolve_is_just_unreachable() -> None:
         Client("no-such-host.invalid:1").send(Goodbye(0, Incarnation(0, 0), None), 0.5)
 
 
+@pytest.mark.parametrize("kind", ["message", "path"])
+def test_another_version_is_a_refusal(
+    server: Server, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    if kind == "path":
+        monkeypatch.setattr(client, "_PATHS", {Join: "/v2/join"})
+    else:
+        monkeypatch.setattr(client, "encode", lambda message: b'{"field": "of another version"}')
+    with pytest.raises(RefusedError, match=r"HTTP 400: .*same version"):
+        client_of(server).join(join_of(0))
+
+
+def test_a_member_of_another_config_is_told_at_once(server: Server) -> None:
+    """Not after the seconds for which a join is held back."""
+    client_of(server).send(beat_of(join_of(0), 1), 2.0)
+    other = join_of(1)
+    other = replace(other, member=replace(other.member, config="other"))
+    assert client_of(server).send(other, 2.0) == Reply(Verdict.MISFIT)
+
+
 @pytest.fixture
 def guarded() -> Iterator[Server]:
     made = Server(PROMPT, HOST, 0, token="right")
@@ -189,18 +211,18 @@ def guarded() -> Iterator[Server]:
 
 
 def test_members_that_show_the_token_are_heard(guarded: Server) -> None:
-    client = Client(f"{HOST}:{guarded.port}", "right")
-    assert client.send(beat_of(join_of(1), 3), 2.0).verdict is Verdict.CURRENT
+    member = Client(f"{HOST}:{guarded.port}", "right")
+    assert member.send(beat_of(join_of(1), 3), 2.0).verdict is Verdict.CURRENT
     code, status = request(guarded, "GET", "/status", authorization="Bearer right")
     assert (code, [m["id"] for m in status["members"]]) == (200, ["1.0"])
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", "rightly", "righ", "\xe9"])
 def test_without_the_token_nothing_is_heard(guarded: Server, token: str | None) -> None:
-    client = Client(f"{HOST}:{guarded.port}", token)
+    member = Client(f"{HOST}:{guarded.port}", token)
     for message in (join_of(0), beat_of(join_of(0), 3), Goodbye(0, Incarnation(9, 9), None)):
-        with pytest.raises(UnreachableError, match=r"HTTP 401: .*does not show the job's token"):
-            client.send(message, 2.0)
+        with pytest.raises(RefusedError, match=r"HTTP 401: .*show the job's token.*same token"):
+            member.send(message, 2.0)
     assert not guarded.coordinator.status()["members"]
 
 

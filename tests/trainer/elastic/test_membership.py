@@ -298,3 +298,62 @@ def test_a_new_coordinator_hears_again_that_a_pod_leaves() -> None:
     world.obey()
     world.pass_time(3.0)
     assert places(world) == {"0.0": (number + 1, 0, 1)}
+
+
+def start_pod_with(world: World, pod: int, config: str) -> Process:
+    world.start_pod(pod)
+    (process,) = world.pods[pod]
+    process.identity = replace(process.identity, config=config)
+    return process
+
+
+def test_a_pod_with_another_config_gets_no_place_and_disturbs_nobody() -> None:
+    world = group_of(0, 1)
+    number = world.state.number
+    other = start_pod_with(world, 2, "other")
+    world.join(other)
+    world.pass_time(5.0)
+    world.poll(other)
+    assert other.verdict is Verdict.MISFIT
+    assert {first(world, pod).verdict for pod in (0, 1)} == {Verdict.CURRENT}
+    world.train()
+    world.obey()
+    for pod in (0, 1):
+        world.join(first(world, pod))
+    found = places(world)
+    assert (found["0.0"], found["1.0"]) == ((number + 1, 0, 2), (number + 1, 1, 2))
+    assert other.waiting
+
+
+def test_after_a_crash_of_all_the_most_advanced_config_counts() -> None:
+    world = world_of(min_pods=1)
+    fresh, advanced = start_pod_with(world, 1, "new"), start_pod_with(world, 0, "old")
+    advanced.step = 7
+    world.join(fresh)
+    world.join(advanced)
+    assert list(places(world)) == ["0.0"]
+    world.poll(fresh)
+    assert fresh.verdict is Verdict.MISFIT
+
+
+def test_a_new_coordinator_goes_by_the_config_of_those_who_train() -> None:
+    world = group_of(0, 1)
+    world.restart_coordinator()
+    other = start_pod_with(world, 2, "other")
+    world.join(other)
+    world.pass_time(5.0)
+    world.poll(other)
+    assert other.verdict is Verdict.MISFIT
+    assert {first(world, pod).verdict for pod in (0, 1)} == {Verdict.CURRENT}
+
+
+def test_who_was_refused_gets_a_place_once_the_others_have_gone() -> None:
+    world = group_of(0)
+    world.train()
+    other = start_pod_with(world, 1, "other")
+    other.step = 3
+    world.join(other)
+    world.kill_pod(0)
+    world.pass_time(3.0)
+    world.poll(other)
+    assert list(places(world)) == ["1.0"]

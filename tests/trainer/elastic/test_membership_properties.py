@@ -4,7 +4,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from simulation import World
+from simulation import World, settle
 
 from nerf_trainer.coordination.membership import Settings
 from nerf_trainer.coordination.messages import NO_GENERATION, Heartbeat, Verdict
@@ -104,36 +104,6 @@ class Turmoil(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "world"):
             settle(self.world)
-
-
-def calm_down(world: World) -> None:
-    """Nobody hangs, and who was asked to leave is gone."""
-    for process in world.living:
-        process.frozen = False
-    for process in [p for p in world.living if p.leaving]:
-        world.kill_pod(process.identity.id.pod)
-
-
-def settle(world: World) -> None:
-    """With as many pods as it takes, all who live end in one group that has lost no step."""
-    calm_down(world)
-    newest = max((p.step for p in world.living), default=0)
-    for pod in range(3):
-        needed = pod == 0 or len(world.pods) < world.settings.min_pods
-        if needed and pod not in world.pods:
-            world.start_pod(pod)
-    for process in world.living:
-        if process.join is None:
-            world.join(process)
-    for _ in range(20):
-        world.pass_time(0.5)
-        world.obey()
-        for process in world.living:
-            world.poll(process)
-    assert world.state.group is not None
-    assert world.living == world.members_of(world.state.group.id), "someone is left out"
-    world.train()
-    assert {p.step for p in world.living} == {newest + 1}, "steps are lost"
 
 
 TestTurmoil = Turmoil.TestCase

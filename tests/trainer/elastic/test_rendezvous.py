@@ -21,6 +21,8 @@ pytestmark = pytest.mark.torch
 FAILING = """
 import json, os, sys
 folder, reason, code = sys.argv[1:]
+with open(os.environ["NERF_TERMINATION_LOG"]) as log, open(folder + "/words", "a") as words:
+    words.write(log.read() + "\\n")
 with open(folder + "/starts", "a") as starts:
     starts.write(os.environ["NERF_ROUND"] + "\\n")
 with open(os.environ["NERF_TERMINATION_LOG"], "w") as log:
@@ -58,17 +60,18 @@ def agent(folder: Path, script: str, *args: str, restarts: int = 2) -> subproces
         return subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
 
 
-def test_a_failure_that_stays_is_not_tried_again(tmp_path: Path) -> None:
-    reason = reasons.CUDA_UNAVAILABLE
+@pytest.mark.parametrize("reason", [reasons.CUDA_UNAVAILABLE, reasons.GROUP_REFUSED])
+def test_a_failure_that_stays_is_not_tried_again(tmp_path: Path, reason: str) -> None:
     code = reasons.FAILURES[reason].exit_code
     assert agent(tmp_path, FAILING, reason, str(code)).wait(30) != 0
     assert len((tmp_path / "starts").read_text().splitlines()) == 1
     assert json.loads((tmp_path / "log").read_text())["reason"] == reason
-    assert "not starting again after CudaUnavailable" in (tmp_path / "agent.log").read_text()
+    assert f"not starting again after {reason}" in (tmp_path / "agent.log").read_text()
 
 
 def test_a_crash_is_tried_again_as_a_newer_incarnation(tmp_path: Path) -> None:
     assert agent(tmp_path, FAILING, reasons.CRASHED, "1", restarts=1).wait(30) != 0
+    assert (tmp_path / "words").read_text() == "\n\n", "the last word of the round before"
     rounds = [int(line) for line in (tmp_path / "starts").read_text().splitlines()]
     assert len(rounds) == 2
     assert rounds[0] < rounds[1]

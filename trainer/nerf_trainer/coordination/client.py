@@ -1,4 +1,4 @@
-"""Talk to the coordinator. Every failure is a `UnreachableError`: try again later."""
+"""Talk to the coordinator. Every failure is an `UnreachableError`: try again later."""
 
 import http.client
 import socket
@@ -21,7 +21,11 @@ _MAX_REPLY_BYTES = 4096
 
 
 class UnreachableError(Exception):
-    """No answer now: no network, no such name, nobody there, or nonsense."""
+    """No answer now: no network, no such name, or nobody there."""
+
+
+class RefusedError(UnreachableError):
+    """An answer, but none that this process can use: it has another token or another version."""
 
 
 class Client:
@@ -44,13 +48,14 @@ class Client:
     def send(self, message: Heartbeat | Join | Goodbye, seconds: float) -> Reply:
         """Deliver `message`; waits at most about `seconds` at each stage.
 
-        Raises: UnreachableError.
+        Raises: UnreachableError; RefusedError where somebody answers, but nothing that helps.
         """
         try:
             return self._post(_PATHS[type(message)], encode(message), seconds)
         except (OSError, http.client.HTTPException, MessageError) as error:
             self._ip = None
-            raise UnreachableError(f"{self._name}:{self._port}: {error}") from error
+            kind = RefusedError if isinstance(error, MessageError) else UnreachableError
+            raise kind(f"{self._name}:{self._port}: {error}") from error
 
     def join(self, message: Join) -> Reply:
         """One long poll."""
@@ -74,6 +79,14 @@ class Client:
 
 def _read(response: http.client.HTTPResponse) -> Reply:
     body = response.read(_MAX_REPLY_BYTES)
+    if response.status >= 500:
+        raise http.client.HTTPException(_told(response, body))
+    if response.status == 401:
+        raise MessageError(f"{_told(response, body)}. All pods of a job need the same token.")
     if response.status != 200:
-        raise MessageError(f"HTTP {response.status}: {body.decode(errors='replace')}")
+        raise MessageError(f"{_told(response, body)}. All pods of a job need the same version.")
     return decode(Reply, body)
+
+
+def _told(response: http.client.HTTPResponse, body: bytes) -> str:
+    return f"HTTP {response.status}: {body.decode(errors='replace')}"

@@ -41,12 +41,13 @@ def begin_round(env: MutableMapping[str, str]) -> Incarnation:
     return incarnation(env)
 
 
-def identity(env: Mapping[str, str] = os.environ) -> Identity:
-    """This process as a member of its job."""
+def identity(env: Mapping[str, str] = os.environ, config: str = "") -> Identity:
+    """This process as a member of its job. config: see `Identity`."""
     local_rank = int(env.get(ENV_LOCAL_RANK, "0"))
     return Identity(
         id=MemberId(pod_index(env), local_rank),
         incarnation=incarnation(env),
         local_world_size=int(env.get(ENV_LOCAL_WORLD_SIZE, "1")),
         writer=env.get(names.ENV_CHECKPOINT_WRITER) == "1" and local_rank == 0,
+        config=config,
     )

@@ -4,20 +4,32 @@
 monotonic clock.
 
 A new generation forms when every live member waits for it, enough pods are complete, and someone
-in it has trained, or can read a checkpoint (the writer). A member is live from the first message
-until it says goodbye, is replaced by a newer incarnation of its pod, or is silent for too long.
-A pod of which one process says that it leaves is waited for no more, and gets no place.
+in it has trained, or can read a checkpoint (the writer). A pod of which one process says that it
+leaves is waited for no more, and gets no place; nor does one that trains by another config.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from nerf_trainer.coordination.members import (
+    Group,
+    Member,
+    Notes,
+    State,
+    complete_pods,
+    drop_silent,
+    is_fenced,
+    leaving_pods,
+    misfits,
+    of_pod,
+    part,
+    put,
+    replace_older,
+)
 from nerf_trainer.coordination.messages import (
     NO_GENERATION,
     GenerationId,
     Goodbye,
     Heartbeat,
-    Identity,
     Join,
     MemberId,
     Placement,
@@ -49,130 +61,32 @@ Event = Heartbeat | Join | Goodbye | Tick
 
 
 @dataclass(frozen=True)
-class Member:
-    """A live process. `generation`: the one it trains in.
-
-    join: its latest wish to join; it waits while that has no `placement`.
-    leaving: it has said that its pod leaves.
-    """
-
-    identity: Identity
-    heard: float
-    generation: GenerationId = NO_GENERATION
-    join: Join | None = None
-    placement: Placement | None = None
-    leaving: bool = False
-
-    @property
-    def waiting(self) -> bool:
-        return self.join is not None and self.placement is None
-
-    @property
-    def step(self) -> int:
-        return self.join.step if self.join else 0
-
-
-@dataclass(frozen=True)
-class Group:
-    """The newest generation. `members`: those known to be in it; `over`: one of them left it."""
-
-    id: GenerationId
-    world_size: int
-    members: frozenset[MemberId]
-    over: bool = False
-
-
-@dataclass(frozen=True)
-class State:
-    """What a coordinator knows.
-
-    started: when it did. epoch: greater than that of every coordinator before.
-    number: highest generation ever formed or heard of.
-    """
-
-    started: float
-    epoch: int
-    members: Mapping[MemberId, Member] = field(default_factory=dict)
-    number: int = 0
-    group: Group | None = None
-
-
-@dataclass(frozen=True)
 class Decision:
     """The new state, the answer to whom the event came from, and what a person should know."""
 
     state: State
     reply: Reply
-    notes: tuple[str, ...] = ()
+    notes: Notes = ()
 
 
 def decide(settings: Settings, state: State, event: Event, now: float) -> Decision:
     """What follows from `event` at time `now`."""
-    state, notes = _drop_silent(settings, state, now)
+    state, notes = drop_silent(state, now, settings.member_timeout)
     match event:
-        case Heartbeat() | Join() if _is_fenced(state, event.member):
+        case Heartbeat() | Join() if is_fenced(state, event.member):
             return Decision(state, Reply(Verdict.FENCED), notes)
         case Heartbeat():
-            state, more = _replace_older(state, event.member)
+            state, more = replace_older(state, event.member)
             state = _hear(state, event, now)
         case Join():
-            state, more = _replace_older(state, event.member)
+            state, more = replace_older(state, event.member)
             state = _wait(state, event, now)
         case Goodbye():
-            state, more = _part(state, event)
+            state, more = part(state, event)
         case Tick():
             more = ()
     state, formed = _form(settings, state, now)
     return Decision(state, _reply(settings, state, event, now), notes + more + formed)
-
-
-# --- Who is live ---------------------------------------------------------------------------------
-
-
-def _drop_silent(settings: Settings, state: State, now: float) -> tuple[State, tuple[str, ...]]:
-    silent = [id for id, m in state.members.items() if now - m.heard > settings.member_timeout]
-    notes = tuple(f"lost {id}: silent for {now - state.members[id].heard:.1f} s" for id in silent)
-    return _without(state, silent), notes
-
-
-def _is_fenced(state: State, who: Identity) -> bool:
-    return any(m.identity.incarnation > who.incarnation for m in _of_pod(state, who.id.pod))
-
-
-def _replace_older(state: State, who: Identity) -> tuple[State, tuple[str, ...]]:
-    older = [
-        m.identity.id
-        for m in _of_pod(state, who.id.pod)
-        if m.identity.incarnation < who.incarnation
-    ]
-    return _without(state, older), tuple(f"{id} is replaced by its newer self" for id in older)
-
-
-def _part(state: State, event: Goodbye) -> tuple[State, tuple[str, ...]]:
-    """Goodbye does not end the group: whoever parts does so where the others expect it."""
-    parting = [
-        m.identity.id
-        for m in _of_pod(state, event.pod)
-        if m.identity.incarnation <= event.incarnation
-        and event.local_rank in (None, m.identity.id.local_rank)
-    ]
-    members = {id: m for id, m in state.members.items() if id not in parting}
-    return replace(state, members=members), tuple(f"{id} said goodbye" for id in parting)
-
-
-def _of_pod(state: State, pod: int) -> list[Member]:
-    return [m for id, m in state.members.items() if id.pod == pod]
-
-
-def _without(state: State, gone: Iterable[MemberId]) -> State:
-    gone = set(gone)
-    if not gone:
-        return state
-    group = state.group
-    if group and group.members & gone:
-        group = replace(group, over=True)
-    members = {id: m for id, m in state.members.items() if id not in gone}
-    return replace(state, members=members, group=group)
 
 
 # --- Messages ------------------------------------------------------------------------------------
@@ -185,7 +99,7 @@ def _hear(state: State, event: Heartbeat, now: float) -> State:
     if event.generation > member.generation and not member.waiting:
         state = _adopt(state, id, event)
         member = replace(member, generation=event.generation)
-    return _put(state, replace(member, heard=now, leaving=member.leaving or event.leaving))
+    return put(state, replace(member, heard=now, leaving=member.leaving or event.leaving))
 
 
 def _adopt(state: State, id: MemberId, event: Heartbeat) -> State:
@@ -202,16 +116,12 @@ def _wait(state: State, event: Join, now: float) -> State:
     state = replace(state, number=max(state.number, event.seen))
     member = state.members.get(event.member.id) or Member(event.member, now)
     if member.join is not None and event.attempt <= member.join.attempt:
-        return _put(state, replace(member, heard=now))
+        return put(state, replace(member, heard=now))
     group = state.group
     if group and event.member.id in group.members:
         group = replace(group, over=True)
     member = Member(event.member, now, join=event, leaving=member.leaving)
-    return _put(replace(state, group=group), member)
-
-
-def _put(state: State, member: Member) -> State:
-    return replace(state, members={**state.members, member.identity.id: member})
+    return put(replace(state, group=group), member)
 
 
 def _reply(settings: Settings, state: State, event: Event, now: float) -> Reply:
@@ -225,11 +135,12 @@ def _reply(settings: Settings, state: State, event: Event, now: float) -> Reply:
 
 
 def answer(state: State, join: Join) -> Reply:
-    """The reply to `join` as things stand: a placement, or none yet."""
+    """The reply to `join` as things stand: a placement, none yet, or why there will be none."""
     member = state.members.get(join.member.id)
     if member is None or member.join != join:
         return Reply(Verdict.CURRENT)
-    return Reply(Verdict.CURRENT, member.placement)
+    misfit = member.waiting and join.member.id.pod in misfits(state)
+    return Reply(Verdict.MISFIT if misfit else Verdict.CURRENT, member.placement)
 
 
 def _verdict(settings: Settings, state: State, event: Heartbeat, now: float) -> Verdict:
@@ -237,22 +148,22 @@ def _verdict(settings: Settings, state: State, event: Heartbeat, now: float) -> 
         return Verdict.CURRENT
     if event.generation != state.group.id or state.group.over:
         return Verdict.OVER
-    joiners = _complete_pods(state) and not _in_grace(settings, state, now)
-    leavers = any(id.pod in _leaving_pods(state) for id in state.group.members)
+    joiners = complete_pods(state) and not _in_grace(settings, state, now)
+    leavers = any(id.pod in leaving_pods(state) for id in state.group.members)
     return Verdict.CHANGING if joiners or leavers else Verdict.CURRENT
 
 
 # --- A new generation ----------------------------------------------------------------------------
 
 
-def _form(settings: Settings, state: State, now: float) -> tuple[State, tuple[str, ...]]:
-    pods = _complete_pods(state)
+def _form(settings: Settings, state: State, now: float) -> tuple[State, Notes]:
+    pods = complete_pods(state)
     if len(pods) < settings.min_pods or _in_grace(settings, state, now):
         return state, ()
-    leaving = _leaving_pods(state)
-    if not all(m.waiting or id.pod in leaving for id, m in state.members.items()):
+    ignored = leaving_pods(state) | misfits(state)
+    if not all(m.waiting or id.pod in ignored for id, m in state.members.items()):
         return state, ()
-    members = [m for pod in sorted(pods) for m in sorted(_of_pod(state, pod), key=_seat)]
+    members = [m for pod in sorted(pods) for m in sorted(of_pod(state, pod), key=_seat)]
     if not any(m.step > 0 or m.identity.writer for m in members):
         return state, ()
     return _place(state, members)
@@ -262,24 +173,11 @@ def _in_grace(settings: Settings, state: State, now: float) -> bool:
     return now - state.started < settings.grace
 
 
-def _complete_pods(state: State) -> list[int]:
-    """Pods of which every process is known and waits, and that do not leave."""
-    waiting: dict[int, int] = {}
-    for id, member in state.members.items():
-        waiting[id.pod] = waiting.get(id.pod, 0) + member.waiting
-    whole = [p for p, n in waiting.items() if n == _of_pod(state, p)[0].identity.local_world_size]
-    return [pod for pod in whole if pod not in _leaving_pods(state)]
-
-
-def _leaving_pods(state: State) -> set[int]:
-    return {id.pod for id, member in state.members.items() if member.leaving}
-
-
 def _seat(member: Member) -> MemberId:
     return member.identity.id
 
 
-def _place(state: State, members: list[Member]) -> tuple[State, tuple[str, ...]]:
+def _place(state: State, members: list[Member]) -> tuple[State, Notes]:
     generation = GenerationId(state.number + 1, state.epoch)
     ids = [m.identity.id for m in members]
     steps = [m.step for m in members]

@@ -61,12 +61,14 @@ class Identity:
 
     local_world_size: processes in the pod; the pod is complete when all of them have joined.
     writer: whether this process writes the checkpoints.
+    config: hash of what all of a group must train by; see `nerf_trainer.config.group_hash`.
     """
 
     id: MemberId
     incarnation: Incarnation
     local_world_size: int
     writer: bool
+    config: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.id.local_rank < self.local_world_size:
@@ -123,6 +125,8 @@ class Verdict(StrEnum):
     """A member of the group is gone: no collective of it can complete any more."""
     FENCED = "fenced"
     """A newer incarnation of this pod has taken its place: end."""
+    MISFIT = "misfit"
+    """The group trains by another config than this pod: there is no place for it."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from nerf_trainer.coordination import membership
-from nerf_trainer.coordination.membership import Event, Settings, State, Tick
+from nerf_trainer.coordination.members import State
+from nerf_trainer.coordination.membership import Event, Settings, Tick
 from nerf_trainer.coordination.messages import (
     Goodbye,
     Heartbeat,
@@ -63,7 +64,7 @@ class Coordinator:
         """Like `handle`, but wait up to `seconds` for a placement."""
         with self._changed:
             reply = self._handle(event)
-            if reply.verdict is Verdict.FENCED or reply.placement:
+            if reply.verdict is not Verdict.CURRENT or reply.placement:
                 return reply
             self._changed.wait_for(lambda: self._answer(event).placement, seconds)
             return self._answer(event)

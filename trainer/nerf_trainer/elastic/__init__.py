@@ -14,10 +14,10 @@ from nerf_trainer.elastic.interface import Membership
 from nerf_trainer.elastic.process_group import ProcessGroup
 
 
-def create_membership(device: torch.device) -> Membership:
+def create_membership(device: torch.device, config: str = "") -> Membership:
     """The membership that this process's environment calls for.
 
-    device: that of the parameters; it decides between gloo and NCCL.
+    device: that of the parameters; it decides between gloo and NCCL. config: see `Identity`.
     Raises: TokenError.
     """
     env = os.environ
@@ -26,4 +26,4 @@ def create_membership(device: torch.device) -> Membership:
         rank, world_size = int(env.get("RANK", "0")), int(env.get("WORLD_SIZE", "1"))
         return EnvMembership(device, rank, world_size)
     group = ProcessGroup(device, env.get(names.ENV_POD_IP) or "127.0.0.1")
-    return CoordinatedMembership(Client(address, read_token(env)), identity(env), group)
+    return CoordinatedMembership(Client(address, read_token(env)), identity(env, config), group)

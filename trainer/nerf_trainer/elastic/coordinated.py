@@ -14,24 +14,19 @@ from nerf_trainer.coordination.messages import (
     Placement,
     Verdict,
 )
-from nerf_trainer.elastic.heart import PERIOD_SECONDS, REQUEST_SECONDS, Heart
+from nerf_trainer.coordination.placing import await_placement
+from nerf_trainer.elastic.heart import REQUEST_SECONDS, Heart
 from nerf_trainer.elastic.interface import Generation, PeerLost
 from nerf_trainer.elastic.process_group import ProcessGroup
 
 log = logging.getLogger(__name__)
 
-#: A replacement whose node's clock is slow is taken for the older one until the old one is lost.
-FENCED_SECONDS: Final = 10.0
 #: So many generations in a row without a step mean a bug, not bad luck.
 MAX_FUTILE_GENERATIONS: Final = 20
 
 
-class FencedError(RuntimeError):
-    """A newer incarnation of this pod has taken its place."""
-
-
 class CoordinatedMembership:
-    """A `Membership` by way of the coordinator."""
+    """A `Membership` by way of the coordinator. See `await_placement` for what ends a `join`."""
 
     def __init__(self, client: Client, identity: Identity, group: ProcessGroup) -> None:
         self._client = client
@@ -82,35 +77,11 @@ class CoordinatedMembership:
         self._group.start(placement, give_up=self.changing)
 
     def _await_placement(self, step: int) -> Placement:
-        """Ask until there is a place, through every absence of the coordinator."""
         self._heart.start()
         self._attempts += 1
-        wish = Join(
-            self._identity, self._attempts, step, self._heart.seen, self._group.offer_store()
-        )
-        fenced_since, told = None, ""
-        while True:
-            try:
-                reply = self._client.join(wish)
-            except UnreachableError as error:
-                if str(error) != told:
-                    told = str(error)
-                    log.warning("no place in the group yet, trying again: %s", told)
-                time.sleep(PERIOD_SECONDS)
-                continue
-            if reply.placement:
-                return reply.placement
-            fenced_since = self._check_fence(reply.verdict, fenced_since)
-
-    def _check_fence(self, verdict: Verdict, since: float | None) -> float | None:
-        if verdict is not Verdict.FENCED:
-            return None
-        now = time.monotonic()
-        since = since or now
-        if now - since > FENCED_SECONDS:
-            raise FencedError(f"a newer pod is worker {self._identity.id.pod} now; ending")
-        time.sleep(PERIOD_SECONDS)
-        return since
+        store = self._group.offer_store()
+        wish = Join(self._identity, self._attempts, step, self._heart.seen, store)
+        return await_placement(self._client, wish)
 
     def _count_futile(self, step: int) -> None:
         self._futile = self._futile + 1 if step == self._last_step else 0
