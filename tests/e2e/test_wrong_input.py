@@ -1,11 +1,13 @@
 """What a user can get wrong ends in a rejected apply, or in a condition that says what to do."""
 
+import io
 import json
 from typing import Any
 
 import pytest
 from e2e_support.kube import KubectlError, Namespace, wait_for
 from e2e_support.manifests import PHOTOS, nerf_job
+from PIL import Image
 
 from demo.pods import MOUNT, pod_with_claim
 
@@ -30,6 +32,27 @@ LATER = {
     "missing-image": ({"path": "bad/missing"}, "Failed", "DatasetInvalid", ["gone.jpg"]),
     "broken-json": ({"path": "bad/json"}, "Failed", "DatasetInvalid", ["transforms.json", "line"]),
     "not-an-image": ({"path": "bad/text"}, "Failed", "DatasetInvalid", ["text.jpg"]),
+    "two-photos": (
+        {"dataset": {"path": "bad/two", "format": "auto"}},
+        *("Failed", "PosesFailed", ["holds 2 photos", "take more"]),
+    ),
+    "copies": (
+        {"dataset": {"path": "bad/copies", "format": "auto"}},
+        *("Failed", "PosesFailed", ["4 photos are copies of 1", "walking around"]),
+    ),
+    "text-among-photos": (
+        {"dataset": {"path": "bad/mixed", "format": "auto"}},
+        *("Failed", "DatasetInvalid", ["notes.jpg is not an image", "remove it"]),
+    ),
+    "inner-address": (
+        {
+            "dataset": {
+                "path": "bad/archive",
+                "archive": {"url": "https://169.254.169.254/a.zip", "sha256": "0" * 64},
+            }
+        },
+        *("Failed", "ArchiveInvalid", ["not a public address", "dataset.claimName"]),
+    ),
 }
 
 #: what is wrong -> (sections of the job, words of kubectl's answer)
@@ -101,15 +124,26 @@ def _write_bad_datasets() -> str:
         frames = [{"file_path": f, "transform_matrix": pose} for f in (file, file)]
         return json.dumps({"camera_angle_x": 0.7, "frames": frames})
 
-    files = {
+    texts = {
         "missing/transforms.json": transforms("gone.jpg"),
         "json/transforms.json": '{"frames": [\n  {"file_path": ',
         "text/transforms.json": transforms("text.jpg"),
         "text/text.jpg": "this is not a picture",
+        "mixed/notes.jpg": "this is not a picture",
     }
+    photo = _photo()
+    folders = {"two": 2, "copies": 4, "mixed": 3}
+    photos = {f"{name}/{i}.png": photo for name, count in folders.items() for i in range(count)}
+    files = {name: text.encode() for name, text in texts.items()} | photos
     return (
         "from pathlib import Path\n"
         f"root = Path('{MOUNT}/bad'); (root / 'empty').mkdir(parents=True, exist_ok=True)\n"
-        f"for name, text in {files!r}.items():\n"
-        "    (root / name).parent.mkdir(exist_ok=True); (root / name).write_text(text)\n"
+        f"for name, content in {files!r}.items():\n"
+        "    (root / name).parent.mkdir(exist_ok=True); (root / name).write_bytes(content)\n"
     )
+
+
+def _photo() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48), "grey").save(file, "PNG")
+    return file.getvalue()

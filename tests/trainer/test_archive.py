@@ -1,5 +1,6 @@
 """A dataset from the web: the right one, whole, once, and from nowhere inside."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -7,9 +8,11 @@ import socket
 import ssl
 import stat
 import tarfile
+import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,9 +29,9 @@ from nerf_trainer.failures import TrainerFailure
 FILES = {"scene/a.jpg": b"first" * 1000, "scene/masks/a.png": b"second"}
 
 
-def zipped(files: dict[str, bytes] = FILES) -> bytes:
+def zipped(files: dict[str, bytes] = FILES, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as out:
+    with zipfile.ZipFile(packed, "w", method) as out:
         for name, data in files.items():
             out.writestr(name, data)
     return packed.getvalue()
@@ -51,6 +54,31 @@ def special(kind: bytes, target: str) -> bytes:
         info.type, info.linkname = kind, target
         out.addfile(info)
     return packed.getvalue()
+
+
+def with_header(size: int) -> bytes:
+    """A small file whose extended header, of a tar, is read at once, and large."""
+    packed = io.BytesIO()
+    info = tarfile.TarInfo("header")
+    info.type, info.size = tarfile.XHDTYPE, size
+    with gzip.open(packed, "w") as out:
+        out.write(info.tobuf() + bytes(size))
+    return packed.getvalue()
+
+
+def folders(count: int) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as out:
+        for i in range(count):
+            info = tarfile.TarInfo(str(i))
+            info.type = tarfile.DIRTYPE
+            out.addfile(info)
+    return packed.getvalue()
+
+
+def damaged(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes(255 - byte for byte in data[middle:-8]) + data[-8:]
 
 
 def zip_with_link() -> bytes:
@@ -106,8 +134,8 @@ def failure(config: ArchiveConfig, folder: Path, via: Web) -> TrainerFailure:
 
 @pytest.mark.parametrize(
     "data",
-    [zipped(), tarred(), tarred(mode="w"), tarred(mode="w:xz")],
-    ids=["zip", "tar.gz", "tar", "tar.xz"],
+    [zipped(), tarred(), tarred(mode="w"), tarred(mode="w:xz"), tarred(mode="w:bz2")],
+    ids=["zip", "tar.gz", "tar", "tar.xz", "tar.bz2"],
 )
 def test_files_come_without_their_top_folder(site: Site, tmp_path: Path, data: bytes) -> None:
     folder = tmp_path / "scene"
@@ -199,8 +227,14 @@ HARMFUL = {
     "a link in a zip": (zip_with_link(), "link"),
     "no archive": (b"<html>not found</html>", "not a whole"),
     "a torn archive": (tarred()[:-20], "damaged"),
+    "a damaged tar.xz": (damaged(tarred(mode="w:xz")), "anew"),
+    "a damaged tar.bz2": (damaged(tarred(mode="w:bz2")), "anew"),
+    "a damaged tar.gz": (damaged(tarred()), "anew"),
+    "a method that could fill the memory": (zipped(method=zipfile.ZIP_BZIP2), "deflate"),
     "nothing": (zipped({}), "no files"),
     "one file twice": (tarred({"a": b"1", "./a": b"2"}), "more than once"),
+    "a file that is a folder too": (tarred({"a": b"1", "a/b": b"2"}), "name of another"),
+    "a name that no volume takes": (zipped({"x" * 300: b"1"}), "not a path"),
 }
 
 
@@ -223,13 +257,37 @@ def test_a_bomb_is_defused(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "zeros").stat().st_size <= 3_000_000
 
 
-def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "data", [zipped({str(i): b"" for i in range(3)}), folders(3)], ids=["files", "folders"]
+)
+def test_too_many_files_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
     monkeypatch.setattr(unpacking, "MAX_FILES", 2)
-    many = tmp_path / "many.zip"
-    many.write_bytes(zipped({str(i): b"" for i in range(3)}))
+    assert "more than 2 files" in unpacking_refusal(tmp_path, data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [zipped({f"{i:0500d}": b"" for i in range(100)}), with_header(40_000)],
+    ids=["list of files", "extended header"],
+)
+def test_names_that_would_fill_the_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    monkeypatch.setattr(unpacking, "CHUNK", 1000)
+    monkeypatch.setattr(unpacking, "MAX_READ", 30_000)
+    assert "too much room" in unpacking_refusal(tmp_path, data)
+
+
+def unpacking_refusal(tmp_path: Path, data: bytes) -> str:
+    packed = tmp_path / "packed"
+    packed.write_bytes(data)
     (tmp_path / "out").mkdir()
-    with pytest.raises(TrainerFailure, match="more than 2 files"):
-        unpacking.unpack(many, tmp_path / "out", 1000, no_tell)
+    with pytest.raises(TrainerFailure) as caught:
+        unpacking.unpack(packed, tmp_path / "out", 1000, no_tell)
+    assert caught.value.reason == ARCHIVE_INVALID
+    return caught.value.message
 
 
 def test_another_checksum_is_refused(site: Site, tmp_path: Path) -> None:
@@ -293,19 +351,116 @@ def test_the_address_that_was_checked_is_the_one_that_is_used(site: Site, tmp_pa
     assert next(answers) == ["10.0.0.1"], "the name was looked up twice"
 
 
-def test_redirects_are_followed_and_checked(site: Site, tmp_path: Path) -> None:
+def test_redirects_are_followed(site: Site, tmp_path: Path) -> None:
     site.redirects["/moved"] = "/a.zip"
     config = wanted(site, zipped()).model_copy(update={"url": site.url("/moved")})
     ensure_unpacked(config, tmp_path / "scene", no_tell, web(site))
-    inner = replace(web(site), allowed=lambda address: address != "10.0.0.1")
-    inner = replace(
-        inner, resolve=lambda host, port: ["10.0.0.1" if host == "inner" else "127.0.0.1"]
+    assert content(tmp_path / "scene")
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("https://169.254.169.254/latest", "169.254.169.254, which is not a public address"),
+        ("https://inner/a.zip", "inner is 10.0.0.1, which is not a public address"),
+        ("https://[::1]/a.zip", "::1, which is not a public address"),
+        ("http://photos.example/a.zip", "only https is fetched"),
+        ("file:///etc/passwd", "only https is fetched"),
+        ("https://[", "not an address"),
+        ("/moved", "more than 5 redirects"),
+    ],
+)
+def test_redirects_are_checked(site: Site, tmp_path: Path, target: str, words: str) -> None:
+    """Only the site's own address counts as public: nothing else may be connected to."""
+    names = {HOST: "127.0.0.1", "inner": "10.0.0.1"}
+
+    def connect(address: str, port: int) -> socket.socket:
+        assert (address, port) == ("127.0.0.1", site.port)
+        return socket.create_connection((address, port), 10)
+
+    strict = replace(
+        web(site),
+        resolve=lambda host, port: [names.get(host, host)],
+        allowed=lambda address: address == "127.0.0.1" or is_public(address),
+        connect=connect,
     )
-    for target in ("https://inner/a.zip", "http://photos.example/a.zip", "file:///etc/passwd"):
-        site.redirects["/moved"] = target
-        assert failure(config, tmp_path / "other", inner).reason == ARCHIVE_INVALID
-    site.redirects["/moved"] = "/moved"
-    assert "redirects" in failure(config, tmp_path / "other", inner).message
+    site.redirects["/moved"] = target
+    config = ArchiveConfig(url=site.url("/moved"), sha256="0" * 64)
+    found = failure(config, tmp_path / "scene", strict)
+    assert found.reason == ARCHIVE_INVALID
+    assert words in found.message
+
+
+def small(config: ArchiveConfig, data: bytes) -> ArchiveConfig:
+    """The same with room for these bytes only."""
+    return config.model_copy(update={"max_gigabytes": len(data) / 10**9})
+
+
+def endless(head: bytes = b"HTTP/1.0 200 OK\r\n\r\n") -> Iterator[bytes]:
+    yield head
+    while True:
+        yield bytes(100_000)
+
+
+def trickle(head: bytes = b"") -> Iterator[bytes]:
+    """Never a pause that a socket's timeout would see, and never an end."""
+    yield b"HTTP/1.0 200 OK\r\n" + head
+    while True:
+        yield b"x"
+        threading.Event().wait(0.02)
+
+
+def test_a_file_without_end_is_refused_and_leaves_nothing(site: Site, tmp_path: Path) -> None:
+    config = small(wanted(site, bytes(250_000), "/a.zip"), bytes(250_000))
+    site.streams["/a.zip"] = endless
+    found = failure(config, tmp_path / "scene", web(site))
+    assert (found.reason, "maxGigabytes" in found.message) == (ARCHIVE_INVALID, True)
+    assert list((tmp_path / "scene/.nerf/archive").iterdir()) == []
+
+
+def test_a_file_that_is_announced_as_too_large_is_not_begun(site: Site, tmp_path: Path) -> None:
+    config = small(wanted(site, zipped()), b"few")
+    assert "maxGigabytes" in failure(config, tmp_path / "scene", web(site)).message
+    assert list((tmp_path / "scene/.nerf/archive").iterdir()) == []
+
+
+@pytest.mark.parametrize("head", [b"", b"\r\n"], ids=["head", "content"])
+def test_a_server_that_trickles_is_given_up(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    monkeypatch.setattr("nerf_trainer.archive.web.HEAD_SECONDS", 1.0 if not head else 60.0)
+    monkeypatch.setattr("nerf_trainer.archive.downloading.CHUNK_SECONDS", 0.2)
+    site.streams["/a.zip"] = partial(trickle, head)
+    found = failure(wanted(site, zipped()), tmp_path / "scene", web(site))
+    assert (found.reason, "too slow" in found.message) == (ARCHIVE_UNREACHABLE, True)
+
+
+@pytest.mark.parametrize(
+    ("length", "reason", "word"),
+    [("10", ARCHIVE_INVALID, "SHA-256"), ("999999", ARCHIVE_UNREACHABLE, "ended after")],
+)
+def test_another_length_than_announced(
+    site: Site, tmp_path: Path, length: str, reason: str, word: str
+) -> None:
+    site.lengths["/a.zip"] = length
+    found = failure(wanted(site, zipped()), tmp_path / "scene", web(site))
+    assert (found.reason, word in found.message) == (reason, True)
+
+
+def test_a_length_that_is_no_number_does_not_matter(site: Site, tmp_path: Path) -> None:
+    site.lengths["/a.zip"] = "many"
+    ensure_unpacked(wanted(site, zipped()), tmp_path / "scene", no_tell, web(site))
+
+
+def test_letters_of_any_language_in_an_address(site: Site, tmp_path: Path) -> None:
+    config = wanted(site, zipped(), "/K%C3%BCche.zip?a=b%20c")
+    config = config.model_copy(update={"url": site.url("/K\u00fcche.zip?a=b%20c")})
+    ensure_unpacked(config, tmp_path / "scene", no_tell, web(site))
+
+
+def test_a_name_that_is_none(tmp_path: Path) -> None:
+    config = ArchiveConfig(url="https://photos..example/a.zip", sha256="0" * 64)
+    assert "not a host's name" in failure(config, tmp_path / "scene", Web()).message
 
 
 @pytest.mark.parametrize(
@@ -330,7 +485,17 @@ def test_an_unknown_name_is_tried_again(tmp_path: Path) -> None:
 
 def test_a_certificate_of_nobody_is_refused(site: Site, tmp_path: Path) -> None:
     stranger = replace(web(site), trust=ssl.create_default_context())
-    assert "certificate" in failure(wanted(site, zipped()), tmp_path / "scene", stranger).message
+    found = failure(wanted(site, zipped()), tmp_path / "scene", stranger)
+    assert found.reason == ARCHIVE_INVALID
+    assert "certificate" in found.message and "claimName" in found.message
+
+
+def test_a_certificate_for_another_name_is_refused(site: Site, tmp_path: Path) -> None:
+    config = wanted(site, zipped())
+    other = config.model_copy(update={"url": config.url.replace(HOST, "other.example")})
+    found = failure(other, tmp_path / "scene", web(site))
+    assert found.reason == ARCHIVE_INVALID
+    assert "certificate of other.example" in found.message
 
 
 def test_the_record_tells_the_archive(site: Site, tmp_path: Path) -> None:

@@ -218,49 +218,6 @@ def test_photos_from_one_place(tmp_path: Path) -> None:
     assert "walking around" in failure.message
 
 
-def test_copies_of_one_photo(tmp_path: Path) -> None:
-    noise(tmp_path, 1)
-    for k in range(1, 20):
-        (tmp_path / f"{k}.png").write_bytes((tmp_path / "0.png").read_bytes())
-    failure = refusal(tmp_path)
-    assert failure.reason == POSES_FAILED
-    assert "The 20 photos are copies of 1" in failure.message
-    assert "walking around" in failure.message
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("1.jpg", b"hello", "1.jpg is not an image"),
-        ("1.heic", b"", "1.heic, of a kind that is not read"),
-    ],
-)
-def test_files_that_are_no_photos(tmp_path: Path, name: str, content: bytes, words: str) -> None:
-    noise(tmp_path, 3)
-    (tmp_path / name).write_bytes(content)
-    failure = refusal(tmp_path)
-    assert failure.reason == DATASET_INVALID
-    assert words in failure.message
-
-
-def test_a_photo_that_is_cut_off(tmp_path: Path) -> None:
-    noise(tmp_path, 3)
-    whole = (tmp_path / "1.png").read_bytes()
-    (tmp_path / "1.png").write_bytes(whole[: len(whole) // 2])
-    failure = refusal(tmp_path)
-    assert failure.reason == DATASET_INVALID
-    assert "1.png is not an image" in failure.message
-
-
-def test_photos_of_two_cameras(tmp_path: Path) -> None:
-    noise(tmp_path, 3)
-    Image.new("RGB", (80, 64)).save(tmp_path / "2.png")
-    failure = refusal(tmp_path)
-    assert failure.reason == DATASET_INVALID
-    assert "2.png has 80x64 pixels" in failure.message
-    assert "64x64" in failure.message
-
-
 def test_a_link_out_of_the_folder(tmp_path: Path) -> None:
     outside = tmp_path / "outside.png"
     (tmp_path / "photos").mkdir()

@@ -3,8 +3,8 @@
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,11 +18,15 @@ class Site:
     """What the server answers, by path, and what it was asked for.
 
     files: content. redirects: targets. cut: bytes after which a connection is closed, once.
+    lengths: what is announced instead of the true length. streams: content that comes piece by
+    piece, unannounced, head and all, until the client has had enough.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
     status: dict[str, int] = field(default_factory=dict)
+    lengths: dict[str, str] = field(default_factory=dict)
+    streams: dict[str, Callable[[], Iterable[bytes]]] = field(default_factory=dict)
     cut: int | None = None
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     port: int = 0
@@ -43,6 +47,10 @@ class _Handler(BaseHTTPRequestHandler):
         site.asked.append((self.path, start))
         if self.path in site.redirects:
             self._head(302, {"Location": site.redirects[self.path], "Content-Length": "0"})
+        elif self.path in site.streams:
+            with suppress(OSError):  # The client has gone.
+                for piece in site.streams[self.path]():
+                    self.wfile.write(piece)
         elif self.path in site.files:
             self._send(site.files[self.path], int(start[6:-1]) if start else 0)
         else:
@@ -53,7 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._head(416, {"Content-Length": "0"})
             return
         body = data[start:]
-        self._head(206 if start else 200, {"Content-Length": str(len(body))})
+        length = self._site.lengths.get(self.path, str(len(body)))
+        self._head(206 if start else 200, {"Content-Length": length})
         cut, self._site.cut = self._site.cut, None
         self.wfile.write(body[:cut])
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from nerf_contract.dataset import ArchiveConfig
 from nerf_contract.reasons import ARCHIVE_UNREACHABLE
-from nerf_trainer.archive.web import Web, invalid, unreachable
+from nerf_trainer.archive.web import Web, invalid, patience, unreachable
 from nerf_trainer.failures import TrainerFailure
 
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
+#: For a chunk: slower servers are given up, as they might never end.
+CHUNK_SECONDS = 120.0
 #: Seconds before each further try while nothing comes: five minutes in all, before the pod fails
 #: and costs the job one of its attempts.
 PAUSES = (2, 4, 8, 16, *(30,) * 9)
@@ -37,7 +39,7 @@ def download(config: ArchiveConfig, file: Path, web: Web, tell: Tell) -> None:
         file.unlink()
         raise invalid(
             f"the file at the url has the SHA-256 {found}, not {config.sha256}. Correct "
-            "dataset.archive.sha256 if the file is the right one"
+            "dataset.archive.sha256 if the file is the right one, else dataset.archive.url"
         )
 
 
@@ -77,13 +79,14 @@ def _fetch(config: ArchiveConfig, file: Path, web: Web, tell: Tell) -> None:
             return  # Nothing is left to send, or the file there is another one.
         if answer.status != 206:
             start = 0
-        total = start + int(answer.headers.get("Content-Length") or 0)
-        limit = config.max_gigabytes * 10**9
+        total, limit = start + (answer.length or 0), config.max_gigabytes * 10**9
         if total > limit:
-            raise _too_large(config)
+            raise _too_large(config, file)
         with file.open("r+b" if start else "wb") as out:
             out.seek(start)
-            _copy(answer, out.write, start, total, limit, config, tell)
+            fits = _copy(answer, out.write, start, total, limit, tell)
+        if not fits:
+            raise _too_large(config, file)
 
 
 def _copy(
@@ -92,32 +95,38 @@ def _copy(
     start: int,
     total: int,
     limit: int,
-    config: ArchiveConfig,
     tell: Tell,
-) -> None:
+) -> bool:
+    """Write what comes; False once that is more than `limit`, whatever the server announced."""
     done = start
     while chunk := _read(answer):
         done += len(chunk)
         if done > limit:
-            raise _too_large(config)
+            return False
         write(chunk)
         tell(FETCHING, min(1.0, done / total) if total > start else 0.0)
     if total > start and done < total:
         raise unreachable(f"the connection ended after {done} of {total} bytes")
+    return True
 
 
-def _read(answer: http.client.HTTPResponse) -> bytes:
-    try:
-        return answer.read(CHUNK)
-    except (OSError, http.client.HTTPException) as error:
-        raise unreachable(f"the connection broke ({error or type(error).__name__})") from error
-
-
-def _too_large(config: ArchiveConfig) -> Exception:
+def _too_large(config: ArchiveConfig, file: Path) -> Exception:
+    """The failure; what came of the file is removed."""
+    file.unlink(missing_ok=True)
     return invalid(
         f"the file has more than {config.max_gigabytes} GB. Raise dataset.archive.maxGigabytes if "
         "it is the right one"
     )
+
+
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    if answer.isclosed():  # At the end of the file.
+        return b""
+    try:
+        with patience(answer.fileno(), CHUNK_SECONDS):
+            return answer.read(CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise unreachable(f"the connection broke ({error or type(error).__name__})") from error
 
 
 def sha256(file: Path) -> str:

@@ -6,17 +6,26 @@ which is answered differently the next time gains nothing.
 
 import http.client
 import ipaddress
+import os
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from nerf_contract.reasons import ARCHIVE_INVALID, ARCHIVE_UNREACHABLE
 from nerf_trainer.failures import TrainerFailure
 
 TIMEOUT_SECONDS = 30
+#: For an answer's head: a server that sends a byte now and then meets no timeout of a socket.
+HEAD_SECONDS = 60.0
+#: What stays as it is in the path of an address; all else that is no letter or digit is encoded.
+PLAIN = "/%:=&?~+!$,;'@()*[]"
+FIELD = "dataset.archive.url"
+VOLUME_INSTEAD = "put the photos on a PersistentVolumeClaim, and name it as dataset.claimName"
 MAX_REDIRECTS = 5
 #: Answers that another try will not change.
 FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})
@@ -70,25 +79,31 @@ class Web:
             answer = self._ask(_checked(url), headers)
             if answer.status not in REDIRECTS:
                 return _usable(url, answer)
-            url = urljoin(url, answer.headers.get("Location", ""))
             answer.close()
-        raise invalid(f"more than {MAX_REDIRECTS} redirects follow one another")
+            url = _joined(url, answer.headers.get("Location", ""))
+        raise invalid(
+            f"more than {MAX_REDIRECTS} redirects follow one another. Give the address of the file"
+        )
 
     def _ask(self, url: SplitResult, headers: dict[str, str]) -> http.client.HTTPResponse:
         host, port = url.hostname or "", url.port or 443
-        path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        path = quote((url.path or "/") + (f"?{url.query}" if url.query else ""), safe=PLAIN)
         try:
             connection = _Connection(host, port, self._address(host, port), self)
-            connection.request("GET", path, headers={"User-Agent": "nerf-operator"} | headers)
-            return connection.getresponse()
+            connection.connect()
+            with patience(connection.sock.fileno(), HEAD_SECONDS):
+                connection.request("GET", path, headers={"User-Agent": "nerf-operator"} | headers)
+                answer = connection.getresponse()
         except ssl.SSLCertVerificationError as error:
             raise invalid(
-                f"the certificate of {host} is not trusted ({error.verify_message})"
+                f"the certificate of {host} is not trusted ({error.verify_message}). Use a server "
+                f"with one of a public authority for that name, or {VOLUME_INSTEAD}"
             ) from error
         except (OSError, http.client.HTTPException) as error:
             raise unreachable(
                 f"{host} does not answer ({error or type(error).__name__})"
             ) from error
+        return answer
 
     def _address(self, host: str, port: int) -> str:
         """The first address of a host, all of whose addresses are allowed."""
@@ -96,11 +111,13 @@ class Web:
             found = self.resolve(host, port)
         except OSError as error:
             raise unreachable(f"the name {host} is not known ({error.strerror})") from error
+        except ValueError as error:
+            raise invalid(f"{host[:200]} is not a host's name. Correct {FIELD}") from error
         private = [address for address in found if not self.allowed(address)]
         if private:
             raise invalid(
-                f"{host} is {private[0]}, which is not a public address. Put the photos on a "
-                "PersistentVolumeClaim, and name it as dataset.claimName"
+                f"{host} is {private[0]}, which is not a public address. Use a public server, or "
+                f"{VOLUME_INSTEAD}"
             )
         return found[0]
 
@@ -116,7 +133,8 @@ class _Connection(http.client.HTTPSConnection):
     def connect(self) -> None:
         """Connect to the address that was checked."""
         plain = self._web.connect(self._address, self.port)
-        self.sock = self._web.trust.wrap_socket(plain, server_hostname=self.host)
+        with patience(plain.fileno(), HEAD_SECONDS):
+            self.sock = self._web.trust.wrap_socket(plain, server_hostname=self.host)
 
 
 def _checked(url: str) -> SplitResult:
@@ -124,10 +142,17 @@ def _checked(url: str) -> SplitResult:
         parts = urlsplit(url)
         port_is_valid = parts.port is None or parts.port > 0
     except ValueError:
-        raise invalid(f"{url[:200]} is not an address") from None
+        raise invalid(f"{url[:200]} is not an address. Correct {FIELD}") from None
     if parts.scheme != "https" or not parts.hostname or parts.username or not port_is_valid:
-        raise invalid(f"it leads to {url[:200]}, and only https is fetched")
+        raise invalid(f"it leads to {url[:200]}, and only https is fetched. Correct {FIELD}")
     return parts
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise invalid(f"it leads to {location[:200]}, which is not an address") from None
 
 
 def _usable(url: str, answer: http.client.HTTPResponse) -> http.client.HTTPResponse:
@@ -135,7 +160,39 @@ def _usable(url: str, answer: http.client.HTTPResponse) -> http.client.HTTPRespo
         return answer
     answer.close()
     told = f"{urlsplit(url).hostname} answers {answer.status} {answer.reason}"
-    raise invalid(told) if answer.status in FINAL else unreachable(told)
+    if answer.status in FINAL:
+        raise invalid(f"{told}. Correct {FIELD}, or let the server give the file to everyone")
+    raise unreachable(told)
+
+
+@contextmanager
+def patience(connection: int, seconds: float) -> Iterator[None]:
+    """Cut a connection, by its file descriptor, that is at something for longer than that.
+
+    Raises TrainerFailure (ArchiveUnreachable) then.
+    """
+    over = threading.Event()
+    own = socket.socket(fileno=os.dup(connection))  # It outlives the one that is given.
+
+    def cut() -> None:
+        over.set()
+        with suppress(OSError):
+            own.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except Exception:
+        if not over.is_set():
+            raise
+    finally:
+        timer.cancel()
+        timer.join()
+        own.close()
+    if over.is_set():
+        raise unreachable(f"the server is too slow: {seconds:g} s were not enough for what it sent")
 
 
 def invalid(why: str) -> TrainerFailure:

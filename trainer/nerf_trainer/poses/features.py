@@ -51,12 +51,13 @@ def extract(
 ) -> None:
     """Keep the features of all photos that have none yet. tell: takes the share that is done."""
     missing = [i for i in range(len(inputs)) if not pieces.has(_name(i))]
-    size = working_size(inputs[0].size, config.max_image_size)
-    threads = max(1, min(usable_cpus(), MEMORY_BYTES // (PIXEL_BYTES * size[0] * size[1])))
+    sizes = {working_size(photo.size, config.max_image_size) for photo in inputs}
+    pixels = max(width * height for width, height in sizes)
+    threads = max(1, min(usable_cpus(), MEMORY_BYTES // (PIXEL_BYTES * pixels)))
     for start in range(0, len(missing), BATCH * threads):
         tell(1 - (len(missing) - start) / len(inputs))
         batch = missing[start : start + BATCH * threads]
-        found = _extract([inputs[i] for i in batch], size, config, threads)
+        found = _extract([inputs[i] for i in batch], config, threads)
         for i, arrays in zip(batch, found, strict=True):
             pieces.keep(_name(i), arrays)
 
@@ -73,17 +74,16 @@ def _name(i: int) -> str:
     return f"features-{i:06d}"
 
 
-def _extract(
-    inputs: Sequence[Input], size: tuple[int, int], config: PosesConfig, threads: int
-) -> list[Arrays]:
+def _extract(inputs: Sequence[Input], config: PosesConfig, threads: int) -> list[Arrays]:
     """COLMAP reads files only: the photos are laid out for it as it should see them."""
     with tempfile.TemporaryDirectory(prefix="features-") as name:
         work = Path(name)
         for part in ("photos", "masks"):
             (work / part).mkdir()
         jobs = list(enumerate(inputs))
-        pixels = inputs[0].size[0] * inputs[0].size[1]
-        colours = in_parallel(lambda job: _lay_out(work, *job, size), jobs, pixels)
+        pixels = max(photo.size[0] * photo.size[1] for photo in inputs)
+        most = config.max_image_size
+        colours = in_parallel(lambda job: _lay_out(work, *job, most), jobs, pixels)
         pycolmap.extract_features(
             work / "features.db",
             work / "photos",
@@ -104,8 +104,9 @@ def _options(config: PosesConfig, threads: int) -> Any:
     return options
 
 
-def _lay_out(work: Path, i: int, photo: Input, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _lay_out(work: Path, i: int, photo: Input, most: int) -> NDArray[np.uint8]:
     """Write the photo in grey, and its mask, where COLMAP looks; its colours (H, W, 3)."""
+    size = working_size(photo.size, most)
     orientation = photo.turn.orientation
     shrunk = premultiplied(photo.path, orientation).resize(size, Image.Resampling.LANCZOS)
     colours = np.ascontiguousarray(np.asarray(shrunk)[..., :3])

@@ -57,9 +57,7 @@ def read_inputs(folder: Path, config: PosesConfig) -> list[Input]:
             "cameras, and 30 or more from all around make a good scene: take more.",
         )
     items = list(zip(paths, turns(paths), strict=True))
-    inputs = in_parallel(lambda item: _input(folder, *item, config), items)
-    _check_sizes(inputs)
-    return inputs
+    return in_parallel(lambda item: _input(folder, *item, config), items)
 
 
 def _input(folder: Path, path: Path, turn: Turn, config: PosesConfig) -> Input:
@@ -69,18 +67,8 @@ def _input(folder: Path, path: Path, turn: Turn, config: PosesConfig) -> Input:
     mask = mask_of(folder, path)
     if mask is not None and image_size(mask, turn.orientation) != size:
         raise invalid(f"{mask} has not the size of its photo {path}. A mask must have it.")
-    own = camera if config.shared_camera else name
+    own = f"{camera} {size}" if config.shared_camera else name
     return Input(path, name, turn, size, mask, own, focal, place)
-
-
-def _check_sizes(inputs: Sequence[Input]) -> None:
-    first = inputs[0]
-    for other in inputs:
-        if other.size != first.size:
-            raise invalid(
-                f"{other.path} has {other.size[0]}x{other.size[1]} pixels, but {first.path} has "
-                f"{first.size[0]}x{first.size[1]}. Use photos of one camera in one size."
-            )
 
 
 def _exif(

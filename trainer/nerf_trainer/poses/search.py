@@ -54,7 +54,7 @@ def find_model(inputs: Sequence[Input], config: PosesConfig, pieces: Pieces, tel
             *(pairs, features, cameras, ratio, pieces),
             _part(tell, "matching", FEATURES, MATCHING),
         )
-        _check_motion(matches, features, max(cameras[0].width, cameras[0].height))
+        _check_motion(matches, features, max(max(c.width, c.height) for c in cameras))
         model = find_cameras(
             *([photo.name for photo in inputs], features, cameras, matches),
             _part(tell, "mapping", MATCHING, 1.0),

@@ -11,7 +11,8 @@ import numpy as np
 from nerf_contract import names
 from nerf_contract.training import PreparedDataset
 from nerf_trainer.scenes import blender, colmap, nerfstudio, photos
-from nerf_trainer.scenes.images import common_size, factor, intrinsics_of, load_views
+from nerf_trainer.scenes.fitting import Sizes, fits, measure
+from nerf_trainer.scenes.images import factor, intrinsics_of, load_views
 from nerf_trainer.scenes.listing import has_photos
 from nerf_trainer.scenes.types import Background, Cameras, Photo, Scene, Views, invalid
 
@@ -157,10 +158,11 @@ def load_scene(
 
 def _measured(
     train: list[Photo], held_out: list[Photo], config: PreparedDataset
-) -> tuple[list[tuple[int, int]], int]:
-    """Width and height of the files of each part, and by how much they are shrunk."""
-    sizes = [common_size(part) for part in (train, held_out)]
-    return sizes, factor(sizes, len(train) + len(held_out), config.downscale)
+) -> tuple[list[Sizes], int]:
+    """The sizes of the files of each part, and by how much they are shrunk."""
+    sizes = [measure(part) for part in (train, held_out)]
+    common = [size.common for size in sizes]
+    return sizes, factor(common, len(train) + len(held_out), config.downscale)
 
 
 def load_cameras(config: PreparedDataset, root: Path) -> Cameras:
@@ -170,10 +172,10 @@ def load_cameras(config: PreparedDataset, root: Path) -> Cameras:
     """
     train, held_out = read_split(root / config.path, config)
     sizes, by = _measured(train, held_out, config)
-    width, height = sizes[0]
+    width, height = sizes[0].common
     return Cameras(
         poses=np.stack([photo.pose for photo in train]),
-        intrinsics=np.stack([intrinsics_of(photo, width, height, by) for photo in train]),
+        intrinsics=intrinsics_of(train, fits(sizes[0], by)),
         names=tuple(photo.name for photo in train),
         width=width // by,
         height=height // by,

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerf_trainer.cameras import Lenses
+from nerf_trainer.scenes.fitting import Fit, Sizes, fits, room
 from nerf_trainer.scenes.masks import usable_pixels
-from nerf_trainer.scenes.opening import image_size, in_parallel, premultiplied
-from nerf_trainer.scenes.shrink import averaged
+from nerf_trainer.scenes.opening import in_parallel, premultiplied
 from nerf_trainer.scenes.types import Background, Photo, Views, invalid
 
 Pixels = NDArray[np.uint8]
@@ -20,12 +20,13 @@ MOST_PIXELS = 200_000_000
 
 
 def load_views(
-    photos: Sequence[Photo], size: tuple[int, int], downscale: int, background: Background
+    photos: Sequence[Photo], sizes: Sizes, downscale: int, background: Background
 ) -> Views:
-    """Read photos of one size, see `common_size`. `Views` tells what the background changes."""
-    intrinsics = np.stack([intrinsics_of(photo, *size, downscale) for photo in photos])
-    usable = usable_pixels(photos, intrinsics, size, downscale)
-    images, alpha = _read(photos, size, downscale, background)
+    """Read the photos. sizes: by `measure`. `Views` tells what the background changes."""
+    places = fits(sizes, downscale)
+    intrinsics = intrinsics_of(photos, places)
+    usable = usable_pixels(photos, intrinsics, places, sizes)
+    images, alpha = _read(photos, places, sizes, background)
     lenses = [photo.lens for photo in photos]
     return Views(
         images=images,
@@ -36,25 +37,6 @@ def load_views(
         usable=usable,
         lenses=None if all(lens.is_pinhole for lens in lenses) else Lenses.stack(lenses),
     )
-
-
-def common_size(photos: Sequence[Photo]) -> tuple[int, int]:
-    """Width and height of all files, by their headers: nothing is decoded to find a wrong one."""
-    sizes = in_parallel(lambda photo: image_size(photo.path, photo.orientation), photos)
-    first = sizes[0]
-    for photo, size in zip(photos, sizes, strict=True):
-        text = f"{photo.path} has {size[0]}x{size[1]} pixels"
-        if size != first:
-            raise invalid(
-                f"{text}, but {photos[0].path} has {first[0]}x{first[1]}. "
-                "All photos must be of one size."
-            )
-        if photo.intrinsics is not None and photo.size not in (None, size):
-            raise invalid(
-                f"{text}, but its frame says w {photo.size[0]:g} and h {photo.size[1]:g}. Give "
-                "the intrinsics (w, h, fl_x, fl_y, cx, cy) of the photo as it is."
-            )
-    return first
 
 
 def factor(sizes: Sequence[tuple[int, int]], photos: int, wanted: int | None) -> int:
@@ -76,33 +58,40 @@ def factor(sizes: Sequence[tuple[int, int]], photos: int, wanted: int | None) ->
     )
 
 
-def intrinsics_of(photo: Photo, width: int, height: int, factor: int) -> NDArray[np.float32]:
-    """fx, fy, cx, cy in pixels of the shrunk photo. width, height: of the file."""
+def intrinsics_of(photos: Sequence[Photo], places: Sequence[Fit]) -> NDArray[np.float32]:
+    """fx, fy, cx, cy in pixels of the shrunk photos (V, 4)."""
+    pairs = zip(photos, places, strict=True)
+    return np.stack([_own(photo, *place.file) / place.scale for photo, place in pairs])
+
+
+def _own(photo: Photo, width: int, height: int) -> NDArray[np.float32]:
+    """fx, fy, cx, cy in pixels of the file."""
     if photo.intrinsics is not None:
-        return photo.intrinsics / np.float32(factor)
+        return photo.intrinsics
     focal = 0.5 * width / np.tan(0.5 * float(photo.angle_x or 0))
-    return np.array([focal, focal, width / 2, height / 2], np.float32) / np.float32(factor)
+    return np.array([focal, focal, width / 2, height / 2], np.float32)
 
 
 def _read(
-    photos: Sequence[Photo], size: tuple[int, int], factor: int, background: Background
+    photos: Sequence[Photo], places: Sequence[Fit], sizes: Sizes, background: Background
 ) -> tuple[Pixels, Pixels | None]:
     """All images (V, H, W, 3) and, behind a random background, their alpha (V, H, W)."""
-    shape = (len(photos), size[1] // factor, size[0] // factor)
-    images = np.empty((*shape, 3), np.uint8)
-    alpha = np.empty(shape, np.uint8) if background == "random" else None
+    shape = (len(photos), *room(places))
+    images = np.zeros((*shape, 3), np.uint8)
+    alpha = np.zeros(shape, np.uint8) if background == "random" else None
 
     def read(i: int) -> bool:
         photo = photos[i]
-        pixels = averaged(premultiplied(photo.path, photo.orientation), factor)
-        images[i] = pixels[..., :3]
+        pixels = places[i].shrunk(premultiplied(photo.path, photo.orientation))
+        place = (i, slice(pixels.shape[0]), slice(pixels.shape[1]))
+        images[place] = pixels[..., :3]
         if background == "white":
-            images[i] += 255 - pixels[..., 3:]
+            images[place] += 255 - pixels[..., 3:]
         if alpha is not None:
-            alpha[i] = pixels[..., 3]
+            alpha[place] = pixels[..., 3]
         return bool(pixels[..., 3].any())
 
-    if not any(in_parallel(read, range(len(photos)), size[0] * size[1])):
+    if not any(in_parallel(read, range(len(photos)), sizes.most_pixels)):
         raise invalid(
             f"{photos[0].path} and all photos beside it are fully transparent. Export them with "
             "the scene in them, or without an alpha channel."

@@ -1,6 +1,6 @@
 """Which pixels of the photos can be used: those that a mask leaves and that a ray leads to.
 
-Names: factor, by which the photos are shrunk. A shrunk pixel is usable if all of its block are.
+A shrunk pixel is usable if all that it covers are.
 """
 
 import logging
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerf_trainer.cameras import Lens, Lenses, directions, image_plane
+from nerf_trainer.scenes.fitting import Fit, Sizes, room
 from nerf_trainer.scenes.opening import grey, image_size, in_parallel
-from nerf_trainer.scenes.shrink import whole_blocks
 from nerf_trainer.scenes.types import Photo, invalid
 
 log = logging.getLogger(__name__)
@@ -24,35 +24,40 @@ WHITE = 128
 
 
 def usable_pixels(
-    photos: Sequence[Photo], intrinsics: NDArray[np.float32], size: tuple[int, int], factor: int
+    photos: Sequence[Photo], intrinsics: NDArray[np.float32], places: Sequence[Fit], sizes: Sizes
 ) -> Mask | None:
     """Usable pixels (V, H, W) of the shrunk photos, or None where all are.
 
-    intrinsics: of the shrunk photos (V, 4). size: width and height of the files.
+    intrinsics: of the shrunk photos (V, 4).
     """
-    shape = (size[1] // factor, size[0] // factor)
-    masks = in_parallel(lambda photo: _masked(photo, size, factor), photos, size[0] * size[1])
-    for i, photo in enumerate(photos):
-        reached = _reached(photo.lens, tuple(intrinsics[i].tolist()), shape)
+    masks = in_parallel(
+        lambda item: _masked(*item), list(zip(photos, places, strict=True)), sizes.most_pixels
+    )
+    for i, (photo, place) in enumerate(zip(photos, places, strict=True)):
+        reached = _reached(photo.lens, tuple(intrinsics[i].tolist()), place.size[::-1])
         left = masks[i] = _both(masks[i], reached)
         if left is not None and not left.any():
             raise invalid(_nothing_left(photo))
-    if all(mask is None for mask in masks):
+    shape = room(places)
+    if all(mask is None for mask in masks) and all(p.size[::-1] == shape for p in places):
         return None
-    return np.stack([np.ones(shape, np.bool_) if mask is None else mask for mask in masks])
+    usable = np.zeros((len(photos), *shape), np.bool_)
+    for i, (mask, place) in enumerate(zip(masks, places, strict=True)):
+        usable[i, : place.size[1], : place.size[0]] = True if mask is None else mask
+    return usable
 
 
-def _masked(photo: Photo, size: tuple[int, int], factor: int) -> Mask | None:
+def _masked(photo: Photo, place: Fit) -> Mask | None:
     """What the photo's mask leaves, (H, W)."""
     if photo.mask is None:
         return None
-    found = image_size(photo.mask, photo.orientation)
+    found, size = image_size(photo.mask, photo.orientation), place.file
     if found != size:
         raise invalid(
             f"{photo.mask} has {found[0]}x{found[1]} pixels, but its photo {photo.path} has "
             f"{size[0]}x{size[1]}. A mask must have its photo's size."
         )
-    return whole_blocks(grey(photo.mask, photo.orientation) >= WHITE, factor)
+    return place.whole(grey(photo.mask, photo.orientation) >= WHITE)
 
 
 @lru_cache(maxsize=1)  # Most datasets have one camera.

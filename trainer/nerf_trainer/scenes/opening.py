@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from nerf_trainer.scenes.types import invalid
 
@@ -81,10 +81,16 @@ def _opened(path: Path) -> Iterator[Any]:
     except Image.DecompressionBombError as error:
         raise invalid(
             f"{path} has more than {2 * Image.MAX_IMAGE_PIXELS} pixels, the most that are read. "
-            "Shrink all photos by one factor, and their intrinsics with them."
+            "Shrink all photos by one factor, and the intrinsics of a transforms file with them."
         ) from error
     except (OSError, SyntaxError, ValueError) as error:
         raise invalid(
-            f"{path} is not an image that can be read ({error}). Replace it by a PNG or "
-            "JPEG file, or remove its frame."
+            f"{path} is not an image that can be read ({_told(error)}). Replace it by a whole PNG "
+            "or JPEG file, or remove it, and its frame where a transforms file lists it."
         ) from error
+
+
+def _told(error: Exception) -> str:
+    """Pillow's words, unless they only name the file again."""
+    unknown = isinstance(error, UnidentifiedImageError)
+    return "its content is no picture" if unknown else str(error)
