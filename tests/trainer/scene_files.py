@@ -99,13 +99,15 @@ def room_scene(folder: Path, train: int = 8, test: int = 2, width: int = 32) -> 
 
 
 def nerfstudio_document(count: int = 4, width: int = 8) -> Document:
-    """A transforms.json without splits, with intrinsics in pixels."""
+    """A transforms.json whose first frame is held out, with intrinsics in pixels."""
     focal = 0.5 * width / np.tan(0.5 * ANGLE_X)
     frames = [
         {"file_path": f"images/{k}.png", "transform_matrix": pose(k, count).tolist()}
         for k in range(count)
     ]
-    return {"fl_x": focal, "fl_y": focal, "cx": width / 2, "cy": width / 2, "frames": frames}
+    centre = {"cx": width / 2, "cy": width / 2}
+    split = {"val_filenames": ["images/0.png"]}
+    return {"fl_x": focal, "fl_y": focal, **centre, **split, "frames": frames}
 
 
 def nerfstudio_scene(folder: Path, document: Document | None = None, width: int = 8) -> Path:

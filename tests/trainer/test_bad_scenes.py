@@ -38,7 +38,10 @@ Change = Callable[[Path], object]
         (lambda f: (f / "transforms.json").write_text("[]"), ["list `frames`"]),
         (lambda f: (f / "transforms.json").write_bytes(b"\xff\xfe"), ["is not UTF-8"]),
         (lambda f: rewrite(f, lambda d: d.update(frames=[])), ["lists no frames"]),
-        (lambda f: rewrite(f, lambda d: d.update(frames=d["frames"][:1])), ["lists one photo"]),
+        (
+            lambda f: rewrite(f, lambda d: d.update(frames=d["frames"][:1], val_filenames=[])),
+            ["lists one photo"],
+        ),
         (
             lambda f: rewrite(f, lambda d: d["frames"].append(d["frames"][2])),
             ["lists images/2.png more than once"],

@@ -40,7 +40,9 @@ def test_transparent_pixels_show_the_background(tmp_path: Path) -> None:
 
 
 def test_nerfstudio_holds_out_every_nth(tmp_path: Path) -> None:
-    scene = load(nerfstudio_scene(tmp_path), holdout_every=3)
+    document = nerfstudio_document()
+    del document["val_filenames"]
+    scene = load(nerfstudio_scene(tmp_path, document), holdout_every=3)
     assert scene.held_out.names == ("images/1.png",)
     assert scene.train.names == ("images/0.png", "images/2.png", "images/3.png")
 
@@ -69,8 +71,8 @@ def test_nerfstudio_lists_decide_the_split(tmp_path: Path) -> None:
 def test_intrinsics_of_a_frame_override_those_of_the_file(tmp_path: Path) -> None:
     document = nerfstudio_document()
     document["frames"][1] |= {"fl_x": 5.0, "fl_y": 6.0, "cx": 1.0, "cy": 2.0}
-    scene = load(nerfstudio_scene(tmp_path, document), holdout_every=4)
-    np.testing.assert_allclose(scene.train.intrinsics[1], [5, 6, 1, 2])
+    scene = load(nerfstudio_scene(tmp_path, document))
+    np.testing.assert_allclose(scene.train.intrinsics[0], [5, 6, 1, 2])
 
 
 def test_downscale_shrinks_photos_and_intrinsics(tmp_path: Path) -> None:
@@ -109,8 +111,8 @@ def test_names_to_train_on_are_kept_where_none_to_hold_out_are_listed(tmp_path: 
     document = nerfstudio_document()
     document |= {"train_filenames": ["images/0.png", "images/3.png"], "val_filenames": []}
     scene = load(nerfstudio_scene(tmp_path, document))
-    assert scene.held_out.names == ("images/0.png",)
-    assert scene.train.names == ("images/3.png",)
+    assert scene.held_out.names == ("images/3.png",)
+    assert scene.train.names == ("images/0.png",)
 
 
 def test_a_photo_in_both_lists_is_not_trained_on(tmp_path: Path) -> None:
