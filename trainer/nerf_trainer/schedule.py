@@ -15,15 +15,17 @@ LAST_SHARE = 0.02
 
 @dataclass(frozen=True)
 class Settings:
-    """What `training.stages` may change.
+    """What changes from step to step, by `training.stages` or by itself.
 
     downscale: factor by which the photos are smaller. samples_per_ray: see TrainingConfig.
-    detail: share of the encoding's levels that are open, in [0, 1].
+    detail: share of the encoding's levels that are open, in [0, 1]. progress: share of the steps
+    that are done, in [0, 1].
     """
 
     downscale: int = 1
     samples_per_ray: int = 192
     detail: float = 1.0
+    progress: float = 1.0
 
 
 def settings_at(training: TrainingConfig, step: int) -> Settings:
@@ -33,6 +35,7 @@ def settings_at(training: TrainingConfig, step: int) -> Settings:
         samples_per_ray=_latest(training, step, lambda stage: stage.samples_per_ray)
         or training.samples_per_ray,
         detail=detail_at(training, step),
+        progress=min(1.0, step / training.steps),
     )
 
 

@@ -20,6 +20,8 @@ from nerf_trainer.volrend import Rendered, render_rows, row_weights
 NEAR, FAR = 0.2, 1000.0
 RESOLUTIONS = (128, 256)
 DISTORTION_WEIGHT = 0.002
+#: How soon proposals are trusted: half by a tenth of the training.
+TRUST_SLOPE = 10.0
 
 Histogram = tuple[Tensor, Tensor]  # edges (R, S + 1) in s, weights (R, S)
 
@@ -91,17 +93,45 @@ class ProposalModel(SceneModel):
             w = row_weights(sigma * delta)
             proposed.append((edges, w))
             u = stratified(jitter[:, i + 1 : i + 2], counts[i + 1] + 1)
-            edges = sample_histogram(edges, w.detach(), u)
+            edges = sample_histogram(edges, w.detach() ** trust(self.settings.progress), u)
         t, delta = self._pieces(edges)
         x = points(rays, t)
         sigma, rgb = self.field(x.reshape(-1, 3), rays.d[:, None].expand_as(x).reshape(-1, 3))
-        rendered, w = render_rows(sigma.view_as(t), rgb.view_as(x), t, delta, background)
+        share = closeness(t / self._bound)
+        sigma, rgb = (
+            with_share(sigma.view_as(t), share),
+            with_share(rgb.view_as(x), share[..., None]),
+        )
+        rendered, w = render_rows(sigma, rgb, t, delta, background)
         return rendered, proposed, (edges, w)
 
     def _pieces(self, edges: Tensor) -> tuple[Tensor, Tensor]:
         """Middles and lengths (R, S), in world units, of pieces whose edges are in s."""
         t = distance(edges) * self._bound
         return (t[:, 1:] + t[:, :-1]) / 2, t[:, 1:] - t[:, :-1]
+
+
+def trust(progress: float) -> float:
+    """Exponent of the proposals' weights: nearly 0, which is even sampling, at the start, and 1.
+
+    They would never look again where they saw nothing at first. Eq. 18 of Mip-NeRF 360.
+    """
+    return TRUST_SLOPE * progress / ((TRUST_SLOPE - 1) * progress + 1)
+
+
+def closeness(t: Tensor) -> Tensor:
+    """Share of their gradients that samples at distances t, in units of the scene's bound, keep.
+
+    Rays of a camera are the denser the nearer to it, by the square of the distance. What is near
+    would learn so much faster that each camera got a cloud of its own before its lens. Philip and
+    Deschaintre: Floaters No More, EGSR 2023.
+    """
+    return (t**2).clamp(max=1)
+
+
+def with_share(values: Tensor, share: Tensor) -> Tensor:
+    """The same values, whose gradients are multiplied by `share`."""
+    return values.detach() + share * (values - values.detach())
 
 
 def first_edges(jitter: Tensor, count: int) -> Tensor:
