@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from nerf_trainer.models.proposal import trust, with_end  # noqa: E402
 from nerf_trainer.resampling import (  # noqa: E402
     bound_of,
     distortion,
@@ -11,6 +12,7 @@ from nerf_trainer.resampling import (  # noqa: E402
     sample_histogram,
     stratified,
 )
+from nerf_trainer.volrend import row_weights  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -77,3 +79,14 @@ def test_distortion_is_the_double_sum() -> None:
     apart = (middle[:, :, None] - middle[:, None, :]).abs()
     direct = (w[:, :, None] * w[:, None, :] * apart).sum((1, 2)) + (w**2 * length).sum(1) / 3
     torch.testing.assert_close(distortion(edges, w), direct.mean())
+
+
+def test_proposals_are_trusted_bit_by_bit() -> None:
+    assert (trust(0.0), trust(1.0)) == (0.0, 1.0)
+    assert 0.5 < trust(0.1) < 0.6
+
+
+def test_no_light_is_left_at_the_end_of_a_ray() -> None:
+    sigma, delta = torch.zeros(2, 3), torch.tensor([[0.1, 0.2, 4.0], [1.0, 1.0, 1e4]])
+    w = row_weights(with_end(sigma, delta) * delta)
+    assert torch.allclose(w, torch.tensor([[0.0, 0.0, 1.0]]).expand(2, 3), atol=1e-4)

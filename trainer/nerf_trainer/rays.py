@@ -32,12 +32,10 @@ class Rays:
         return Rays(self.o[start:end], self.d[start:end], self.rgb[start:end], alpha)
 
     def padded(self, count: int) -> "Rays":
-        """As many as `count` by repeating the first one; without alpha."""
+        """As many as `count` by repeating the first one, for a picture: without their colours."""
         missing = count - len(self)
-        if not missing:
-            return self
-        parts = (torch.cat([t, t[:1].expand(missing, 3)]) for t in (self.o, self.d, self.rgb))
-        return Rays(*parts)
+        o, d = (torch.cat([t, t[:1].expand(missing, 3)]) for t in (self.o, self.d))
+        return Rays(o, d, self.rgb[:0])
 
 
 def pinhole_directions(row: Tensor, column: Tensor, intrinsics: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from nerf_trainer.ray_source import RaySource
 from nerf_trainer.rays import Rays
 from nerf_trainer.scenes import Scene
 from nerf_trainer.schedule import chunk_rays
+from nerf_trainer.shared_view import shared_distance
 from nerf_trainer.state import TrainState
 from nerf_trainer.volrend import Rendered
 
@@ -67,6 +68,8 @@ class Trainer:
         self.device = device
         self.shard_rays = self.training.rays_per_batch // self.training.shards
         self.state = TrainState(config, chunk_rays(self.training, 0), device)
+        if config.model.space == "unbounded":
+            self.state.model.start_at(shared_distance(scene.train, config.model.scene_bound))
         self.train_rays = RaySource(scene.train, device)
         self.held_out_rays = RaySource(scene.held_out, device)
         self._clock = PhaseClock(device)

@@ -87,6 +87,9 @@ class SceneModel(nn.Module):
         """Share of space, in [0, 1], that counts as occupied; None where nobody keeps account."""
         return None
 
+    def start_at(self, distance: float) -> None:
+        """Where photos begin to see the same, in world units from their cameras."""
+
     def compile_parts(self) -> None:
         """Compile what pays, for the fixed shapes of training."""
 

@@ -16,10 +16,12 @@ from nerf_trainer.rays import Rays
 from nerf_trainer.resampling import distortion, proposal_loss, sample_histogram, stratified
 from nerf_trainer.volrend import Rendered, render_rows, row_weights
 
-#: The nearest and farthest sample, in units of the scene's bound.
+#: The nearest and farthest sample, in units of the scene's bound. The nearest may lie farther away.
 NEAR, FAR = 0.2, 1000.0
 RESOLUTIONS = (128, 256)
 DISTORTION_WEIGHT = 0.002
+#: Optical depth of the last piece of a ray.
+OPAQUE = 10.0
 #: How soon proposals are trusted: half by a tenth of the training.
 TRUST_SLOPE = 10.0
 
@@ -37,8 +39,14 @@ class ProposalModel(SceneModel):
         self._chunk_rays = chunk_rays
         self._compiled = False
         self._bound = config.model.scene_bound
+        self.near: Tensor
+        self.register_buffer("near", torch.tensor(NEAR))
         self.field = create_field(config.model)
         self.proposals = nn.ModuleList(create_proposal(config.model, r) for r in RESOLUTIONS)
+
+    def start_at(self, distance: float) -> None:
+        """Nothing is looked for that is nearer to a camera than this, in world units."""
+        self.near.fill_(max(NEAR, distance / self._bound))
 
     def counts(self) -> tuple[int, int, int]:
         """Samples of the proposals and of the main field."""
@@ -86,29 +94,33 @@ class ProposalModel(SceneModel):
     ) -> tuple[Rendered, list[Histogram], Histogram]:
         """What the main field sees, the proposals, and the main field's weights."""
         counts, proposed = self.counts(), list[Histogram]()
-        edges = first_edges(jitter[:, :1], counts[0])
+        edges = first_edges(jitter[:, :1], counts[0], self.near)
         for i, proposal in enumerate(self.proposals):
             t, delta = self._pieces(edges)
             sigma = proposal(points(rays, t).reshape(-1, 3)).view_as(t)
-            w = row_weights(sigma * delta)
+            w = row_weights(with_end(sigma, delta) * delta)
             proposed.append((edges, w))
             u = stratified(jitter[:, i + 1 : i + 2], counts[i + 1] + 1)
             edges = sample_histogram(edges, w.detach() ** trust(self.settings.progress), u)
         t, delta = self._pieces(edges)
         x = points(rays, t)
         sigma, rgb = self.field(x.reshape(-1, 3), rays.d[:, None].expand_as(x).reshape(-1, 3))
-        share = closeness(t / self._bound)
-        sigma, rgb = (
-            with_share(sigma.view_as(t), share),
-            with_share(rgb.view_as(x), share[..., None]),
-        )
-        rendered, w = render_rows(sigma, rgb, t, delta, background)
+        sigma = with_end(sigma.view_as(t), delta)
+        rendered, w = render_rows(sigma, rgb.view_as(x), t, delta, background)
         return rendered, proposed, (edges, w)
 
     def _pieces(self, edges: Tensor) -> tuple[Tensor, Tensor]:
         """Middles and lengths (R, S), in world units, of pieces whose edges are in s."""
         t = distance(edges) * self._bound
         return (t[:, 1:] + t[:, :-1]) / 2, t[:, 1:] - t[:, :-1]
+
+
+def with_end(sigma: Tensor, delta: Tensor) -> Tensor:
+    """Densities (R, S) of which the last lets no light through: every ray ends at something.
+
+    Rays that end in the open would first of all make everything dense, and so most what is near.
+    """
+    return torch.cat([sigma[:, :-1], sigma[:, -1:] + OPAQUE / delta[:, -1:]], 1)
 
 
 def trust(progress: float) -> float:
@@ -119,31 +131,16 @@ def trust(progress: float) -> float:
     return TRUST_SLOPE * progress / ((TRUST_SLOPE - 1) * progress + 1)
 
 
-def closeness(t: Tensor) -> Tensor:
-    """Share of their gradients that samples at distances t, in units of the scene's bound, keep.
-
-    Rays of a camera are the denser the nearer to it, by the square of the distance. What is near
-    would learn so much faster that each camera got a cloud of its own before its lens. Philip and
-    Deschaintre: Floaters No More, EGSR 2023.
-    """
-    return (t**2).clamp(max=1)
-
-
-def with_share(values: Tensor, share: Tensor) -> Tensor:
-    """The same values, whose gradients are multiplied by `share`."""
-    return values.detach() + share * (values - values.detach())
-
-
-def first_edges(jitter: Tensor, count: int) -> Tensor:
+def first_edges(jitter: Tensor, count: int, nearest: Tensor) -> Tensor:
     """Even edges (R, count + 1) in s, shifted by up to half a piece. jitter: (R, 1)."""
-    near, far = spacing(NEAR), spacing(FAR)
+    near, far = spacing(nearest), spacing(torch.tensor(FAR, device=nearest.device))
     place = torch.arange(count + 1, device=jitter.device) + (jitter - 0.5)
     return near + (far - near) * (place / count).clamp(0, 1)
 
 
-def spacing(t: float) -> float:
-    """s of a distance in units of the scene's bound."""
-    return t / 2 if t < 1 else 1 - 1 / (2 * t)
+def spacing(t: Tensor) -> Tensor:
+    """s of distances in units of the scene's bound."""
+    return torch.where(t < 1, t / 2, 1 - 1 / (2 * t))
 
 
 def distance(s: Tensor) -> Tensor:

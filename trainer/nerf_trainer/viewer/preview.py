@@ -41,13 +41,15 @@ class Preview:
     """values: colour times density, and density, channels first, (1, 4, G, G, G) in order z, y, x.
 
     Weighted so, a point in empty space lends its neighbours no colour. occupied: whether anything
-    worth a look is at a point or next to it, (G^3,).
+    worth a look is at a point or next to it, (G^3,). near: where rays begin in unbounded space, in
+    units of its bound.
     """
 
     space: Space
     values: Tensor
     occupied: Tensor
     background: float
+    near: float
 
     @torch.no_grad()
     def render(self, rays: Rays) -> Rendered:
@@ -76,7 +78,7 @@ class Preview:
     def _pieces(self, rays: Rays) -> tuple[Tensor, Tensor]:
         """Middles and lengths (R, S) of the pieces that samples stand for."""
         if isinstance(self.space, Contraction):
-            first, last = spacing(NEAR), spacing(FAR)
+            first, last = spacing(torch.tensor([self.near, FAR])).tolist()
             place = torch.linspace(first, last, SAMPLES_UNBOUNDED + 1)
             edges = (distance(place) * self.space.bound).expand(len(rays), -1)
         else:
@@ -100,7 +102,8 @@ def make_preview(model: SceneModel, background: float) -> Preview:
     values = values.t().reshape(1, 4, g, g, g)
     faint = FAINT_OPACITY * g / (2 * field.space.bound)
     occupied = max_pool3d(values[:, 3], 3, stride=1, padding=1).flatten() > faint
-    return Preview(field.space, values, occupied, background)
+    near = float(getattr(model, "near", NEAR))
+    return Preview(field.space, values, occupied, background, near)
 
 
 def world(place: Tensor, space: Space) -> Tensor:
