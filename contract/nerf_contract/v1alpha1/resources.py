@@ -1,0 +1,25 @@
+"""What a container may use."""
+
+from pydantic import Field
+
+from nerf_contract.base import Model
+from nerf_contract.v1alpha1.types import Quantity
+
+
+class ResourceList(Model):
+    """Amounts of a container's resources, in Kubernetes' notation."""
+
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+    ephemeral_storage: Quantity | None = Field(default=None, alias="ephemeral-storage")
+
+
+class ResourceSpec(Model):
+    """Requests and limits of a worker container, as in a pod. GPUs go to `gpusPerWorker`."""
+
+    requests: ResourceList = Field(
+        default=ResourceList(), description="What the scheduler reserves."
+    )
+    limits: ResourceList = Field(
+        default=ResourceList(), description="What a worker may use at most."
+    )
