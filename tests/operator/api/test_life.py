@@ -99,7 +99,7 @@ def test_nothing_is_written_while_nothing_changes(
     for kind, name in (("pods", BOTH[1]), ("persistentvolumeclaims", "photos")):
         passes = operator.passes()
         lab.patch(kind, name, {"metadata": {"annotations": {"seen": "yes"}}})
-        wait_until(f"a pass for the {kind}", lambda: operator.passes() > passes, 10)
+        wait_until(f"a pass for the {kind}", lambda seen=passes: operator.passes() > seen, 10)
     assert operator.writes() == writes
     assert lab.get("nerfjobs", "demo") == before
 

@@ -95,7 +95,8 @@ class Operator:
 
     def _metric(self, start: str) -> dict[str, float]:
         lines = (line for line in self.ask("/metrics").splitlines() if line.startswith(start))
-        return {labels: float(value) for labels, value in (line.rsplit(maxsplit=1) for line in lines)}
+        pairs = (line.rsplit(maxsplit=1) for line in lines)
+        return {labels: float(value) for labels, value in pairs}
 
     def kill(self) -> None:
         """End it without a warning, as a lost node would."""
