@@ -9,9 +9,13 @@ from nerf_contract.v1alpha1.types import Quantity
 class ResourceList(Model):
     """Amounts of a container's resources, in Kubernetes' notation."""
 
-    cpu: Quantity | None = None
-    memory: Quantity | None = None
-    ephemeral_storage: Quantity | None = Field(default=None, alias="ephemeral-storage")
+    cpu: Quantity | None = Field(default=None, description="CPUs, such as `500m` or `4`.")
+    memory: Quantity | None = Field(
+        default=None, description="Memory, `/dev/shm` among it, such as `8Gi`."
+    )
+    ephemeral_storage: Quantity | None = Field(
+        default=None, alias="ephemeral-storage", description="Scratch space on the node's disk."
+    )
 
 
 class ResourceSpec(Model):

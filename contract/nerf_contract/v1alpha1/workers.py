@@ -17,8 +17,8 @@ class WorkersSpec(Model):
         default=None,
         ge=1,
         le=1024,
-        description="Fewest pods with which training goes on: makes the job elastic, for good. "
-        "Without it `replicas` cannot be changed.",
+        description="Fewest pods with which training goes on: makes the job elastic. Without it "
+        "`replicas` cannot be changed while the job is active.",
     )
     max: int | None = Field(
         default=None,

@@ -7,8 +7,8 @@ from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import GivenUpStatus, NeRFJobSpec
 from nerf_operator.core import (
     afterwards,
+    blocking,
     children,
-    claims,
     events,
     image,
     lifetime,
@@ -66,7 +66,7 @@ def plan(job: Job, observed: Observed, now: datetime, defaults: Defaults) -> Pla
 def _go_on(
     job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
 ) -> Plan:
-    blocked = _refused(observed) or _taken(job, observed) or claims.problem(job, spec, observed)
+    blocked = blocking.find(job, spec, observed)
     decide = training.decide if at.current == "training" else stage.decide
     step = decide(job, spec, observed, now, chosen, at)
     actions: list[Action] = list(step.removals)
@@ -98,32 +98,6 @@ def _go_on(
 
 def _is_worker(action: Create) -> bool:
     return names.LABEL_INDEX in action.pod["metadata"]["labels"]
-
-
-def _refused(observed: Observed) -> Waiting | None:
-    """A child that a quota, a policy or a webhook does not admit."""
-    if not observed.refused:
-        return None
-    return Waiting(
-        reasons.REJECTED,
-        f"The API server does not admit a child of this job: {observed.refused[:800]} The operator "
-        "keeps trying: have the quota or policy changed, or ask for less in spec.workers "
-        "while spec.runPolicy.suspend is true.",
-    )
-
-
-def _taken(job: Job, observed: Observed) -> Waiting | None:
-    """A child's name that belongs to someone else, or to a deleted job of the same name."""
-    foreign = set(observed.taken)
-    if observed.service is not None and observed.service.owner != job.uid:
-        foreign.add(observed.service.name)
-    if not foreign:
-        return None
-    return Waiting(
-        reasons.NAME_TAKEN,
-        f"Objects that this job needs exist already and belong to something else: "
-        f"{', '.join(sorted(foreign))}. Delete them, or give the job another name.",
-    )
 
 
 def _tally(
