@@ -21,6 +21,7 @@ QUESTIONS = {
     reasons.WORKERS_READY: "Do all wanted workers train?",
     reasons.TRAINED: "Has the training reached its end?",
     reasons.OUTPUTS_READY: "Are video, mesh and the like made?",
+    reasons.SUSPENDED: "Is it to have no pods for now?",
     reasons.RECONCILING: "Is the operator at work on it?",
     reasons.STALLED: "Does it wait for a person?",
 }

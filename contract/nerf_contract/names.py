@@ -36,6 +36,9 @@ COMPONENT_EXPORT: Final = "export"
 COMPONENT_VIEWER: Final = "viewer"
 #: A pod of `kubectl nerf` that holds a volume while files are copied.
 COMPONENT_COPY: Final = "copy"
+#: Failures in a row, without progress between them, before a pod; and the step it began from.
+ANNOTATION_ROUNDS: Final = f"{GROUP}/failures-without-progress"
+ANNOTATION_STEP: Final = f"{GROUP}/first-step"
 ANNOTATION_CONFIG: Final = f"{GROUP}/trainer-config"
 
 # --- Inside a worker pod -------------------------------------------------------------------------

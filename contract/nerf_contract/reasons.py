@@ -1,11 +1,12 @@
 """Condition types, and the reasons and exit codes that explain them.
 
 A reason is a word for machines; the message beside it is a sentence for people, and says what
-to do. `FAILURES` is the single table of what can end a worker: who is to blame, and whether
+to do. `FAILURES` and `FOUND_FAILURES` are all that can end a worker: who is to blame, and whether
 trying again can help.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 # --- Condition types -----------------------------------------------------------------------------
@@ -24,9 +25,11 @@ POSES_READY: Final = "PosesReady"
 TRAINED: Final = "Trained"
 #: What `spec.outputs` asks for has been made.
 OUTPUTS_READY: Final = "OutputsReady"
+#: Someone wants no pods for now: `spec.runPolicy.suspend`.
+SUSPENDED: Final = "Suspended"
 CONDITION_TYPES: Final = (
     *(SUCCEEDED, FAILED, POSES_READY, RUNNING, WORKERS_READY, TRAINED, OUTPUTS_READY),
-    *(RECONCILING, STALLED),
+    *(SUSPENDED, RECONCILING, STALLED),
 )
 
 # --- Reasons that the operator finds -------------------------------------------------------------
@@ -61,7 +64,21 @@ RESTARTING_WORKERS: Final = "RestartingWorkers"
 #: An elastic job trains without workers that no node took, and tries again later.
 WORKERS_GIVEN_UP: Final = "WorkersGivenUp"
 BACKOFF_LIMIT_EXCEEDED: Final = "BackoffLimitExceeded"
+DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
+JOB_SUSPENDED: Final = "JobSuspended"
+NOT_SUSPENDED: Final = "NotSuspended"
 UP_TO_DATE: Final = "UpToDate"
+
+# --- Reasons for the end of a pod that the cluster or the runtime gives --------------------------
+
+PREEMPTED: Final = "Preempted"
+EVICTED: Final = "Evicted"
+NODE_LOST: Final = "NodeLost"
+DISRUPTED: Final = "Disrupted"
+CUDA_ERROR: Final = "CudaError"
+IMAGE_UNUSABLE: Final = "ImageUnusable"
+STORAGE_EXCEEDED: Final = "StorageExceeded"
+CONTAINER_NOT_STARTED: Final = "ContainerNotStarted"
 
 # --- Reasons that a worker gives in its termination message --------------------------------------
 
@@ -83,38 +100,101 @@ WORKER_LEFT: Final = "WorkerLeft"
 CRASHED: Final = "WorkerCrashed"
 
 
+class FailureClass(StrEnum):
+    """Who or what is to blame for a failure."""
+
+    USER_ERROR = "UserError"
+    DATA_ERROR = "DataError"
+    OUT_OF_MEMORY = "OutOfMemory"
+    CUDA_ERROR = "CudaError"
+    INFRASTRUCTURE = "Infrastructure"
+    DISRUPTION = "Disruption"
+    CRASH = "Crash"
+
+
 @dataclass(frozen=True)
 class Failure:
     """One way for a worker to end.
 
-    exit_code: of the trainer process (sysexits.h where one fits).
+    exit_code: of the trainer process (sysexits.h where one fits); 0 where it says nothing of it.
     retryable: whether a new attempt may succeed without a person changing something.
     """
 
     reason: str
     exit_code: int
+    kind: FailureClass
     retryable: bool
     meaning: str
 
+    @property
+    def counts(self) -> bool:
+        """Whether it spends the restart budget: what the cluster does to a pod does not."""
+        return self.kind is not FailureClass.DISRUPTION
 
-FAILURES: Final = {
-    failure.reason: failure
-    for failure in (
-        Failure(DATASET_INVALID, 65, False, "The dataset cannot be read as described."),
-        Failure(ARCHIVE_INVALID, 66, False, "The archive has another SHA-256, or does harm."),
-        Failure(GROUP_REFUSED, 67, True, "The worker has another token, version or config."),
-        Failure(ARCHIVE_UNREACHABLE, 68, True, "The archive could not be fetched."),
-        Failure(POSES_FAILED, 72, False, "The cameras of too few photos could be found."),
-        Failure(OUTPUTS_FAILED, 73, False, "Not all outputs could be made of the trained scene."),
-        Failure(STAGE_HUNG, 79, True, "A stage made no progress for six hours, and was ended."),
-        Failure(DATASET_VOLUME, 77, True, "The dataset's volume cannot be written or read."),
-        Failure(CUDA_UNAVAILABLE, 69, False, "CUDA was asked for, or GPUs given, and do not work."),
-        Failure(NON_FINITE_LOSS, 70, False, "The loss was not finite for many steps in a row."),
-        Failure(OUT_OF_MEMORY, 71, True, "The worker ran out of memory."),
-        Failure(CHECKPOINT_VOLUME, 74, True, "The checkpoint volume cannot be written or read."),
-        Failure(WORKER_LEFT, 75, True, "The worker was told to end (SIGTERM), and left."),
-        Failure(CHECKPOINT_MISMATCH, 76, False, "The checkpoints there belong to another config."),
-        Failure(CONFIG_INVALID, 78, False, "The config file is missing, broken or out of range."),
-        Failure(CRASHED, 1, True, "The worker ended by an unexpected error."),
-    )
-}
+
+def _table(*failures: Failure) -> dict[str, Failure]:
+    return {failure.reason: failure for failure in failures}
+
+
+_USER, _DATA, _MEMORY = FailureClass.USER_ERROR, FailureClass.DATA_ERROR, FailureClass.OUT_OF_MEMORY
+_CUDA, _INFRASTRUCTURE = FailureClass.CUDA_ERROR, FailureClass.INFRASTRUCTURE
+_DISRUPTION, _CRASH = FailureClass.DISRUPTION, FailureClass.CRASH
+
+#: What a worker says of its own end, by its exit code and its last word.
+FAILURES: Final = _table(
+    Failure(DATASET_INVALID, 65, _DATA, False, "The dataset cannot be read as described."),
+    Failure(ARCHIVE_INVALID, 66, _DATA, False, "The archive has another SHA-256, or does harm."),
+    Failure(GROUP_REFUSED, 67, _CRASH, True, "The worker has another token, version or config."),
+    Failure(ARCHIVE_UNREACHABLE, 68, _INFRASTRUCTURE, True, "The archive could not be fetched."),
+    Failure(POSES_FAILED, 72, _DATA, False, "The cameras of too few photos could be found."),
+    Failure(OUTPUTS_FAILED, 73, _USER, False, "Not all outputs could be made of the scene."),
+    Failure(
+        *(STAGE_HUNG, 79, _CRASH, True),
+        meaning="A stage made no progress for six hours, and was ended.",
+    ),
+    Failure(
+        *(DATASET_VOLUME, 77, _INFRASTRUCTURE, True),
+        meaning="The dataset's volume cannot be written or read.",
+    ),
+    Failure(
+        *(CUDA_UNAVAILABLE, 69, _CUDA, False),
+        meaning="CUDA was asked for, or GPUs given, and do not work.",
+    ),
+    Failure(NON_FINITE_LOSS, 70, _USER, False, "The loss was not finite for many steps in a row."),
+    Failure(OUT_OF_MEMORY, 71, _MEMORY, True, "The worker ran out of memory."),
+    Failure(
+        *(CHECKPOINT_VOLUME, 74, _INFRASTRUCTURE, True),
+        meaning="The checkpoint volume cannot be written or read.",
+    ),
+    Failure(
+        *(WORKER_LEFT, 75, _DISRUPTION, True),
+        meaning="The worker was told to end (SIGTERM), and left.",
+    ),
+    Failure(
+        *(CHECKPOINT_MISMATCH, 76, _USER, False),
+        meaning="The checkpoints there belong to another config.",
+    ),
+    Failure(
+        *(CONFIG_INVALID, 78, _USER, False),
+        meaning="The config file is missing, broken or out of range.",
+    ),
+    Failure(CRASHED, 1, _CRASH, True, "The worker ended by an unexpected error."),
+)
+
+#: What the operator makes of an end that the worker did not explain.
+FOUND_FAILURES: Final = _table(
+    Failure(CUDA_ERROR, 0, _CUDA, True, "The last words are of an error of CUDA or NCCL."),
+    Failure(
+        *(STORAGE_EXCEEDED, 0, _INFRASTRUCTURE, True),
+        meaning="The pod wrote more to its scratch space than its limit allows.",
+    ),
+    Failure(IMAGE_UNUSABLE, 0, _USER, False, "The image lacks the trainer's programs."),
+    Failure(
+        *(CONTAINER_NOT_STARTED, 0, _INFRASTRUCTURE, True),
+        meaning="The node could not start the container.",
+    ),
+    Failure(PREEMPTED, 0, _DISRUPTION, True, "A pod of a higher priority took its place."),
+    Failure(EVICTED, 0, _DISRUPTION, True, "The node, or a drain of it, put the pod out."),
+    Failure(NODE_LOST, 0, _DISRUPTION, True, "The node was lost, or shut down."),
+    Failure(DISRUPTED, 0, _DISRUPTION, True, "The cluster ended the pod, or its node refused it."),
+)

@@ -122,18 +122,33 @@ def conditions() -> str:
         table(("Reason", "Meaning"), REASONS.items()),
         "## Ways for a pod to end",
         "Of workers, and of the pods that find poses or make outputs. The exit code is that of the "
-        "trainer's process.",
-        table(("Reason", "Exit code", "Tried again", "Meaning"), map(_failure, _failures())),
+        "trainer's process; the reasons without one are found by the operator, from the state of "
+        "the pod and the end of its log.",
+        table(
+            ("Reason", "Exit code", "Class", "Tried again", "Spends backoffLimit", "Meaning"),
+            map(_failure, _failures()),
+        ),
     )
 
 
 def _failures() -> list[reasons.Failure]:
-    return list(reasons.FAILURES.values())
+    return [*reasons.FAILURES.values(), *reasons.FOUND_FAILURES.values()]
 
 
 def _failure(failure: reasons.Failure) -> tuple[str, ...]:
-    again = "yes" if failure.retryable else "no"
-    return f"`{failure.reason}`", str(failure.exit_code), again, failure.meaning
+    spends = failure.retryable and failure.counts
+    return (
+        f"`{failure.reason}`",
+        str(failure.exit_code or ""),
+        failure.kind,
+        _yes(failure.retryable),
+        _yes(spends),
+        failure.meaning,
+    )
+
+
+def _yes(truth: bool) -> str:
+    return "yes" if truth else "no"
 
 
 CONDITIONS = {
@@ -145,6 +160,7 @@ CONDITIONS = {
     f"`{reasons.TRAINED}`": "The training has reached its end; it is never repeated.",
     f"`{reasons.OUTPUTS_READY}`": "What `spec.outputs` asks for was made; without it the job "
     "may be a success.",
+    f"`{reasons.SUSPENDED}`": "`runPolicy.suspend` is true, and all pods are to go.",
     f"`{reasons.RECONCILING}`": "The operator still brings the pods to what the spec asks for.",
     f"`{reasons.STALLED}`": "Nothing will move until a person does what the message says.",
 }
@@ -178,5 +194,8 @@ REASONS = {
     f"`{reasons.RESTARTING_WORKERS}`": "A worker has ended and is being replaced.",
     f"`{reasons.WORKERS_GIVEN_UP}`": "No node took the rest of the workers; the others train on.",
     f"`{reasons.BACKOFF_LIMIT_EXCEEDED}`": "Pods failed more often than `runPolicy.backoffLimit`.",
+    f"`{reasons.DEADLINE_EXCEEDED}`": "The job was active for `runPolicy.activeDeadlineSeconds`.",
+    f"`{reasons.JOB_SUSPENDED}`": "`runPolicy.suspend` is true.",
+    f"`{reasons.NOT_SUSPENDED}`": "`runPolicy.suspend` is false.",
     f"`{reasons.UP_TO_DATE}`": "Nothing is to be done.",
 }

@@ -28,7 +28,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "nerf-operator.rules" -}}
 - apiGroups: [nerfops.dev]
   resources: [nerfjobs]
-  verbs: [list, watch]
+  verbs: [list, watch, delete]
 - apiGroups: [nerfops.dev]
   resources: [nerfjobs/status]
   verbs: [patch]

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 #: What the calls below, and the watches, need: (API group, resource) -> verbs.
 PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
-    (names.GROUP, names.PLURAL): frozenset({"list", "watch"}),
+    (names.GROUP, names.PLURAL): frozenset({"list", "watch", "delete"}),
     (names.GROUP, f"{names.PLURAL}/status"): frozenset({"patch"}),
     ("", "pods"): frozenset({"list", "watch", "create", "delete"}),
     ("", "services"): frozenset({"list", "watch", "create", "patch"}),
@@ -87,6 +87,21 @@ class Api:
                 raise
             return None
         return answer if answer.get("kind") == "Pod" else None
+
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Delete a NeRFJob, unless it is gone or another one has its name."""
+        path = f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}/{name}"
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        try:
+            await self._call("DELETE", "delete", path, body, _JSON, {})
+        except ApiError as error:
+            if error.code not in (404, 409):
+                raise
 
     async def apply(self, namespace: str, obj: Object, force: bool) -> Object | None:
         """Server-side apply of a Service or claim; None on a conflict with another manager."""

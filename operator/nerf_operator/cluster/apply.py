@@ -13,7 +13,7 @@ from nerf_operator.cluster import parse
 from nerf_operator.cluster.announce import Announcer
 from nerf_operator.cluster.api import Api, ApiError, Object
 from nerf_operator.cluster.cache import Cache, Key
-from nerf_operator.core.actions import Action, Apply, Create, Delete, DrawToken
+from nerf_operator.core.actions import Action, Apply, Create, Delete, DeleteJob, DrawToken
 from nerf_operator.core.observed import Job
 
 log = logging.getLogger(__name__)
@@ -36,12 +36,16 @@ class Applier:
         taken = await _all(self._prepare(job, action) for action in chosen)
         return frozenset(name for name in taken if name is not None)
 
-    async def _prepare(self, job: Job, action: Apply | Delete | DrawToken) -> str | None:
+    async def _prepare(
+        self, job: Job, action: Apply | Delete | DrawToken | DeleteJob
+    ) -> str | None:
         if isinstance(action, Apply):
             name = await self._apply(job, action)
             return None if name == children.viewer(job.name) else name
         if isinstance(action, Delete):
             await self._delete(job, action)
+        elif isinstance(action, DeleteJob):
+            await self._api.delete_job(job.namespace, job.name, action.uid)
         else:
             await self._draw_token(job, action)
         return None

@@ -93,7 +93,9 @@ def claim(obj: Object) -> Claim:
 def pod(obj: Object) -> Pod:
     """A pod of a job, of any phase."""
     meta, status = obj["metadata"], obj.get("status", {})
-    labels = meta.get("labels", {})
+    labels, notes = meta.get("labels", {}), meta.get("annotations", {})
+    failures = _number(labels.get(names.LABEL_FAILURES)) or 0
+    rounds = _number(notes.get(names.ANNOTATION_ROUNDS))
     conditions = {c["type"]: c for c in status.get("conditions", ())}
     container: Object = next(iter(status.get("containerStatuses", ())), {})
     state = container.get("state", {})
@@ -105,7 +107,9 @@ def pod(obj: Object) -> Pod:
         owner=owner_uid(obj),
         index=_number(labels.get(names.LABEL_INDEX)),
         attempt=_number(labels.get(names.LABEL_ATTEMPT)) or 0,
-        failures=_number(labels.get(names.LABEL_FAILURES)) or 0,
+        failures=failures,
+        rounds=failures if rounds is None else rounds,
+        first_step=_number(notes.get(names.ANNOTATION_STEP)),
         created=datetime.fromisoformat(meta["creationTimestamp"]),
         component=labels.get(names.LABEL_COMPONENT, ""),
         phase=status.get("phase", "Pending"),
@@ -113,7 +117,7 @@ def pod(obj: Object) -> Pod:
         ready=_is_true(conditions, "Ready"),
         ip=status.get("podIP"),
         node=obj["spec"].get("nodeName"),
-        disrupted=_is_true(conditions, "DisruptionTarget"),
+        disruption=_disruption(conditions),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         unschedulable=_unschedulable(conditions),
@@ -134,6 +138,11 @@ def _number(text: str | None) -> int | None:
 
 def _is_true(conditions: Object, type_: str) -> bool:
     return bool(conditions.get(type_, {}).get("status") == "True")
+
+
+def _disruption(conditions: Object) -> str:
+    found = conditions.get("DisruptionTarget", {})
+    return str(found.get("reason") or "Unknown") if found.get("status") == "True" else ""
 
 
 def _unschedulable(conditions: Object) -> str | None:

@@ -48,7 +48,14 @@ class Delete:
     uid: str
 
 
-Action = Create | Apply | DrawToken | Delete
+@dataclass(frozen=True)
+class DeleteJob:
+    """Delete the job itself, with all that it owns."""
+
+    uid: str
+
+
+Action = Create | Apply | DrawToken | Delete | DeleteJob
 
 
 @dataclass(frozen=True)

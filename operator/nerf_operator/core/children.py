@@ -34,17 +34,23 @@ class Places:
         return min((s.wait for s in self.slots() if s.wait is not None), default=None)
 
 
-def places(spec: NeRFJobSpec, observed: Observed, indices: Sequence[int], now: datetime) -> Places:
-    """What the place of each of these workers has, or gets next."""
-    writer = replacement.decide(observed.workers(0), now)
-    workers = {0: writer} | {i: _place(observed, i, writer, now) for i in indices if i}
+def places(
+    spec: NeRFJobSpec, observed: Observed, indices: Sequence[int], step: int, now: datetime
+) -> Places:
+    """What the place of each of these workers has, or gets next.
+
+    step: what the training has reached; where it goes on without a worker, that is not its merit.
+    """
+    alone = None if spec.workers.elastic else step
+    writer = replacement.decide(observed.workers(0), now, alone)
+    workers = {0: writer} | {i: _place(observed, i, writer, now, alone) for i in indices if i}
     coordinators = observed.of(names.COMPONENT_COORDINATOR)
     elastic = spec.workers.elastic
     return Places(workers, replacement.decide(coordinators, now) if elastic else None)
 
 
-def _place(observed: Observed, index: int, writer: Slot, now: datetime) -> Slot:
-    slot = replacement.decide(observed.workers(index), now)
+def _place(observed: Observed, index: int, writer: Slot, now: datetime, step: int | None) -> Slot:
+    slot = replacement.decide(observed.workers(index), now, step)
     done = slot.current
     if done is not None and done.phase == "Succeeded" and _left_behind(writer, done):
         return Slot(start=done.attempt + 1, failures=slot.failures, why=replacement.why(done))
@@ -80,7 +86,16 @@ def _claims(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
     if claims.wants_own(spec):
         wanted.append(render.checkpoint_claim(job))
     missing = [claim for claim in wanted if claim["metadata"]["name"] not in observed.claims]
-    return [Apply(claim, force=False) for claim in missing]
+    return [*(Apply(claim, force=False) for claim in missing), *released(job, spec, observed)]
+
+
+def released(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
+    """The checkpoint claim, where it is to outlive the job and does not yet."""
+    found = observed.claims.get(claims.checkpoint_claim(job, spec))
+    retained = spec.checkpoint.volume.retention_policy == "Retain" and claims.wants_own(spec)
+    if not retained or found is None or found.owner != job.uid:
+        return []
+    return [Apply(render.checkpoint_claim(job), force=False)]
 
 
 def creations(
@@ -90,11 +105,17 @@ def creations(
     places: Places,
     image: str,
     dataset: DatasetStatus | None,
+    step: int,
 ) -> list[Action]:
     """Pods to create now, the coordinator's and the lowest index first, after their token."""
     made: list[Action] = []
     if places.coordinator is not None and places.coordinator.start is not None:
-        request = PodRequest(image, places.coordinator.start, names.COMPONENT_COORDINATOR)
+        request = PodRequest(
+            image=image,
+            attempt=places.coordinator.start,
+            component=names.COMPONENT_COORDINATOR,
+            rounds=places.coordinator.rounds,
+        )
         made.append(Create(training_pods.coordinator(job, request)))
     for index, slot in places.workers.items():
         if slot.start is not None:
@@ -103,6 +124,8 @@ def creations(
                 attempt=slot.start,
                 index=index,
                 failures=slot.failures,
+                rounds=slot.rounds,
+                step=step,
                 together=claims.together(job, spec, observed),
                 read_only_claim=claims.read_only(job, spec, observed),
                 dataset=dataset,

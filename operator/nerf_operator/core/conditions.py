@@ -1,11 +1,12 @@
 """The conditions of a job, from what is known of it."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from nerf_contract import reasons
 from nerf_contract.v1alpha1 import Condition, NeRFJobStatus
+from nerf_operator.core.moment import rfc3339
 from nerf_operator.core.outcome import Outcome
 from nerf_operator.core.waiting import Waiting
 
@@ -29,6 +30,7 @@ class Facts:
     starting: reason and sentence for workers that are not ready.
     halted: nothing is done before a person has removed the obstacle, whoever is ready.
     poses, trained, outputs: of the stages; None leaves them as they were.
+    suspended: no pods are wanted for now; leaving: those that are still there.
     unsaved: a sentence of why the training that goes on is not kept, if it is not.
     """
 
@@ -39,6 +41,8 @@ class Facts:
     obstacle: Waiting | None = None
     outcome: Outcome | None = None
     halted: bool = False
+    suspended: bool = False
+    leaving: int = 0
     poses: Fact | None = None
     trained: Fact | None = None
     outputs: Fact | None = None
@@ -53,11 +57,6 @@ class Facts:
     def stalled(self) -> bool:
         """An elastic job that trains with fewer workers than wanted is not stalled."""
         return self.obstacle is not None and (self.halted or self.ready < self.fewest)
-
-
-def rfc3339(moment: datetime) -> str:
-    """A moment as Kubernetes writes it: UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def build(facts: Facts, old: NeRFJobStatus, generation: int, now: datetime) -> list[Condition]:
@@ -84,9 +83,12 @@ def _condition(
 def _facts(facts: Facts) -> dict[str, Fact]:
     if facts.outcome is not None:
         return _ended(facts.outcome)
+    if facts.suspended:
+        return _suspended(facts)
     return {
+        reasons.SUSPENDED: Fact("False", reasons.NOT_SUSPENDED, "Pods may run."),
         reasons.SUCCEEDED: _unfinished(facts),
-        reasons.FAILED: Fact("False", reasons.NO_FAILURE, "Nothing has failed for good."),
+        reasons.FAILED: _NO_FAILURE,
         reasons.RUNNING: _running(facts),
         reasons.WORKERS_READY: _workers_ready(facts),
         reasons.RECONCILING: _reconciling(facts),
@@ -126,9 +128,34 @@ def _ended(outcome: Outcome) -> dict[str, Fact]:
         reasons.FAILED: over if outcome.succeeded else end,
         reasons.RUNNING: over,
         reasons.WORKERS_READY: over,
+        reasons.SUSPENDED: over,
         reasons.RECONCILING: over,
         reasons.STALLED: over if outcome.succeeded else stalled,
     }
+
+
+def _suspended(facts: Facts) -> dict[str, Fact]:
+    """Nobody is waited for: that the job rests is what the spec asks for."""
+    rests = Fact("False", reasons.JOB_SUSPENDED, _SUSPENDED)
+    gone = Fact("False", reasons.UP_TO_DATE, "The job is suspended, and its pods are gone.")
+    count = f"{facts.leaving} {'pod leaves' if facts.leaving == 1 else 'pods leave'}."
+    leaving = Fact("True", reasons.JOB_SUSPENDED, count)
+    return {
+        reasons.SUCCEEDED: _unfinished(facts),
+        reasons.FAILED: _NO_FAILURE,
+        reasons.RUNNING: rests,
+        reasons.WORKERS_READY: rests,
+        reasons.SUSPENDED: replace(rests, status="True"),
+        reasons.RECONCILING: leaving if facts.leaving else gone,
+        reasons.STALLED: _NOT_STALLED,
+    }
+
+
+_SUSPENDED = (
+    "The job has no pods, and goes on from where it was once spec.runPolicy.suspend is false."
+)
+_NO_FAILURE = Fact("False", reasons.NO_FAILURE, "Nothing has failed for good.")
+_NOT_STALLED = Fact("False", reasons.UP_TO_DATE, "Nothing waits for a person.")
 
 
 def _running(facts: Facts) -> Fact:
@@ -159,4 +186,4 @@ def _reconciling(facts: Facts) -> Fact:
 def _stalled(facts: Facts) -> Fact:
     if facts.obstacle is not None and facts.stalled:
         return Fact("True", facts.obstacle.reason, facts.obstacle.message)
-    return Fact("False", reasons.UP_TO_DATE, "Nothing waits for a person.")
+    return _NOT_STALLED

@@ -12,7 +12,7 @@ def derive(old: NeRFJobStatus, new: NeRFJobStatus, processes: int = 1) -> tuple[
     """
     found = [_created(old, new), _resized(old, new), _poses(old, new), _running(old, new)]
     found += [_given_up(old, new), _tried_again(old, new), _rescaled(old, new, processes)]
-    found += [_trained(old, new), _outputs(old, new), _stalled(old, new)]
+    found += [_trained(old, new), _outputs(old, new), _suspended(old, new), _stalled(old, new)]
     return tuple(event for event in [*found, _ended(old, new)] if event is not None)
 
 
@@ -114,7 +114,7 @@ def _running(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
         resumed = old.progress is not None and old.progress.step > 0
         return Event("TrainingResumed" if resumed else "TrainingStarted", started.message)
     after = new.condition(reasons.RUNNING)
-    ends = (reasons.SUCCEEDED, reasons.FAILED, reasons.TRAINED)
+    ends = (reasons.SUCCEEDED, reasons.FAILED, reasons.TRAINED, reasons.SUSPENDED)
     over = any(_is_true(new, type_) for type_ in ends) or _at_the_end(old)
     stopped = after is not None and after.status != "True" and _is_true(old, reasons.RUNNING)
     if after is not None and stopped and not over:
@@ -128,13 +128,24 @@ def _at_the_end(status: NeRFJobStatus) -> bool:
     return progress is not None and progress.step >= progress.total_steps
 
 
+def _suspended(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    before, after = _is_true(old, reasons.SUSPENDED), _is_true(new, reasons.SUSPENDED)
+    if after and not before:
+        step = f" at step {new.progress.step}" if new.progress else ""
+        return Event("Suspended", f"The job is suspended{step}: its pods are removed.")
+    if before and not after:
+        return Event("Resumed", "The job is no longer suspended.")
+    return None
+
+
 def _stalled(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
     if _is_true(new, reasons.FAILED):
         return None
     stalled = _turned(old, new, reasons.STALLED)
     if stalled is not None:
         return Event(stalled.reason, stalled.message, warning=True)
-    if _is_true(old, reasons.STALLED) and not _is_true(new, reasons.STALLED):
+    rests = _is_true(new, reasons.SUSPENDED)
+    if _is_true(old, reasons.STALLED) and not _is_true(new, reasons.STALLED) and not rests:
         return Event("Recovered", "What the job waited for has been done.")
     return None
 

@@ -24,8 +24,9 @@ class Pod:
     """A pod of a job. component: worker, coordinator, poses, export or viewer.
 
     index: of a worker, else None.
-    failures: how often its place had failed before this pod was made.
-    disrupted: the cluster ended it (eviction, preemption, a lost node), not its own program.
+    failures: how often its place had failed before this pod was made; rounds: how often in a row,
+    without progress. first_step: what the training had reached then; None if it does not train.
+    disruption: why the cluster ended it (eviction, preemption, a lost node), if it did.
     unschedulable: the scheduler's words, while it finds no node.
     started_at: when its container began to run; None before.
     sandboxed: whether its volumes and network are there; None where the kubelet does not tell.
@@ -40,12 +41,14 @@ class Pod:
     failures: int
     created: datetime
     component: str = names.COMPONENT_WORKER
+    rounds: int = 0
+    first_step: int | None = None
     phase: str = "Pending"
     deleting: bool = False
     ready: bool = False
     ip: str | None = None
     node: str | None = None
-    disrupted: bool = False
+    disruption: str = ""
     reason: str = ""
     message: str = ""
     unschedulable: str | None = None

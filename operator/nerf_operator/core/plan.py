@@ -6,11 +6,12 @@ from datetime import datetime
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import GivenUpStatus, NeRFJobSpec
 from nerf_operator.core import (
+    afterwards,
+    blocking,
     children,
-    claims,
     events,
-    farewell,
     image,
+    lifetime,
     outcome,
     progress,
     stage,
@@ -47,20 +48,25 @@ def plan(job: Job, observed: Observed, now: datetime, defaults: Defaults) -> Pla
     chosen = image.choose(job, observed, defaults.image)
     ended = outcome.recorded(job.status)
     if ended is not None:
-        return _after_the_end(job, observed, now, chosen, ended)
+        return afterwards.decide(job, observed, now, chosen, ended)
     if job.spec is None:
         return _invalid(job, observed, now)
     at = stages.read(job, job.spec, observed)
     ended = stages.end(job.spec, observed, at)
+    overdue = lifetime.overdue(job.spec, job.status, now) if ended is None else None
+    if overdue is not None:
+        at, ended = stages.out_of_time(at, overdue)
     if ended is not None:
         return _the_end(job, job.spec, observed, now, chosen, at, ended)
+    if job.spec.run_policy.suspend:
+        return _suspended(job, job.spec, observed, now, chosen, at)
     return _go_on(job, job.spec, observed, now, chosen, at)
 
 
 def _go_on(
     job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
 ) -> Plan:
-    blocked = _refused(observed) or _taken(job, observed) or claims.problem(job, spec, observed)
+    blocked = blocking.find(job, spec, observed)
     decide = training.decide if at.current == "training" else stage.decide
     step = decide(job, spec, observed, now, chosen, at)
     actions: list[Action] = list(step.removals)
@@ -83,7 +89,7 @@ def _go_on(
     )
     tally = _tally(job, spec, observed, chosen, at, step.alive + workers, step.given_up)
     new = status.build(job, observed, facts, tally, now)
-    timers = [*step.timers, shown.wait]
+    timers = [*step.timers, shown.wait, lifetime.deadline_left(spec, job.status, now)]
     if blocked is not None and (observed.taken or observed.refused):
         timers.append(RETRY_SECONDS)
     draft = Plan(tuple(actions), new, (), soonest(timers), step.probe)
@@ -92,32 +98,6 @@ def _go_on(
 
 def _is_worker(action: Create) -> bool:
     return names.LABEL_INDEX in action.pod["metadata"]["labels"]
-
-
-def _refused(observed: Observed) -> Waiting | None:
-    """A child that a quota, a policy or a webhook does not admit."""
-    if not observed.refused:
-        return None
-    return Waiting(
-        reasons.REJECTED,
-        f"The API server does not admit a child of this job: {observed.refused[:800]} The operator "
-        "keeps trying: have the quota or policy changed, or create the job again with other "
-        "spec.workers.resources.",
-    )
-
-
-def _taken(job: Job, observed: Observed) -> Waiting | None:
-    """A child's name that belongs to someone else, or to a deleted job of the same name."""
-    foreign = set(observed.taken)
-    if observed.service is not None and observed.service.owner != job.uid:
-        foreign.add(observed.service.name)
-    if not foreign:
-        return None
-    return Waiting(
-        reasons.NAME_TAKEN,
-        f"Objects that this job needs exist already and belong to something else: "
-        f"{', '.join(sorted(foreign))}. Delete them, or give the job another name.",
-    )
 
 
 def _tally(
@@ -169,25 +149,33 @@ def _the_end(
         progress=ended.progress,
     )
     new = status.build(job, observed, facts, tally, now)
-    cleanup = _after_the_end(job, observed, now, chosen, ended)
+    cleanup = afterwards.stop(job, observed, now, chosen, ended)
     return _finish(job, observed, now, replace(cleanup, status=new))
 
 
-_NO_WAIT = Waiting(reasons.UP_TO_DATE, "")
-
-
-def _after_the_end(
-    job: Job, observed: Observed, now: datetime, chosen: Image, ended: Outcome
+def _suspended(
+    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
 ) -> Plan:
-    """Remove what still runs: at once after a failure, else once it had time to finish."""
-    left = farewell.left(observed, now) if ended.succeeded else None
-    running = [] if left is not None else farewell.unneeded(observed)
-    if not ended.succeeded or job.spec is None:
-        return Plan(tuple(children.delete([*running, *viewer.alive(observed)])))
-    at = stages.read(job, job.spec, observed)
-    shown = viewer.decide(job, job.spec, observed, now, chosen, at)
-    actions = (*children.delete(running), *shown.actions)
-    return Plan(actions, requeue_after=soonest([left, shown.wait]))
+    """All pods go; one that succeeded may be the only one to know of it until that is written."""
+    there = [pod for pod in observed.pods if pod.phase != "Succeeded"]
+    facts = Facts(
+        wanted=spec.workers.replicas,
+        fewest=spec.workers.fewest,
+        ready=0,
+        starting=_NO_WAIT,
+        suspended=True,
+        leaving=len(there),
+        poses=at.poses,
+        trained=at.trained,
+        outputs=at.outputs,
+    )
+    new = status.build(job, observed, facts, _tally(job, spec, observed, chosen, at), now)
+    gone = children.delete(pod for pod in there if not pod.deleting)
+    actions = (*gone, *children.released(job, spec, observed))
+    return _finish(job, observed, now, Plan(actions, new))
+
+
+_NO_WAIT = Waiting(reasons.UP_TO_DATE, "")
 
 
 def _invalid(job: Job, observed: Observed, now: datetime) -> Plan:

@@ -2,6 +2,7 @@
 
 from nerf_contract.progress import Progress
 from nerf_contract.v1alpha1 import CheckpointStatus, NeRFJobStatus, ProgressStatus
+from nerf_operator.core.observed import Observed
 
 
 def summarize(progress: Progress) -> ProgressStatus:
@@ -50,6 +51,12 @@ def merge(
 def _checkpoint(old: NeRFJobStatus, progress: Progress | None) -> CheckpointStatus | None:
     newest = progress.checkpoint if progress else None
     return CheckpointStatus(step=newest.step, time=newest.time) if newest else old.checkpoint
+
+
+def step(old: NeRFJobStatus, observed: Observed) -> int:
+    """The last step that is known of."""
+    told = observed.progress.step if observed.progress else 0
+    return max(told, old.progress.step if old.progress else 0)
 
 
 def unsaved(progress: Progress | None) -> str | None:

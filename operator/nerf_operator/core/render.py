@@ -28,9 +28,14 @@ def labels(job: Job, component: str | None = None) -> dict[str, str]:
     return found | ({names.LABEL_COMPONENT: component} if component else {})
 
 
+def worker_labels(job_name: str) -> dict[str, str]:
+    """Labels by which the job's worker pods are selected."""
+    return {names.LABEL_JOB: job_name, names.LABEL_COMPONENT: names.COMPONENT_WORKER}
+
+
 def worker_selector(job_name: str) -> str:
     """Label selector of the job's worker pods."""
-    return f"{names.LABEL_JOB}={job_name},{names.LABEL_COMPONENT}={names.COMPONENT_WORKER}"
+    return ",".join(f"{key}={value}" for key, value in worker_labels(job_name).items())
 
 
 def coordinator_address(job: Job) -> str:
@@ -96,7 +101,10 @@ def checkpoint_claim(job: Job) -> Object:
     assert job.spec is not None
     volume = job.spec.checkpoint.volume
     name = children.checkpoint_claim(job.name)
-    return _claim(job, name, volume.size, volume.storage_class_name)
+    claim = _claim(job, name, volume.size, volume.storage_class_name)
+    if volume.retention_policy == "Retain":
+        del claim["metadata"]["ownerReferences"]
+    return claim
 
 
 def dataset_claim(job: Job) -> Object:

@@ -1,10 +1,10 @@
 """Which pod a worker has, or gets next: attempts, back-off and the count of failures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from nerf_operator.core.failure import classify
+from nerf_operator.core.failure import classify, disruption, told
 from nerf_operator.core.observed import Pod
 
 BACKOFF_MAX_SECONDS = 60
@@ -16,7 +16,7 @@ class Slot:
 
     current: the pod that runs or will run.
     start: attempt to create now; None if none is to be created.
-    failures: how often this place has failed so far.
+    failures: how often this place has failed so far; rounds: how often in a row, without progress.
     wait: seconds until `start` will be due.
     why: what became of the last pod, where a new one takes its place.
     """
@@ -24,13 +24,14 @@ class Slot:
     current: Pod | None = None
     start: int | None = None
     failures: int = 0
+    rounds: int = 0
     wait: float | None = None
     why: str | None = None
 
 
-def backoff_seconds(failures: int) -> int:
+def backoff_seconds(rounds: int) -> int:
     """Pause before the next attempt: 0, 1, 2, 4 ... 60 seconds."""
-    return 0 if failures <= 1 else min(BACKOFF_MAX_SECONDS, 1 << min(failures - 2, 10))
+    return 0 if rounds <= 1 else min(BACKOFF_MAX_SECONDS, 1 << min(rounds - 2, 10))
 
 
 def failures(pods: Sequence[Pod]) -> int:
@@ -47,8 +48,11 @@ def ended_at(pod: Pod) -> datetime:
     return (pod.termination.at if pod.termination else None) or pod.created
 
 
-def decide(pods: Sequence[Pod], now: datetime) -> Slot:
-    """The place of `pods` (oldest attempt first). A pod that succeeded stays its last one."""
+def decide(pods: Sequence[Pod], now: datetime, step: int | None = None) -> Slot:
+    """The place of `pods` (oldest attempt first). A pod that succeeded stays its last one.
+
+    step: what the training has reached, where none of it is done without this place.
+    """
     spent = failures(pods)
     alive = [pod for pod in pods if pod.alive]
     if alive:
@@ -58,20 +62,29 @@ def decide(pods: Sequence[Pod], now: datetime) -> Slot:
         return Slot(start=0)
     last = pods[-1]
     if last.deleting:
-        return Slot(start=last.attempt + 1, failures=spent, why=why(last))
+        return Slot(None, last.attempt + 1, spent, last.rounds, why=why(last))
     if last.phase == "Succeeded":
         return Slot(current=last, failures=spent)
-    return _after_failure(last, spent, now)
+    return _after_failure(last, spent, now, step)
 
 
-def _after_failure(last: Pod, spent: int, now: datetime) -> Slot:
+def _after_failure(last: Pod, spent: int, now: datetime, step: int | None) -> Slot:
     # A pod that the cluster keeps refusing must not be recreated in a hot loop either.
-    rounds = spent if _counts(last) else last.attempt + 1
+    rounds = 1 if _progressed(last, step) else last.rounds + 1
     due = ended_at(last) + timedelta(seconds=backoff_seconds(rounds))
     wait = (due - now).total_seconds()
+    slot = Slot(failures=spent, rounds=rounds, why=why(last))
     if wait > 0:
-        return Slot(failures=spent, wait=wait, why=why(last))
-    return Slot(start=last.attempt + 1, failures=spent, why=why(last))
+        return replace(slot, wait=wait)
+    return replace(slot, start=last.attempt + 1)
+
+
+def _progressed(pod: Pod, step: int | None) -> bool:
+    """Whether it took the training beyond the step at the last failure."""
+    word = told(pod)
+    own = word.progress.step if word and word.progress else None
+    reached = max((s for s in (own, step) if s is not None), default=0)
+    return pod.first_step is not None and reached > pod.first_step
 
 
 def why(pod: Pod) -> str:
@@ -79,7 +92,10 @@ def why(pod: Pod) -> str:
     if pod.phase == "Failed":
         verdict = classify(pod)
         return f"{pod.name} ended with {verdict.reason}: {verdict.message}"
-    return f"{pod.name} {'was deleted' if pod.deleting else 'had finished'}"
+    if pod.deleting:
+        cause = disruption(pod)
+        return f"{pod.name} was deleted" + (f" ({cause})" if cause else "")
+    return f"{pod.name} had finished"
 
 
 def surplus(pods: Sequence[Pod]) -> list[Pod]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from nerf_contract.v1alpha1 import GivenUpStatus, NeRFJobSpec
 from nerf_operator.core import indices, waiting
-from nerf_operator.core.conditions import rfc3339
+from nerf_operator.core.moment import rfc3339
 from nerf_operator.core.observed import Job, Observed, Pod
 from nerf_operator.core.step import soonest
 

@@ -85,6 +85,7 @@ def _creations(
         attempt=slot.start,
         component=kind.component,
         failures=slot.failures,
+        rounds=slot.rounds,
         together=claims.together(job, spec, observed),
         read_only_claim=claims.read_only(job, spec, observed),
         dataset=at.dataset,

@@ -2,20 +2,21 @@
 
 from nerf_contract import children, names
 from nerf_contract.v1alpha1 import NeRFJobSpec, ResourceSpec
-from nerf_operator.core import pod, render
+from nerf_operator.core import mounts, placement, pod, render
 from nerf_operator.core.actions import Object
+from nerf_operator.core.mounts import Mounts
 from nerf_operator.core.observed import Job
-from nerf_operator.core.pod import Mounts, PodRequest
+from nerf_operator.core.pod import PodRequest
 
 
 def poses(job: Job, request: PodRequest) -> Object:
     """The pod that fetches the photos and finds their cameras, on CPUs."""
     assert job.spec is not None
-    mounts = Mounts(dataset_writable=not request.read_only_claim)
+    mounted = Mounts(dataset_writable=not request.read_only_claim)
     body = pod.with_data(job, job.spec, request)
     container = _stage(job, request, "nerf_trainer.prepare")
     container["resources"] = _resources(job.spec.poses.resources)
-    return _filled(body, job, job.spec, request, container, mounts)
+    return _filled(body, job, job.spec, request, container, mounted)
 
 
 def export(job: Job, request: PodRequest) -> Object:
@@ -25,7 +26,7 @@ def export(job: Job, request: PodRequest) -> Object:
     container = _stage(job, request, "nerf_trainer.export")
     container["resources"] = pod.gpu_resources(job.spec)
     if job.spec.viewer.enabled:
-        pod.prefer_node_of(render.viewer_selector(job), body)
+        placement.prefer_node_of(render.viewer_selector(job), body)
     return _filled(body, job, job.spec, request, container, Mounts(checkpoint_writable=True))
 
 
@@ -38,7 +39,7 @@ def viewer(job: Job, request: PodRequest, beside: str | None) -> Object:
     body = pod.with_data(job, job.spec, request)
     body["spec"]["restartPolicy"] = "Always"
     if beside is not None:
-        pod.require_node_of(render.holder_selector(job, beside), body)
+        placement.require_node_of(render.holder_selector(job, beside), body)
     container = pod.container(request, _command("nerf_trainer.viewer"), _viewer_env(job))
     container |= {
         "ports": [{"name": "http", "containerPort": names.VIEWER_PORT}],
@@ -46,8 +47,9 @@ def viewer(job: Job, request: PodRequest, beside: str | None) -> Object:
         "resources": _resources(job.spec.viewer.resources),
     }
     made = _filled(body, job, job.spec, request, container, _VIEWED)
-    container["volumeMounts"].append(pod.token_mount("viewer-token", names.VIEWER_TOKEN_MOUNT))
-    made["spec"]["volumes"].append(pod.token_volume("viewer-token", children.viewer(job.name)))
+    token = "viewer-token"
+    container["volumeMounts"].append(mounts.token_mount(token, names.VIEWER_TOKEN_MOUNT))
+    made["spec"]["volumes"].append(mounts.token_volume(token, children.viewer(job.name)))
     return made
 
 
@@ -85,11 +87,11 @@ def _filled(
     spec: NeRFJobSpec,
     request: PodRequest,
     container: Object,
-    mounts: Mounts,
+    mounted: Mounts,
 ) -> Object:
-    container["volumeMounts"] = pod.volume_mounts(job, spec, mounts)
+    container["volumeMounts"] = mounts.volume_mounts(job, spec, mounted)
     body["spec"] |= {
         "containers": [container],
-        "volumes": pod.volumes(job, spec, request, mounts),
+        "volumes": mounts.volumes(job, spec, request, mounted),
     }
     return body

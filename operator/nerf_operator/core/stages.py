@@ -48,7 +48,7 @@ def read(job: Job, spec: NeRFJobSpec, observed: Observed) -> Stages:
     """Where the job is, from its status and the last words of its pods."""
     poses, dataset, failed = _poses(job, spec, observed)
     training = _training(job, observed) if failed is None else None
-    outputs, made, exported = _outputs(job, spec, observed)
+    outputs, made, exported = _made(job) or _outputs(spec, observed)
     return Stages(
         poses=poses,
         dataset=dataset,
@@ -72,6 +72,14 @@ def end(spec: NeRFJobSpec, observed: Observed, at: Stages) -> Outcome | None:
         return None
     tail = f" {at.outputs.message}" if spec.outputs.wanted else ""
     return replace(at.training, message=at.training.message + tail)
+
+
+def out_of_time(at: Stages, deadline: Outcome) -> tuple[Stages, Outcome]:
+    """The end by a deadline: what is trained is a success, without what is not made of it yet."""
+    if at.training is None:
+        return at, deadline
+    late = replace(at, outputs=Fact("False", deadline.reason, deadline.message))
+    return late, replace(at.training, message=f"{at.training.message} {deadline.message}")
 
 
 # --- Poses ---------------------------------------------------------------------------------------
@@ -161,7 +169,18 @@ def _trained(training: Outcome | None) -> Fact:
 # --- Outputs -------------------------------------------------------------------------------------
 
 
-def _outputs(job: Job, spec: NeRFJobSpec, observed: Observed) -> tuple[Fact, list[str], bool]:
+Outputs = tuple[Fact, list[str], bool]
+
+
+def _made(job: Job) -> Outputs | None:
+    """What the status knows, once the job has ended: its pods may be gone."""
+    known = job.status.condition(reasons.OUTPUTS_READY)
+    if known is None or outcome.recorded(job.status) is None:
+        return None
+    return Fact(known.status, known.reason, known.message), job.status.outputs, True
+
+
+def _outputs(spec: NeRFJobSpec, observed: Observed) -> Outputs:
     """The fact, the files that were made, and whether the stage has ended."""
     if not spec.outputs.wanted:
         return Fact("False", reasons.NOT_WANTED, "spec.outputs asks for nothing."), [], True

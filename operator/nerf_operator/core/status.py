@@ -14,8 +14,9 @@ from nerf_contract.v1alpha1 import (
     StageStatus,
     WorkersStatus,
 )
-from nerf_operator.core import conditions, goodput, progress, render
+from nerf_operator.core import conditions, goodput, lifetime, progress, render
 from nerf_operator.core.conditions import Facts
+from nerf_operator.core.moment import rfc3339
 from nerf_operator.core.observed import Job, Observed
 
 
@@ -39,6 +40,7 @@ class Tally:
 def build(job: Job, observed: Observed, facts: Facts, tally: Tally, now: datetime) -> NeRFJobStatus:
     """The whole new status."""
     old = job.status
+    active = not facts.suspended and facts.outcome is None
     reported, checkpoint = progress.merge(old, tally.progress)
     found = conditions.build(facts, old, job.generation, now)
     return NeRFJobStatus(
@@ -61,13 +63,14 @@ def build(job: Job, observed: Observed, facts: Facts, tally: Tally, now: datetim
         outputs=tally.outputs,
         restarts=max(old.restarts, tally.restarts),
         image=tally.image,
-        start_time=old.start_time or conditions.rfc3339(now),
+        start_time=old.start_time or (rfc3339(now) if active else None),
+        active=lifetime.account(old, active, now),
         completion_time=_completion(old, facts, now),
     )
 
 
 def _completion(old: NeRFJobStatus, facts: Facts, now: datetime) -> str | None:
-    return (old.completion_time or conditions.rfc3339(now)) if facts.outcome else None
+    return (old.completion_time or rfc3339(now)) if facts.outcome else None
 
 
 def _phase(found: list[Condition]) -> Phase:
@@ -76,6 +79,8 @@ def _phase(found: list[Condition]) -> Phase:
         return "Succeeded"
     if reasons.FAILED in true:
         return "Failed"
+    if reasons.SUSPENDED in true:
+        return "Suspended"
     if reasons.RUNNING in true:
         return "Running"
     if reasons.TRAINED in true:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import GivenUpStatus, NeRFJobSpec
-from nerf_operator.core import children, farewell, size, waiting
+from nerf_operator.core import children, farewell, progress, size, waiting
 from nerf_operator.core.actions import Delete
 from nerf_operator.core.children import Places
 from nerf_operator.core.image import Image
@@ -20,14 +20,17 @@ def decide(
 ) -> Step:
     """Which workers to make and remove, and whether those that are there train."""
     sized = size.decide(job, spec, observed, now)
-    places = children.places(spec, observed, sized.indices, now)
+    reached = progress.step(job.status, observed)
+    places = children.places(spec, observed, sized.indices, reached, now)
     current = places.current()
     leaving = [pod for pod in current if farewell.just_finished(pod, now)]
     alive = [pod for pod in current if pod.alive]
     timers = [places.wait_seconds(), waiting.recheck_seconds(alive, now), sized.wait]
     return Step(
         removals=(*children.removals(spec, observed, sized.indices), *_poses_pods(observed)),
-        creations=tuple(children.creations(job, spec, observed, places, chosen.run, at.dataset)),
+        creations=tuple(
+            children.creations(job, spec, observed, places, chosen.run, at.dataset, reached)
+        ),
         starting=_starting(places, sized.given_up),
         obstacle=waiting.explain(job, spec, observed, current, now),
         timers=(*timers, *(farewell.pod_left(pod, now) for pod in leaving)),

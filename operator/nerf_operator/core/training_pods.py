@@ -3,26 +3,28 @@
 from nerf_contract import children, names
 from nerf_contract.pod_security import CONTAINER_SECURITY
 from nerf_contract.v1alpha1 import NeRFJobSpec
-from nerf_operator.core import pod, render
+from nerf_operator.core import mounts, placement, pod, render
 from nerf_operator.core.actions import Object
+from nerf_operator.core.mounts import Mounts
 from nerf_operator.core.observed import Job
-from nerf_operator.core.pod import Mounts, PodRequest
+from nerf_operator.core.pod import PodRequest
 
 
 def worker(job: Job, request: PodRequest) -> Object:
     """A worker pod: torchrun, which runs one trainer process for each GPU."""
     assert job.spec is not None and request.index is not None
     spec = job.spec
-    mounts = Mounts(checkpoint_writable=True) if request.index == 0 else Mounts()
+    mounted = Mounts(checkpoint_writable=True) if request.index == 0 else Mounts()
     body = pod.with_data(job, spec, request)
     if _hosts_coordinator(spec, request.index):
         body["metadata"]["labels"][names.LABEL_COORDINATOR] = "true"
     body["spec"] |= {
-        "containers": [_trainer(job, spec, request, mounts)],
-        "volumes": [*pod.volumes(job, spec, request, mounts), _token_volume(job)],
+        "containers": [_trainer(job, spec, request, mounted)],
+        "volumes": [*mounts.volumes(job, spec, request, mounted), _token_volume(job)],
     }
+    placement.spread(job, spec, body)
     if request.index == 0 and spec.viewer.enabled:
-        pod.prefer_node_of(render.viewer_selector(job), body)
+        placement.prefer_node_of(render.viewer_selector(job), body)
     return body
 
 
@@ -54,7 +56,7 @@ def _hosts_coordinator(spec: NeRFJobSpec, index: int) -> bool:
     return index == 0 and not spec.workers.elastic
 
 
-def _trainer(job: Job, spec: NeRFJobSpec, request: PodRequest, mounts: Mounts) -> Object:
+def _trainer(job: Job, spec: NeRFJobSpec, request: PodRequest, mounted: Mounts) -> Object:
     assert request.index is not None
     ports = [{"name": "http", "containerPort": names.TRAINER_HTTP_PORT}]
     if _hosts_coordinator(spec, request.index):
@@ -64,7 +66,7 @@ def _trainer(job: Job, spec: NeRFJobSpec, request: PodRequest, mounts: Mounts) -
         "ports": ports,
         "resources": pod.gpu_resources(spec),
         "readinessProbe": pod.readiness("/healthz", names.TRAINER_HTTP_PORT),
-        "volumeMounts": [*pod.volume_mounts(job, spec, mounts), _TOKEN_MOUNT],
+        "volumeMounts": [*mounts.volume_mounts(job, spec, mounted), _TOKEN_MOUNT],
     }
 
 
@@ -92,11 +94,11 @@ def _group_env(job: Job, spec: NeRFJobSpec) -> list[Object]:
     ]
 
 
-_TOKEN_MOUNT = pod.token_mount("group-token", names.GROUP_TOKEN_MOUNT)
+_TOKEN_MOUNT = mounts.token_mount("group-token", names.GROUP_TOKEN_MOUNT)
 
 
 def _token_volume(job: Job) -> Object:
-    return pod.token_volume("group-token", children.group_token(job.name, job.uid))
+    return mounts.token_volume("group-token", children.group_token(job.name, job.uid))
 
 
 def _worker_env(job: Job, spec: NeRFJobSpec, index: int) -> list[Object]:

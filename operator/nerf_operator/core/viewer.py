@@ -61,6 +61,7 @@ def decide(
         attempt=slot.start,
         component=names.COMPONENT_VIEWER,
         failures=slot.failures,
+        rounds=slot.rounds,
         dataset=at.dataset,
     )
     beside = holder.component if exclusive and holder is not None else None

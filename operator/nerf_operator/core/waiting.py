@@ -152,6 +152,8 @@ def _ways_out(case: _Case) -> list[str]:
         ways.append(_TOO_LARGE.get(pod.component, _TOO_LARGE[names.COMPONENT_WORKER]))
     if spec.workers.node_selector and ("selector" in words or "affinity" in words):
         ways.append("Check spec.workers.nodeSelector against `kubectl get nodes --show-labels`.")
+    if ways:
+        ways.append("The spec of workers can be changed while spec.runPolicy.suspend is true.")
     return [*ways, *_one_node(case)]
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobStatus
-from nerf_operator.core.actions import Action, Apply, Create, Delete, Object, Plan
+from nerf_operator.core.actions import Action, Apply, Create, Delete, DeleteJob, Object, Plan
 from nerf_operator.core.observed import Claim, Job, Observed, Pod, Service, Termination
 from nerf_operator.core.plan import plan
 from operator_support.builders import (
@@ -38,6 +38,10 @@ class Model:
     generation: int = 1
     elastic: bool = False
     backoff_limit: int = 1000
+    suspended: bool = False
+    deadline: int | None = None
+    clean: str = "Running"
+    gone: bool = False
     staged: bool = False
     now: datetime = NOW
     status: NeRFJobStatus = field(default_factory=NeRFJobStatus)
@@ -58,7 +62,12 @@ class Model:
         workers: dict[str, int] = {"replicas": self.replicas}
         if self.elastic:
             workers |= {"min": 1, "max": 4}
-        policy = {"backoffLimit": self.backoff_limit}
+        policy = {
+            "backoffLimit": self.backoff_limit,
+            "suspend": self.suspended,
+            "activeDeadlineSeconds": self.deadline,
+            "cleanPodPolicy": self.clean,
+        }
         sections = STAGED if self.staged else {}
         found = job(status=self.status, workers=workers, runPolicy=policy, **sections)
         return replace(found, generation=self.generation)
@@ -66,6 +75,11 @@ class Model:
     def scale(self, replicas: int) -> None:
         """Someone asks for another number of workers."""
         self.replicas = replicas
+        self.generation += 1
+
+    def suspend(self, suspended: bool) -> None:
+        """Someone wants no pods for now, or wants them again."""
+        self.suspended = suspended
         self.generation += 1
 
     def trains(self) -> bool:
@@ -107,6 +121,8 @@ class Model:
                 self.delete(action.name)
         elif isinstance(action, Apply):
             self._apply(action.child)
+        elif isinstance(action, DeleteJob):
+            self.gone = True
         elif action.secret["metadata"]["name"] == "demo-viewer":
             self.token_drawn = self.now
 
@@ -123,6 +139,8 @@ class Model:
             raise AssertionError(f"{meta['name']} was created twice")
         self.created += 1
         index = meta["labels"].get(names.LABEL_INDEX)
+        notes = meta.get("annotations", {})
+        first_step = notes.get(names.ANNOTATION_STEP)
         self.pods[meta["name"]] = Pod(
             name=meta["name"],
             uid=f"pod-{self.created}",
@@ -131,6 +149,8 @@ class Model:
             index=None if index is None else int(index),
             attempt=int(meta["labels"][names.LABEL_ATTEMPT]),
             failures=int(meta["labels"][names.LABEL_FAILURES]),
+            rounds=int(notes.get(names.ANNOTATION_ROUNDS, 0)),
+            first_step=None if first_step is None else int(first_step),
             created=self.now,
             component=meta["labels"][names.LABEL_COMPONENT],
         )

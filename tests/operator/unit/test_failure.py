@@ -49,9 +49,68 @@ CASES: dict[str, tuple[Pod, str, bool, bool, str]] = {
     ),
     "evicted": (
         pod(phase="Failed", reason="Evicted", message="low on memory"),
-        *("Disrupted", True, False, "low on memory"),
+        *(reasons.EVICTED, True, False, "low on memory"),
     ),
-    "preempted": (ended(exit_code=143, disrupted=True), "Disrupted", True, False, "lost"),
+    "evicted for what it wrote itself": (
+        pod(
+            phase="Failed",
+            reason="Evicted",
+            message='Usage of EmptyDir volume "shm" exceeds the limit "1Gi". ',
+        ),
+        *(reasons.STORAGE_EXCEEDED, True, True, "shm"),
+    ),
+    "preempted": (
+        ended(exit_code=143, disruption="PreemptionByScheduler"),
+        *(reasons.PREEMPTED, True, False, "higher priority"),
+    ),
+    "drained": (
+        ended(exit_code=143, disruption="EvictionByEvictionAPI"),
+        *(reasons.EVICTED, True, False, "put the pod out"),
+    ),
+    "its node is gone": (
+        ended(exit_code=137, disruption="DeletionByTaintManager"),
+        *(reasons.NODE_LOST, True, False, "lost"),
+    ),
+    "its node was rebooted": (
+        ended(exit_code=137, reason="ContainerStatusUnknown"),
+        *(reasons.NODE_LOST, True, False, "lost"),
+    ),
+    "its node was shut down": (
+        pod(phase="Failed", reason="Terminated", message="Pod was terminated for node shutdown."),
+        *(reasons.NODE_LOST, True, False, "shutdown"),
+    ),
+    "ended by the cluster for whatever reason": (
+        ended(exit_code=137, disruption="SomethingNew"),
+        *(reasons.DISRUPTED, True, False, "cluster"),
+    ),
+    "an error of CUDA in the last word": (
+        ended(message=word(reasons.CRASHED, "RuntimeError: CUDA error: an illegal memory access")),
+        *(reasons.CUDA_ERROR, True, True, "illegal memory access"),
+    ),
+    "an error of NCCL without a last word": (
+        ended(message="x\nDistBackendError: NCCL error in: c10d.cpp, ncclSystemError\n"),
+        *(reasons.CUDA_ERROR, True, True, "NCCL"),
+    ),
+    "a stage, by its exit code": (
+        ended(exit_code=65, message="no transforms.json"),
+        *(reasons.DATASET_INVALID, False, True, "no transforms.json"),
+    ),
+    "no such program": (
+        ended(exit_code=127, message="torchrun: not found"),
+        *(reasons.IMAGE_UNUSABLE, False, True, "spec.image"),
+    ),
+    "an image of something else": (
+        ended(
+            exit_code=128,
+            reason="StartError",
+            message='exec: "torchrun": executable file not found in $PATH: unknown',
+        ),
+        *(reasons.IMAGE_UNUSABLE, False, True, "spec.image"),
+    ),
+    "a node whose driver does not work": (
+        ended(exit_code=128, reason="StartError", message="nvidia-container-cli: driver error"),
+        *(reasons.CONTAINER_NOT_STARTED, True, True, "nvidia-container-cli"),
+    ),
     "refused by its node": (
         pod(phase="Failed", reason="OutOfnvidia.com/gpu", message="no GPU left"),
         *("Disrupted", True, False, "no GPU left"),
@@ -66,6 +125,13 @@ def test_verdict(name: str) -> None:
     assert (verdict.reason, verdict.retryable, verdict.counts) == (reason, retryable, counts)
     assert words in verdict.message
     assert "Traceback" not in verdict.message
+
+
+def test_every_class_has_a_way_to_fail() -> None:
+    table = [*reasons.FAILURES.values(), *reasons.FOUND_FAILURES.values()]
+    assert {failure.kind for failure in table} == set(reasons.FailureClass)
+    users = [f for f in table if f.kind in ("UserError", "DataError")]
+    assert not any(failure.retryable for failure in users)
 
 
 @pytest.mark.parametrize("reason", sorted(reasons.FAILURES.keys() - {reasons.WORKER_LEFT}))

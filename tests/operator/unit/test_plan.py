@@ -213,7 +213,7 @@ def test_a_worker_is_replaced_with_a_reason() -> None:
 
 
 def test_back_off_asks_for_another_pass() -> None:
-    decided = decide(job(), observed(running(0), ended(1, 2, failures=2)))
+    decided = decide(job(), observed(running(0), ended(1, 2, failures=2, rounds=2)))
     assert created(decided) == []
     assert decided.requeue_after == 2.0
 

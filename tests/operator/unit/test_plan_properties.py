@@ -1,6 +1,7 @@
 """Whatever happens to the pods, in whatever order: what must always hold."""
 
 from collections import Counter
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,6 +63,27 @@ def assert_enough_are_wanted(model: Model) -> None:
         assert workers.wanted - workers.given_up.workers >= 1
 
 
+def assert_a_suspended_job_rests(model: Model, created: set[str]) -> None:
+    """It has no pod that runs, and says so, unless it has ended."""
+    over = is_true(model.status, reasons.SUCCEEDED) or is_true(model.status, reasons.FAILED)
+    if over:
+        return
+    assert is_true(model.status, reasons.SUSPENDED) == model.suspended
+    if model.suspended:
+        assert not created
+        assert [pod.name for pod in model.pods.values() if pod.alive] == []
+
+
+def assert_active_time_is_counted(model: Model) -> None:
+    """Its clock runs exactly while pods may."""
+    found = model.status.active
+    rests = is_true(model.status, reasons.SUSPENDED) or model.status.completion_time is not None
+    if found is not None:
+        assert (found.since is None) == rests
+        if model.deadline is not None and not rests and found.since is not None:
+            assert found.seconds <= model.deadline
+
+
 class Cluster(RuleBasedStateMachine):
     """Random faults, with passes of the operator in between: none, one or several."""
 
@@ -72,9 +94,13 @@ class Cluster(RuleBasedStateMachine):
         elastic=st.booleans(),
         limit=st.integers(0, 6),
         staged=st.booleans(),
+        suspended=st.booleans(),
+        deadline=st.sampled_from([None, None, 60, 900]),
+        clean=st.sampled_from(["Running", "None"]),
     )
-    def begin(self, replicas: int, elastic: bool, limit: int, staged: bool) -> None:
-        self.model = Model(replicas, elastic, backoff_limit=limit, staged=staged)
+    def begin(self, replicas: int, elastic: bool, **policy: Any) -> None:
+        limit = policy.pop("limit")
+        self.model = Model(replicas, elastic=elastic, backoff_limit=limit, **policy)
 
     def pick(self, number: int) -> str:
         names = sorted(self.model.pods)
@@ -85,7 +111,9 @@ class Cluster(RuleBasedStateMachine):
         before, there = self.model.status, dict(self.model.pods)
         self.model.step()
         assert_nothing_is_repeated(self.model, before, set(self.model.pods) - set(there))
-        if self.model.elastic and self.model.trains():
+        assert_a_suspended_job_rests(self.model, set(self.model.pods) - set(there))
+        assert_active_time_is_counted(self.model)
+        if self.model.elastic and self.model.trains() and not self.model.suspended:
             assert_the_dearest_are_spared(self.model, there)
         assert_enough_are_wanted(self.model)
 
@@ -107,6 +135,10 @@ class Cluster(RuleBasedStateMachine):
     @rule(replicas=st.integers(1, 4))
     def scale(self, replicas: int) -> None:
         self.model.scale(replicas)
+
+    @rule(suspended=st.booleans())
+    def suspend(self, suspended: bool) -> None:
+        self.model.suspend(suspended)
 
     @rule()
     def kubelet(self) -> None:
@@ -140,16 +172,27 @@ FAULTS = st.lists(
 )
 
 
-@given(faults=FAULTS, replicas=st.integers(1, 4), elastic=st.booleans(), staged=st.booleans())
+@given(
+    faults=FAULTS,
+    replicas=st.integers(1, 4),
+    elastic=st.booleans(),
+    staged=st.booleans(),
+    suspended=st.booleans(),
+)
 @settings(max_examples=60, deadline=None)
 def test_once_the_faults_end_the_job_trains_and_succeeds(
-    faults: list[tuple[int, str]], replicas: int, elastic: bool, staged: bool
+    faults: list[tuple[int, str]], replicas: int, elastic: bool, staged: bool, suspended: bool
 ) -> None:
     model = Model(replicas=replicas, elastic=elastic, staged=staged)
     for number, what in faults:
         model.step()
         names = sorted(model.pods)
         getattr(model, what)(names[number % len(names)])
+    if suspended:
+        model.suspend(True)
+        _calm(model)
+        assert not [pod for pod in model.pods.values() if pod.alive]
+        model.suspend(False)
     _calm(model)
     _finish_stage(model, "poses")
     assert is_true(model.status, reasons.WORKERS_READY), model.status

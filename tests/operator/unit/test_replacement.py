@@ -1,7 +1,7 @@
 """Attempts, back-off and the count of failures of one place."""
 
 import pytest
-from operator_support.builders import NOW, at, ended, pod, running, succeeded, word
+from operator_support.builders import NOW, at, ended, pod, progress, running, succeeded, word
 
 from nerf_contract import reasons
 from nerf_operator.core.observed import Pod
@@ -15,15 +15,30 @@ def test_backoff_doubles_up_to_a_minute(count: int, seconds: int) -> None:
     assert backoff_seconds(count) == seconds
 
 
+TOLD_50 = word(reasons.CRASHED, progress=progress(step=50))
+EVICTED = {"disruption": "EvictionByEvictionAPI"}
+
 #: name -> (pods, start, failures, wait)
 CASES: dict[str, tuple[list[Pod], int | None, int, float | None]] = {
     "nothing yet": ([], 0, 0, None),
     "pending": ([pod()], None, 0, None),
     "running": ([running(attempt=3, failures=2)], None, 2, None),
     "failed once: at once": ([ended()], 1, 1, None),
-    "failed again: a second later": ([ended(attempt=1, failures=1)], None, 2, 1.0),
+    "failed again: a second later": ([ended(attempt=1, failures=1, rounds=1)], None, 2, 1.0),
+    "failed after progress: at once": (
+        [ended(attempt=5, failures=5, rounds=5, first_step=40, message=TOLD_50)],
+        *(6, 6, None),
+    ),
+    "failed at the step of the last failure: later": (
+        [ended(attempt=5, failures=5, rounds=5, first_step=50, message=TOLD_50)],
+        *(None, 6, 16.0),
+    ),
+    "evicted after progress: at once": (
+        [ended(attempt=3, rounds=3, first_step=40, message=TOLD_50, reason="", **EVICTED)],
+        *(4, 0, None),
+    ),
     "failed again: a second has passed": (
-        [ended(attempt=1, failures=1, when=at(-1))],
+        [ended(attempt=1, failures=1, rounds=1, when=at(-1))],
         *(2, 2, None),
     ),
     "being deleted: at once": ([running(deleting=True)], 1, 0, None),
@@ -34,7 +49,7 @@ CASES: dict[str, tuple[list[Pod], int | None, int, float | None]] = {
         *(1, 0, None),
     ),
     "evicted again and again: slower": (
-        [pod(attempt=3, phase="Failed", reason="Evicted")],
+        [pod(attempt=3, rounds=3, phase="Failed", reason="Evicted")],
         *(None, 0, 4.0),
     ),
     "finished": ([succeeded()], None, 0, None),
@@ -58,6 +73,20 @@ def test_the_next_attempt_tells_what_became_of_the_last() -> None:
         "demo-worker-0-0 ended with WorkerCrashed: exit code 1: boom"
     )
     assert decide([running(deleting=True)], NOW).why == "demo-worker-0-0 was deleted"
+
+
+@pytest.mark.parametrize(("step", "rounds"), [(41, 1), (40, 4), (None, 4)])
+def test_what_the_job_has_reached_is_progress_of_a_place_that_it_needs(
+    step: int | None, rounds: int
+) -> None:
+    """Without a last word, as of a pod that was killed."""
+    killed = ended(attempt=3, rounds=3, failures=3, first_step=40, exit_code=137)
+    assert decide([killed], NOW, step).rounds == rounds
+
+
+def test_a_cause_of_the_cluster_is_told() -> None:
+    drained = running(deleting=True, disruption="EvictionByEvictionAPI")
+    assert decide([drained], NOW).why == "demo-worker-0-0 was deleted (Evicted)"
 
 
 def test_the_only_pod_is_current() -> None:

@@ -194,7 +194,7 @@ def test_a_pod_that_never_ends_is_replaced_at_once_and_spends_nothing(index: int
     decided = decide(observed(running(None), running(1 - index), lost), 1, subject)
     assert changes(decided) == [f"demo-worker-{index}-1"]
     assert decided.status is not None and decided.status.restarts == 0
-    gone = ended(index, reason="Error", exit_code=137, disrupted=True)
+    gone = ended(index, reason="Error", exit_code=137, disruption="DeletionByTaintManager")
     decided = decide(observed(running(None), running(1 - index), gone), 1, subject)
     assert changes(decided) == [f"demo-worker-{index}-1"]
     assert decided.status is not None and decided.status.restarts == 0

@@ -1,0 +1,59 @@
+"""NeRFJob `nerfops.dev/v1alpha1`: the models that the CRD and its reference are made from."""
+
+from nerf_contract.v1alpha1.job import NeRFJob
+from nerf_contract.v1alpha1.resources import ResourceList, ResourceSpec
+from nerf_contract.v1alpha1.rules import DATASET_RULES, SPEC_RULES
+from nerf_contract.v1alpha1.run_policy import RunPolicy
+from nerf_contract.v1alpha1.scheduling import Affinity, Toleration, TopologySpread
+from nerf_contract.v1alpha1.spec import NeRFJobSpec, PosesSpec, ViewerSpec
+from nerf_contract.v1alpha1.status import (
+    ActiveStatus,
+    CheckpointStatus,
+    Condition,
+    DatasetStatus,
+    GivenUpStatus,
+    GoodputStatus,
+    NeRFJobStatus,
+    Phase,
+    ProgressStatus,
+    StageStatus,
+    WorkersStatus,
+)
+from nerf_contract.v1alpha1.volumes import (
+    CheckpointSpec,
+    DatasetSpec,
+    DatasetVolume,
+    VolumeSpec,
+)
+from nerf_contract.v1alpha1.workers import WorkersSpec
+
+__all__ = [
+    "DATASET_RULES",
+    "SPEC_RULES",
+    "ActiveStatus",
+    "Affinity",
+    "CheckpointSpec",
+    "CheckpointStatus",
+    "Condition",
+    "DatasetSpec",
+    "DatasetStatus",
+    "DatasetVolume",
+    "GivenUpStatus",
+    "GoodputStatus",
+    "NeRFJob",
+    "NeRFJobSpec",
+    "NeRFJobStatus",
+    "Phase",
+    "PosesSpec",
+    "ProgressStatus",
+    "ResourceList",
+    "ResourceSpec",
+    "RunPolicy",
+    "StageStatus",
+    "Toleration",
+    "TopologySpread",
+    "ViewerSpec",
+    "VolumeSpec",
+    "WorkersSpec",
+    "WorkersStatus",
+]

@@ -1,0 +1,58 @@
+"""What is left of a job that has ended: its pods, its volume, and at last the job itself."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from nerf_contract import names, reasons
+from nerf_contract.v1alpha1 import NeRFJobSpec
+from nerf_operator.core import children, farewell, lifetime, stages, viewer
+from nerf_operator.core.actions import DeleteJob, Plan
+from nerf_operator.core.image import Image
+from nerf_operator.core.observed import Job, Observed, Pod
+from nerf_operator.core.outcome import Outcome
+from nerf_operator.core.step import soonest
+
+
+def decide(job: Job, observed: Observed, now: datetime, chosen: Image, ended: Outcome) -> Plan:
+    """A pass over a job whose status tells of its end."""
+    left = lifetime.to_live(job.spec, job.status, now) if job.spec else None
+    if left is not None and left <= 0:
+        return Plan((DeleteJob(job.uid),))
+    stopping = stop(job, observed, now, chosen, ended)
+    removed = children.delete(_remains(job.spec, observed)) if job.spec else []
+    return replace(
+        stopping,
+        actions=(*stopping.actions, *removed),
+        requeue_after=soonest([left, stopping.requeue_after]),
+    )
+
+
+def stop(job: Job, observed: Observed, now: datetime, chosen: Image, ended: Outcome) -> Plan:
+    """Remove what still runs: at once after a failure, else once it had time to finish.
+
+    What has ended stays until the status tells what it had to tell.
+    """
+    left = farewell.left(observed, now) if ended.succeeded else None
+    kept = left is not None or not _stops(job, ended)
+    running = [] if kept else farewell.unneeded(observed)
+    if not ended.succeeded or job.spec is None:
+        return Plan(tuple(children.delete([*running, *viewer.alive(observed)])))
+    at = stages.read(job, job.spec, observed)
+    shown = viewer.decide(job, job.spec, observed, now, chosen, at)
+    released = children.released(job, job.spec, observed)
+    actions = (*children.delete(running), *released, *shown.actions)
+    return Plan(actions, requeue_after=soonest([left, shown.wait]))
+
+
+def _stops(job: Job, ended: Outcome) -> bool:
+    """Whether pods that run are stopped: by a deadline always, as there is no end to them."""
+    policy = job.spec.run_policy.clean_pod_policy if job.spec else "Running"
+    return policy != "None" or ended.reason == reasons.DEADLINE_EXCEEDED
+
+
+def _remains(spec: NeRFJobSpec, observed: Observed) -> list[Pod]:
+    """Pods that have ended, where none is to be left."""
+    if spec.run_policy.clean_pod_policy != "All":
+        return []
+    pods = (pod for pod in observed.pods if pod.component != names.COMPONENT_VIEWER)
+    return [pod for pod in pods if pod.ended and not pod.deleting]

@@ -1,0 +1,173 @@
+"""Fields of pods that a job may ask for: the API server takes each of them."""
+
+import urllib.error
+from typing import Any
+
+import pytest
+from operator_support.apiserver import ApiServer
+from operator_support.cluster import Namespace, Object, rejection
+
+BOTH = ("demo-worker-0-0", "demo-worker-1-0")
+CLASSES = {
+    "/apis/scheduling.k8s.io/v1/priorityclasses": {"value": -10},
+    "/apis/node.k8s.io/v1/runtimeclasses": {"handler": "runc"},
+}
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+NODES = {"matchExpressions": [{"key": "gpu", "operator": "Exists"}]}
+AWAY = {"labelSelector": {"matchLabels": {"app": "loud"}}, "topologyKey": "kubernetes.io/hostname"}
+
+#: field of workers -> (its value, field of the pod's spec, what must be in it)
+FIELDS: dict[str, tuple[Any, str, Any]] = {
+    "priorityClassName": ("tests", "priorityClassName", "tests"),
+    "runtimeClassName": ("tests", "runtimeClassName", "tests"),
+    "schedulerName": ("volcano", "schedulerName", "volcano"),
+    "terminationGracePeriodSeconds": (90, "terminationGracePeriodSeconds", 90),
+    "nodeSelector": ({"pool": "gpu"}, "nodeSelector", {"pool": "gpu"}),
+    "affinity": (
+        {
+            "nodeAffinity": {PREFERRED: [{"weight": 5, "preference": NODES}]},
+            "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [AWAY]},
+        },
+        "affinity",
+        {
+            "nodeAffinity": {PREFERRED: [{"weight": 5, "preference": NODES}]},
+            "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [AWAY]},
+        },
+    ),
+    "tolerations": (
+        [{"key": "spot", "operator": "Exists"}],
+        *("tolerations", {"key": "spot", "operator": "Exists"}),
+    ),
+    "topologySpreadConstraints": (
+        [{"topologyKey": "zone"}],
+        "topologySpreadConstraints",
+        {
+            **{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"},
+            "labelSelector": {
+                "matchLabels": {
+                    "nerfops.dev/job": "demo",
+                    "app.kubernetes.io/component": "worker",
+                }
+            },
+        },
+    ),
+    "sharedMemory": (
+        "3Gi",
+        *("volumes", {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "3Gi"}}),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def classes(server: ApiServer) -> None:
+    """Classes to which pods may belong."""
+    for path, fields in CLASSES.items():
+        server.request("POST", path, {"metadata": {"name": "tests"}} | fields)
+
+
+@pytest.mark.usefixtures("classes")
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_field_reaches_the_pods(lab: Namespace, field: str) -> None:
+    value, target, wanted = FIELDS[field]
+    lab.job(workers={"replicas": 2, field: value})
+    for made in lab.await_pods(*BOTH).values():
+        found = made["spec"][target]
+        assert wanted in found if isinstance(found, list) else found == wanted
+
+
+def test_pull_secrets_labels_and_annotations_reach_the_pods(lab: Namespace) -> None:
+    notes = {"labels": {"team": "maps"}, "annotations": {"cost-centre": "42 b"}}
+    lab.job(workers={"replicas": 2} | notes, imagePullSecrets=["registry"])
+    for made in lab.await_pods(*BOTH).values():
+        assert made["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+        assert made["metadata"]["labels"]["team"] == "maps"
+        assert made["metadata"]["annotations"]["cost-centre"] == "42 b"
+
+
+APPARMOR = "container.apparmor.security.beta.kubernetes.io/trainer"
+#: what -> (fields of workers, words of the answer)
+REFUSED: dict[str, tuple[Object, str]] = {
+    "a label of ours": ({"labels": {"nerfops.dev/job": "other"}}, "workers.labels"),
+    "security": ({"annotations": {APPARMOR: "unconfined"}}, "workers.annotations"),
+    "the system's": ({"priorityClassName": "system-node-critical"}, "priorityClassName"),
+    "a volume of the host": ({"volumes": []}, "unknown field"),
+    "an account": ({"serviceAccountName": "admin"}, "unknown field"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_a_job_may_not_ask_for(bare: Namespace, what: str) -> None:
+    fields, words = REFUSED[what]
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        bare.job(workers={"replicas": 2} | fields)
+    assert words in rejection(refused.value)
+
+
+#: what may be changed while the job is suspended only -> change of the spec
+SUSPENDED: dict[str, Object] = {
+    "workers.replicas": {"workers": {"replicas": 3}},
+    "workers.min": {"workers": {"min": 1}},
+    "workers.gpusPerWorker": {"workers": {"gpusPerWorker": 1}},
+    "workers.processesPerWorker": {"workers": {"processesPerWorker": 2}},
+    "workers.resources": {"workers": {"resources": {"requests": {"cpu": "2"}}}},
+    "workers.nodeSelector": {"workers": {"nodeSelector": {"pool": "gpu"}}},
+    "workers.priorityClassName": {"workers": {"priorityClassName": "low"}},
+    "workers.labels": {"workers": {"labels": {"team": "maps"}}},
+    "training.steps": {"training": {"steps": 9000}},
+    "checkpoint.keep": {"checkpoint": {"keep": 1}},
+    "imagePullSecrets": {"imagePullSecrets": ["registry"]},
+}
+#: what may never be changed -> change of the spec
+FIXED: dict[str, Object] = {
+    "model": {"model": {"levels": 8}},
+    "dataset": {"dataset": {"downscale": 2}},
+    "image": {"image": "localhost/other:1"},
+    "shards": {"training": {"shards": 8}},
+    "training.determinism": {"training": {"determinism": "fast"}},
+    "training.learningRate": {"training": {"learningRate": 0.5}},
+    "checkpoint.volume.size": {"checkpoint": {"volume": {"size": "3Gi"}}},
+}
+#: what may be changed at any time -> change of the spec
+FREE: dict[str, Object] = {
+    "viewer": {"viewer": {"enabled": True}},
+    "outputs": {"outputs": {"mesh": {}}},
+    "runPolicy": {"runPolicy": {"backoffLimit": 1, "ttlSecondsAfterFinished": 5}},
+    "retention": {"checkpoint": {"volume": {"retentionPolicy": "Retain"}}},
+}
+
+
+def refusal(bare: Namespace, change: Object) -> str:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        bare.patch("nerfjobs", "demo", {"spec": change})
+    return rejection(refused.value)
+
+
+@pytest.mark.parametrize("what", SUSPENDED)
+def test_what_pods_are_told_may_change_while_there_are_none(bare: Namespace, what: str) -> None:
+    bare.job()
+    words = refusal(bare, SUSPENDED[what])
+    assert what in words and "while runPolicy.suspend is true" in words
+    assert "while runPolicy.suspend" in refusal(
+        bare, SUSPENDED[what] | {"runPolicy": {"suspend": True}}
+    )
+    bare.patch("nerfjobs", "demo", {"spec": {"runPolicy": {"suspend": True}}})
+    bare.patch("nerfjobs", "demo", {"spec": SUSPENDED[what] | {"runPolicy": {"suspend": False}}})
+
+
+@pytest.mark.parametrize("what", FIXED)
+def test_what_is_decided_once_may_never_change(bare: Namespace, what: str) -> None:
+    bare.job(runPolicy={"suspend": True})
+    words = refusal(bare, FIXED[what])
+    assert what in words and "cannot be changed" in words
+
+
+@pytest.mark.parametrize("what", FREE)
+def test_the_rest_may_change_at_any_time(bare: Namespace, what: str) -> None:
+    bare.job()
+    bare.patch("nerfjobs", "demo", {"spec": FREE[what]})
+
+
+def test_a_claim_that_is_retained_stays_so(bare: Namespace) -> None:
+    bare.job(checkpoint={"volume": {"retentionPolicy": "Retain"}}, runPolicy={"suspend": True})
+    words = refusal(bare, {"checkpoint": {"volume": {"retentionPolicy": "Delete"}}})
+    assert "cannot go back to Delete" in words

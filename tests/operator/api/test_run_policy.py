@@ -1,0 +1,154 @@
+"""Suspending, ending and clearing away jobs, on a real API server."""
+
+import json
+
+import pytest
+from operator_support.apiserver import wait_until
+from operator_support.cluster import Namespace, Object
+from operator_support.process import Operator
+
+BOTH = ("demo-worker-0-0", "demo-worker-1-0")
+DONE = json.dumps({"reason": "TrainingCompleted", "message": "Trained 200 steps."})
+
+
+def run(lab: Namespace, **sections: object) -> None:
+    """A job whose workers are ready; nobody answers at their address."""
+    lab.job(**sections)
+    lab.await_pods(*BOTH)
+    for name in BOTH:
+        lab.run_pod(name, "127.77.9.9")
+    lab.await_condition("WorkersReady", "AllReady")
+
+
+def finish(lab: Namespace, *pods: str) -> None:
+    for name in pods:
+        lab.end_pod(name, 0, DONE)
+
+
+def set_policy(lab: Namespace, **policy: object) -> None:
+    lab.patch("nerfjobs", "demo", {"spec": {"runPolicy": policy}})
+
+
+def test_a_suspended_job_keeps_its_volumes_and_goes_on_later(lab: Namespace) -> None:
+    run(lab)
+    start = lab.status()["startTime"]
+    set_policy(lab, suspend=True)
+    lab.await_pods()
+    lab.await_condition("Suspended", "JobSuspended")
+    lab.await_condition("Reconciling", "UpToDate", "False")
+    assert lab.status()["phase"] == "Suspended"
+    assert "since" not in lab.status()["active"]
+    for kind, name in (("services", "demo"), ("persistentvolumeclaims", "demo-checkpoint")):
+        assert lab.get(kind, name) is not None
+    set_policy(lab, suspend=False)
+    lab.await_pods(*BOTH)
+    lab.await_condition("Suspended", "NotSuspended", "False")
+    assert lab.status()["startTime"] == start
+    wait_until("the events", lambda: {"Suspended", "Resumed"} <= set(lab.events()), 10)
+
+
+def test_a_job_that_is_created_suspended_makes_nothing(lab: Namespace) -> None:
+    lab.job(runPolicy={"suspend": True})
+    lab.await_condition("Suspended", "JobSuspended")
+    assert (lab.pods(), lab.get("services", "demo")) == ({}, None)
+    assert len(lab.status()["conditions"]) == 10
+    generation = lab.get("nerfjobs", "demo")["metadata"]["generation"]  # type: ignore[index]
+    assert {c["observedGeneration"] for c in lab.status()["conditions"]} == {generation}
+    set_policy(lab, suspend=False)
+    lab.await_pods(*BOTH)
+
+
+def test_a_deadline_ends_the_job(lab: Namespace) -> None:
+    run(lab, runPolicy={"activeDeadlineSeconds": 3600})
+    set_policy(lab, activeDeadlineSeconds=1)
+    found = lab.await_condition("Failed", "DeadlineExceeded")
+    assert "activeDeadlineSeconds" in found["message"]
+    lab.await_pods()
+
+
+def test_a_finished_job_goes_with_its_children_but_not_with_the_users_volume(
+    lab: Namespace, operator: Operator
+) -> None:
+    run(lab, runPolicy={"ttlSecondsAfterFinished": 3})
+    finish(lab, *BOTH)
+    lab.await_condition("Succeeded", "TrainingCompleted")
+    operator.kill()
+    operator.start()  # What the one before had in mind, this one finds in the status.
+    wait_until("the job is gone", lambda: lab.get("nerfjobs", "demo") is None, 20)
+    lab.await_pods(seconds=60)
+    assert lab.get("persistentvolumeclaims", "photos") is not None
+
+
+#: cleanPodPolicy -> what is left of a job whose second worker fails for good
+LEFT = {"None": BOTH, "Running": BOTH[1:], "All": ()}
+
+
+@pytest.mark.parametrize("policy", LEFT)
+def test_pods_are_cleaned_up_as_asked_for(lab: Namespace, policy: str) -> None:
+    run(lab, runPolicy={"cleanPodPolicy": policy})
+    bad = {"reason": "DatasetInvalid", "message": "no photos"}
+    lab.end_pod(BOTH[1], 65, json.dumps(bad))
+    lab.await_condition("Failed", "DatasetInvalid")
+    lab.await_pods(*LEFT[policy])
+
+
+@pytest.mark.parametrize("from_the_first", [True, False])
+def test_a_claim_that_is_retained_outlives_its_job(lab: Namespace, from_the_first: bool) -> None:
+    retained = {"volume": {"retentionPolicy": "Retain"}}
+    run(lab, **({"checkpoint": retained} if from_the_first else {}))
+    if not from_the_first:
+        assert _owners(lab)
+        lab.patch("nerfjobs", "demo", {"spec": {"checkpoint": retained}})
+    wait_until("nobody owns the claim", lambda: not _owners(lab), 10)
+    lab.delete("nerfjobs", "demo")
+    lab.await_pods(seconds=60)
+    claim = lab.get("persistentvolumeclaims", "demo-checkpoint")
+    assert claim is not None and "deletionTimestamp" not in claim["metadata"]
+    lab.job()
+    lab.await_pods(*BOTH)
+    assert not _owners(lab)
+
+
+def _owners(lab: Namespace) -> list[Object]:
+    claim = lab.get("persistentvolumeclaims", "demo-checkpoint")
+    assert claim is not None
+    found: list[Object] = claim["metadata"].get("ownerReferences", [])
+    return found
+
+
+#: reason of the condition DisruptionTarget -> what the event calls it
+DISRUPTIONS = {
+    "PreemptionByScheduler": "Preempted",
+    "EvictionByEvictionAPI": "Evicted",
+    "DeletionByTaintManager": "NodeLost",
+}
+
+
+@pytest.mark.parametrize("cause", DISRUPTIONS)
+def test_what_the_cluster_does_to_a_pod_spends_no_budget(lab: Namespace, cause: str) -> None:
+    run(lab, runPolicy={"backoffLimit": 0})
+    target = {"type": "DisruptionTarget", "status": "True", "reason": cause}
+    status = {"phase": "Failed", "conditions": [target]}
+    lab.patch("pods", f"{BOTH[1]}/status", {"status": status})
+    lab.await_pods(*BOTH, "demo-worker-1-1")
+    lab.await_condition("Failed", "NoFailure", "False")
+    assert lab.status().get("restarts", 0) == 0
+    wait_until("the event", lambda: "WorkerReplaced" in lab.events(), 10)
+    assert DISRUPTIONS[cause] in lab.events()["WorkerReplaced"]
+
+
+def test_an_image_without_the_trainer_is_not_tried_again(lab: Namespace) -> None:
+    run(lab)
+    lab.end_pod(BOTH[0], 127, "torchrun: not found")
+    found = lab.await_condition("Failed", "ImageUnusable")
+    assert "spec.image" in found["message"]
+
+
+def test_an_error_of_cuda_is_tried_again_and_counted(lab: Namespace) -> None:
+    run(lab)
+    crash = {"reason": "WorkerCrashed", "message": "RuntimeError: CUDA error: unspecified"}
+    lab.end_pod(BOTH[1], 1, json.dumps(crash))
+    lab.await_pods(*BOTH, "demo-worker-1-1")
+    wait_until("it is counted", lambda: lab.status().get("restarts") == 1, 10)
+    wait_until("the event", lambda: "WorkerReplaced" in lab.events(), 10)
+    assert "CudaError" in lab.events()["WorkerReplaced"]

@@ -1,0 +1,95 @@
+"""A job without pods for now."""
+
+from dataclasses import replace
+from typing import Any
+
+from operator_support.builders import (
+    DEFAULTS,
+    at,
+    ended,
+    job,
+    observed,
+    pod,
+    progress,
+    running,
+    succeeded,
+)
+
+from nerf_contract import reasons
+from nerf_contract.v1alpha1 import NeRFJobStatus
+from nerf_operator.core.actions import Create, Delete, Plan
+from nerf_operator.core.observed import Observed
+from nerf_operator.core.plan import plan
+
+REST = {"suspend": True}
+
+
+def decide(seen: Observed, old: NeRFJobStatus | None = None, **sections: Any) -> Plan:
+    return plan(job(old, **sections), seen, at(0), DEFAULTS)
+
+
+def names(decided: Plan, kind: type) -> list[str]:
+    found = [action for action in decided.actions if isinstance(action, kind)]
+    return [a.name if isinstance(a, Delete) else a.pod["metadata"]["name"] for a in found]
+
+
+def facts(decided: Plan) -> dict[str, tuple[str, str]]:
+    assert decided.status is not None
+    return {c.type: (c.status, c.reason) for c in decided.status.conditions}
+
+
+def trained() -> NeRFJobStatus:
+    """The status of a job that trains."""
+    found = decide(observed(running(0), running(1), progress=progress())).status
+    assert found is not None
+    return found
+
+
+def test_all_pods_go_and_nothing_else() -> None:
+    elastic = {"replicas": 2, "min": 1}
+    pods = (running(0), ended(1), running(None), running(None, component="viewer"))
+    decided = decide(observed(*pods), runPolicy=REST, workers=elastic, viewer={"enabled": True})
+    assert len(decided.actions) == len(names(decided, Delete)) == 4
+    told = facts(decided)
+    assert told["Suspended"] == ("True", "JobSuspended")
+    assert told["Running"] == told["WorkersReady"] == ("False", "JobSuspended")
+    assert told["Reconciling"] == ("True", "JobSuspended")
+    assert told["Stalled"] == ("False", "UpToDate")
+
+
+def test_what_was_reached_stays_and_the_diary_tells() -> None:
+    old = trained()
+    decided = decide(observed(running(0, deleting=True)), old, runPolicy=REST)
+    new = decided.status
+    assert new is not None
+    assert (new.phase, new.progress, new.start_time) == ("Suspended", old.progress, old.start_time)
+    assert [event.reason for event in decided.events] == ["Suspended"]
+    assert "at step 50" in decided.events[0].message
+    assert new.active is not None and new.active.since is None
+    again = decide(observed(), new)
+    assert names(again, Create) == ["demo-worker-0-0", "demo-worker-1-0"]
+    assert "Resumed" in [event.reason for event in again.events]
+    assert facts(again)["Suspended"] == ("False", "NotSuspended")
+
+
+def test_nothing_is_made_for_a_job_that_is_suspended_from_the_first() -> None:
+    decided = decide(observed(service=None, claims={}), runPolicy=REST)
+    assert decided.actions == ()
+    assert facts(decided)["Reconciling"] == ("False", "UpToDate")
+    assert decided.status is not None and decided.status.start_time is None
+    assert set(facts(decided)) == set(reasons.CONDITION_TYPES)
+
+
+def test_a_pod_that_has_finished_is_heard_first() -> None:
+    done = replace(succeeded(0), deleting=True)
+    assert facts(decide(observed(done), runPolicy=REST))["Succeeded"][0] == "True"
+    outputs = {"mesh": {}}
+    decided = decide(observed(succeeded(0), running(1)), runPolicy=REST, outputs=outputs)
+    assert names(decided, Delete) == ["demo-worker-1-0"]
+    assert facts(decided)["Trained"][0] == "True"
+    assert facts(decided)["Suspended"][0] == "True"
+
+
+def test_new_pods_do_not_wait_for_those_that_leave() -> None:
+    left = running(0, attempt=2, deleting=True), pod(1, deleting=True)
+    assert names(decide(observed(*left)), Create) == ["demo-worker-0-3", "demo-worker-1-1"]
