@@ -18,7 +18,7 @@ PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
 .PHONY: help setup demo test test-unit test-slow lint generate check-generated cluster cluster-down \
         cluster-status images images-load images-push install uninstall \
-        bench-trainer bench-poses bench-checkpoint bench-elastic
+        bench-trainer bench-poses bench-checkpoint bench-elastic bench-allocator
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,9 @@ bench-checkpoint: images ## What snapshots cost a step, and what is left after 5
 
 bench-elastic: images ## Pauses, lost steps, kills and weights of an elastic training (25 min, or QUICK=1).
 	@tools/images/in-trainer -- python3 bench/elastic.py $(if $(QUICK),--quick)
+
+bench-allocator: setup ## Completion times of many jobs by the allocator and others (10 min, or QUICK=1).
+	@PYTHONPATH=operator:contract $(PYTHON) bench/allocator.py $(if $(QUICK),--quick)
 
 lint: setup ## ruff, mypy and the import layers.
 	@tools/test/run lint
