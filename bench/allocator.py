@@ -28,7 +28,7 @@ from nerf_operator.allocation.allocate import allocate
 from nerf_operator.allocation.curve import fit
 from nerf_operator.allocation.model import Capacity, Job
 
-SETTINGS = (
+SETTINGS: tuple[Setting, ...] = (
     Setting(gpus=8, jobs=600, hours=0.5, widest=8),
     Setting(gpus=64, jobs=800, hours=1, widest=16),
     Setting(gpus=512, jobs=1000, hours=1, widest=16),
@@ -120,13 +120,14 @@ def p99(outcome: Outcome) -> float:
 
 
 def decide_ms(rounds: int = 15) -> dict[str, float]:
-    """1,000 jobs on 4,096 GPUs: medians, all curves to be fitted anew (fitting), or none (known)."""
+    """1,000 jobs on 4,096 GPUs: medians, with all curves to be fitted, and with none (known)."""
     rng = random.Random(1)
     jobs = [_job(rng, number) for number in range(1000)]
     capacity = Capacity((8,) * 512)
     sizes = allocate(jobs, capacity, 0.0)
     jobs = [replace(job, workers=sizes[job.name].workers) for job in jobs]
-    cold, warm = [], []
+    cold: list[float] = []
+    warm: list[float] = []
     for number in range(rounds):
         gone = [replace(job, remaining=job.remaining * rng.random()) for job in jobs]
         fit.cache_clear()
