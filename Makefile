@@ -19,7 +19,7 @@ PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 .PHONY: help setup demo test test-unit test-slow lint generate check-generated cluster cluster-down \
         cluster-status images images-load images-push install uninstall \
         bench-trainer bench-poses bench-checkpoint bench-elastic \
-        bench-elastic-pods bench-scaling
+        bench-elastic-pods bench-scaling bench-allocator
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,9 @@ bench-elastic-pods: cluster images-load install ## The same in pods on the local
 
 bench-scaling: images ## Efficiency of two processes, and a model of 8 and 64 GPUs (8 min).
 	@tools/images/in-trainer -- python3 bench/scaling.py
+
+bench-allocator: setup ## Completion times of many jobs by the allocator and others (10 min, or QUICK=1).
+	@PYTHONPATH=operator:contract $(PYTHON) bench/allocator.py $(if $(QUICK),--quick)
 
 lint: setup ## ruff, mypy and the import layers.
 	@tools/test/run lint
