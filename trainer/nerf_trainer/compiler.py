@@ -22,7 +22,7 @@ from nerf_contract import names
 from nerf_contract.training import ModelConfig, TrainerConfig, TrainingConfig
 from nerf_trainer.models import create_model
 from nerf_trainer.rays import Rays
-from nerf_trainer.schedule import chunk_rays
+from nerf_trainer.schedule import chunk_rays, settings_at
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,7 @@ def compile_for(config: TrainerConfig) -> None:
         set_up()
         torch.compiler.reset()
         model = create_model(config, count)
+        model.apply_settings(settings_at(config.training, 0))
         model.compile_parts()
         model(rays, torch.zeros(model.noise_rows(), count)).value.backward()
 
