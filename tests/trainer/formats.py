@@ -14,8 +14,8 @@ from nerf_contract import names
 COUNT, WIDTH = 8, 16
 FOCAL = 0.5 * WIDTH / np.tan(0.5 * ANGLE_X)
 POSES = "0123456789abcdef"
-#: Held out by all formats: every fourth.
-HOLDOUT_EVERY = 4
+#: Held out by all formats: every fourth, from the third on.
+HOLDOUT_EVERY, FIRST = 4, 2
 
 
 def poses() -> list[NDArray[np.float64]]:
@@ -51,8 +51,8 @@ def blender(folder: Path) -> None:
     """transforms_train.json and transforms_test.json, with the split that others make."""
     frames = _frames([f"./images/{name[:-4]}" for name in write_photos(folder)])
     parts = {
-        "train": [f for i, f in enumerate(frames) if i % HOLDOUT_EVERY],
-        "test": frames[::HOLDOUT_EVERY],
+        "train": [f for i, f in enumerate(frames) if i % HOLDOUT_EVERY != FIRST],
+        "test": frames[FIRST::HOLDOUT_EVERY],
     }
     for part, listed in parts.items():
         document = {"camera_angle_x": ANGLE_X, "frames": listed}

@@ -246,4 +246,6 @@ def test_photos_of_two_cameras_become_one_scene(tmp_path: Path) -> None:
     assert train.usable is not None
     used = [int(view.sum()) for view in train.usable]
     narrow = NARROW[0] * NARROW[1]
-    assert used == [narrow if k % 3 == 1 else WIDTH * WIDTH for k in range(1, COUNT)]
+    assert used == [
+        narrow if k % 3 == 1 else WIDTH * WIDTH for k in range(COUNT) if k != COUNT // 2
+    ]

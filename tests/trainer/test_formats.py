@@ -109,10 +109,10 @@ def test_masks_lie_beside_the_photos(tmp_path: Path) -> None:
     black = np.zeros((16, 16), np.uint8)
     black[4:8] = 255
     Image.fromarray(black).save(folder / "masks/01.png.png")
-    Image.fromarray(black).save(folder / "masks/02.png")
+    Image.fromarray(black).save(folder / "masks/03.png")
     usable = load_scene(config("colmap-text"), folder, "white").train.usable
     assert usable is not None
-    assert usable.sum((1, 2)).tolist() == [64, 64, 256, 256, 256, 256]
+    assert usable.sum((1, 2)).tolist() == [256, 64, 64, 256, 256, 256]
 
 
 @pytest.mark.parametrize(
