@@ -49,7 +49,8 @@ def test_a_stage_replaces_what_it_names(step: int, expected: Settings) -> None:
 
 
 def test_without_stages_everything_is_open() -> None:
-    assert settings_at(TrainingConfig(), 5) == Settings(1, TrainingConfig().samples_per_ray, 1.0)
+    training = TrainingConfig(steps=20)
+    assert settings_at(training, 5) == Settings(1, training.samples_per_ray, 1.0, progress=0.25)
 
 
 def test_stages_must_be_in_order() -> None:
