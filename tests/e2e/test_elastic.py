@@ -8,7 +8,7 @@ from e2e_support.cli import nerf
 from e2e_support.kube import Job, Namespace, wait_for
 from e2e_support.manifests import nerf_job
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 #: Enough for all that is to happen meanwhile.
 STEPS = 800
 
