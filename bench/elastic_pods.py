@@ -11,10 +11,8 @@ import json
 import signal
 import statistics
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from e2e_support.kube import LOCALKUBE
@@ -107,8 +105,7 @@ def disturbed(place: Any) -> str:
 
 
 def _weights(job: PodJob) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        metrics = json.loads(job.results(Path(folder)).read_text())
+    metrics = job.metrics()
     told(f"{metrics['psnr']:.4f} dB, weights {metrics['weightsSha256'][:12]}")
     return str(metrics["weightsSha256"])
 

@@ -2,16 +2,16 @@
 
 import json
 import signal
+import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from e2e_support import manifests
-from e2e_support.cli import nerf
-from e2e_support.kube import Job, KubectlError, Namespace, kubectl, wait_for
+from e2e_support import manifests, processes
+from e2e_support.cli import metrics_of
+from e2e_support.kube import Job, KubectlError, Namespace, create_namespace, kubectl
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
@@ -20,25 +20,14 @@ from nerf_contract import names
 #: From one question to the next.
 PAUSE_SECONDS = 0.1
 WAIT_SECONDS = 180.0
-#: Finds the PIDs of the training processes in a container; torchrun is not one of them.
-_TRAINERS = """
-import os, pathlib
-own = str(os.getpid())
-lines = {p.name: (p / "cmdline").read_bytes() for p in pathlib.Path("/proc").glob("[0-9]*")}
-trains = {pid for pid, line in lines.items() if b"-m\\0nerf_trainer.train" in line and pid != own}
-pids = [int(pid) for pid in trains if b"torchrun" not in lines[pid]]
-"""
 
 
 @contextmanager
 def namespace() -> Iterator[Namespace]:
     """A namespace with the demo's photos on a volume that all nodes can read."""
-    place = Namespace(f"bench-{uuid.uuid4().hex[:6]}")
-    kubectl("create", "namespace", place.name)
+    place = create_namespace("bench")
     try:
-        wait_for("default service account", lambda: place.get("sa", "default"), 30)
-        place.apply(*manifests.photos("shared", "ReadWriteMany"))
-        place.run("wait", "job/photos", "--for=condition=Complete", "--timeout=180s")
+        manifests.render_photos(place)
         yield place
     finally:
         kubectl("delete", "namespace", place.name, "--wait=false")
@@ -77,18 +66,18 @@ class PodJob:
 
     def send(self, index: int, number: signal.Signals) -> None:
         """Send a signal to a worker's training processes."""
-        self._run(index, f"{_TRAINERS}\nfor pid in pids: os.kill(pid, {int(number)})")
+        processes.send(self._job, index, number)
 
     def kill(self, index: int) -> None:
-        """Delete a worker's pod without grace, and wait until it is gone."""
+        """Delete a worker's pod without grace."""
         pod = self._job.workers()[index]["metadata"]["name"]
-        self._job.namespace.run("delete", "pod", pod, "--now", "--grace-period=0", "--force")
+        self._job.namespace.run("delete", "pod", pod, "--grace-period=0", "--force")
 
     # --- What is seen of it ---
 
     def processes(self, index: int) -> list[int]:
         """PIDs of a worker's training processes, in its container."""
-        return list(map(int, self._run(index, f"{_TRAINERS}\nprint(*pids)").split()))
+        return processes.pids(self._job, index)
 
     def node_of(self, index: int) -> str:
         """Name of the node that a worker is on."""
@@ -122,15 +111,11 @@ class PodJob:
             time.sleep(PAUSE_SECONDS)
         raise TimeoutError(f"no group of {world}: {self._status()}\n{self._job.status()}")
 
-    def results(self, folder: Path) -> Path:
-        """Wait for the end of the training. Path of its metrics.json, copied to `folder`."""
+    def metrics(self) -> dict[str, Any]:
+        """Wait for the end of the training. Its metrics.json."""
         self._job.wait_condition("Succeeded", deadline_s=600)
-        place = self._job.namespace.name
-        command = ("results", self._job.name, "-n", place, "-o", str(folder / "results"))
-        code, text = nerf(*command, log=folder / "log")
-        if code:
-            raise RuntimeError(text)
-        return next(folder.rglob(names.METRICS_FILE))
+        with tempfile.TemporaryDirectory() as folder:
+            return metrics_of(self._job, Path(folder))
 
     def _status(self) -> dict[str, Any]:
         """What worker 0 tells; {} while it cannot be asked."""
@@ -145,7 +130,3 @@ class PodJob:
         except (KubectlError, KeyError, client.ApiException, HTTPError):
             self._writer = ""
             return {}
-
-    def _run(self, index: int, script: str) -> str:
-        pod = self._job.workers()[index]["metadata"]["name"]
-        return self._job.namespace.run("exec", pod, "--", "python3", "-c", script)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from nerf_cli.errors import UserError
 from nerf_cli.folder import Folder, describe
 from nerf_contract import names
+from nerf_contract.training import CPU_BACKGROUND_SAMPLES
 from nerf_contract.v1alpha1 import NeRFJobSpec
 
 Space = Literal["bounded", "unbounded"]
@@ -118,8 +119,8 @@ CPU_PROCESSES = 2
 _CPU_WORKER = f"processesPerWorker: {CPU_PROCESSES} # in each pod; one for each CPU is fastest"
 _CPU = {
     "bounded": "device: cpu # no GPU: a small and short training; see --gpus",
-    "unbounded": """device: cpu # no GPU: a small and short training; see --gpus
-    samplesPerRay: 64 # 192 are finer, and three times as slow""",
+    "unbounded": f"""device: cpu # no GPU: a small and short training; see --gpus
+    samplesPerRay: {CPU_BACKGROUND_SAMPLES} # 192 are finer, and three times as slow""",
 }
 _VIDEO = {
     "bounded": "{} # video.mp4, a flight around the scene",

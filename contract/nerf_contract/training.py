@@ -1,7 +1,7 @@
 """What to train and how: sections of `NeRFJob.spec` that are also the trainer's config file."""
 
 import itertools
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,11 @@ CROSS_FIELD_RULES = (
         "training.stages must be in the order of their fromStep, each one greater",
     ),
 )
+
+
+#: Samples of a ray in a scene with a background on CPUs, where nobody says otherwise: a third of
+#: the default, and so three times as fast.
+CPU_BACKGROUND_SAMPLES: Final = 64
 
 
 class ModelConfig(Model):

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from e2e_support import manifests
-from e2e_support.kube import LOCALKUBE, ROOT, Namespace, kubectl, wait_for
+from e2e_support.kube import LOCALKUBE, ROOT, Namespace, create_namespace, kubectl
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +32,8 @@ def cluster() -> None:
 @pytest.fixture(scope="session")
 def shared(cluster: None) -> Iterator[Namespace]:
     """A namespace with the demo photos on a shared volume (ReadWriteMany)."""
-    namespace = _create("e2e-shared")
-    namespace.apply(*manifests.photos("shared", "ReadWriteMany"))
-    namespace.run("wait", "job/photos", "--for=condition=Complete", "--timeout=180s")
+    namespace = create_namespace("e2e-shared")
+    manifests.render_photos(namespace)
     yield namespace
     kubectl("delete", "namespace", namespace.name, "--wait=false")
 
@@ -43,18 +41,9 @@ def shared(cluster: None) -> Iterator[Namespace]:
 @pytest.fixture
 def fresh(cluster: None) -> Iterator[Namespace]:
     """An empty namespace."""
-    namespace = _create("e2e-fresh")
+    namespace = create_namespace("e2e-fresh")
     yield namespace
     kubectl("delete", "namespace", namespace.name, "--wait=false")
-
-
-def _create(prefix: str) -> Namespace:
-    name = f"{prefix}-{uuid.uuid4().hex[:6]}"
-    kubectl("create", "namespace", name)
-    label = "pod-security.kubernetes.io/enforce=restricted"
-    kubectl("label", "namespace", name, label)
-    wait_for("default service account", lambda: Namespace(name).get("sa", "default"), 30)
-    return Namespace(name)
 
 
 @pytest.hookimpl(wrapper=True)

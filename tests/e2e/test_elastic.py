@@ -1,10 +1,9 @@
 """Whatever happens to its pods, a job comes to the same weights."""
 
-import json
 from pathlib import Path
 
 import pytest
-from e2e_support.cli import nerf
+from e2e_support.cli import metrics_of
 from e2e_support.kube import Job, Namespace, wait_for
 from e2e_support.manifests import nerf_job
 
@@ -19,9 +18,7 @@ def test_a_job_that_is_scaled_and_loses_a_pod_comes_to_the_same_weights(
     moved = _start(shared, "moved")
     moved.wait_step(20)
     _scale(moved, 2)
-    lost = moved.workers()[1]["metadata"]["name"]
-    shared.run("delete", "pod", lost, "--now")
-    wait_for("another pod", lambda: lost not in _names(moved) and len(_names(moved)) == 2, 60)
+    moved.replace_pod(1)
     _await_processes(moved, 4)
     _scale(moved, 1)
     moved.wait_condition("Succeeded", deadline_s=150)
@@ -57,17 +54,8 @@ def _await_processes(job: Job, processes: int) -> None:
     job.wait_step(job.step() + 1)
 
 
-def _names(job: Job) -> set[str]:
-    return {pod["metadata"]["name"] for pod in job.workers().values()}
-
-
 def _weights(job: Job, folder: Path) -> str:
     """What the training came to: the digest in its metrics.json."""
-    out = folder / job.name
-    code, text = nerf(
-        *("results", job.name, "-n", job.namespace.name, "-o", str(out)), log=folder / "log"
-    )
-    assert code == 0, text
-    metrics = json.loads((out / "metrics.json").read_text())
+    metrics = metrics_of(job, folder)
     assert metrics["step"] == STEPS
     return str(metrics["weightsSha256"])

@@ -1,10 +1,12 @@
 """A NeRFJob trains to the end on a real cluster, whatever happens to its pods."""
 
 import json
+import signal
 import subprocess
 import time
 
 import pytest
+from e2e_support import processes
 from e2e_support.kube import LOCALKUBE, Job, Namespace, kubectl, wait_for
 from e2e_support.manifests import nerf_job
 
@@ -38,10 +40,10 @@ def test_training_survives_the_loss_of_processes_pods_and_service(shared: Namesp
     shared.apply(nerf_job("faults", training={"steps": 4000, "evalEvery": 4000}))
     job = shared.job("faults")
     job.wait_step(50)
-    _kill_trainer_process(job, 1)
+    processes.send(job, 1, signal.SIGKILL, newest=True)
     _goes_on(job)
     for index in (1, 0):
-        _replace_pod(job, index)
+        job.replace_pod(index)
         _goes_on(job)
     shared.run("delete", "service", "faults")
     wait_for("the Service healed", lambda: shared.get("service", "faults"), 10)
@@ -112,35 +114,9 @@ def _goes_on(job: Job) -> None:
     job.wait_step(job.step() + 20, deadline_s=60)
 
 
-def _replace_pod(job: Job, index: int) -> None:
-    """Delete a worker's pod, and wait for another one in its place."""
-    old = job.workers()[index]["metadata"]
-    job.namespace.run("delete", "pod", old["name"], "--now")
-
-    def replaced() -> bool:
-        now = job.workers().get(index)
-        return now is not None and now["metadata"]["uid"] != old["uid"]
-
-    wait_for(f"another pod for worker {index}", replaced, 30)
-
-
 def _ready(job: Job) -> bool:
     workers = job.status().get("workers", {})
     return bool(workers) and workers["ready"] == workers["wanted"]
-
-
-def _kill_trainer_process(job: Job, index: int) -> None:
-    """SIGKILL the newest trainer process in a worker's container, as the kernel might."""
-    script = (
-        "import os, signal\n"
-        "pids = [int(p) for p in os.listdir('/proc') if p.isdigit() and p != str(os.getpid())]\n"
-        "lines = {p: open(f'/proc/{p}/cmdline').read() for p in pids}\n"
-        "trainers = [p for p in pids if '-m\\0nerf_trainer.train' in lines[p]"
-        " and 'torchrun' not in lines[p]]\n"
-        "os.kill(max(trainers), signal.SIGKILL)\n"
-    )
-    pod = job.workers()[index]["metadata"]["name"]
-    job.namespace.run("exec", pod, "--", "python3", "-c", script)
 
 
 def _identities(job: Job) -> dict[str, int]:

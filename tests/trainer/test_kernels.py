@@ -8,6 +8,7 @@ import pytest
 from scene_files import blender_scene
 
 from images.recipes import CHECKOUT, trainer
+from nerf_contract.training import CPU_BACKGROUND_SAMPLES
 
 pytestmark = pytest.mark.cluster
 
@@ -60,7 +61,7 @@ def test_a_training_with_default_settings_compiles_nothing(tmp_path: Path, threa
 
 
 def test_nor_does_one_of_a_scene_with_a_background(tmp_path: Path) -> None:
-    done = train(tmp_path, 1, space="unbounded", samplesPerRay=64)
+    done = train(tmp_path, 1, space="unbounded", samplesPerRay=CPU_BACKGROUND_SAMPLES)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"[-3000:]
 
 

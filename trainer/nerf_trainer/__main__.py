@@ -23,7 +23,7 @@ from nerf_contract import names
 from nerf_contract.outputs import OutputsConfig
 from nerf_contract.progress import TerminationMessage
 from nerf_contract.reasons import CRASHED, FAILURES
-from nerf_contract.training import TrainerConfig
+from nerf_contract.training import CPU_BACKGROUND_SAMPLES, TrainerConfig
 from nerf_trainer import logs
 from nerf_trainer.config import load_config
 from nerf_trainer.cpus import usable_cpus
@@ -33,10 +33,6 @@ from nerf_trainer.places import output_folder
 log = logging.getLogger("nerf_trainer")
 
 ENDPOINT = f"127.0.0.1:{names.COORDINATOR_PORT}"
-
-
-#: Samples of a ray on CPUs in a scene with a background, as `kubectl nerf init` has it.
-CPU_SAMPLES = 64
 
 
 class StageFailedError(Exception):
@@ -94,7 +90,7 @@ def for_photos(config: TrainerConfig) -> TrainerConfig:
     model = config.model.model_copy(update={"space": "unbounded"})
     training = config.training
     if not gpus(config):
-        training = training.model_copy(update={"samples_per_ray": CPU_SAMPLES})
+        training = training.model_copy(update={"samples_per_ray": CPU_BACKGROUND_SAMPLES})
     return config.model_copy(update={"model": model, "training": training})
 
 

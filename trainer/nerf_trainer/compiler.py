@@ -19,7 +19,12 @@ from pathlib import Path
 import torch
 
 from nerf_contract import names
-from nerf_contract.training import ModelConfig, TrainerConfig, TrainingConfig
+from nerf_contract.training import (
+    CPU_BACKGROUND_SAMPLES,
+    ModelConfig,
+    TrainerConfig,
+    TrainingConfig,
+)
 from nerf_trainer.models import create_model
 from nerf_trainer.rays import Rays
 from nerf_trainer.schedule import chunk_rays, settings_at
@@ -70,12 +75,12 @@ def unpack_kernels() -> None:
             log.warning("the image's kernels are not used, all are compiled: %s", error)
 
 
-#: What most trainings on CPUs are: an object alone, and a scene with a background as `kubectl nerf
-#: init` writes it.
+#: What most trainings on CPUs are: an object alone, and a scene with a background.
 USUAL = (
     TrainerConfig(),
     TrainerConfig(
-        model=ModelConfig(space="unbounded"), training=TrainingConfig(samples_per_ray=64)
+        model=ModelConfig(space="unbounded"),
+        training=TrainingConfig(samples_per_ray=CPU_BACKGROUND_SAMPLES),
     ),
 )
 

@@ -9,6 +9,7 @@ from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.evaluate import Evaluation, evaluate, few_views
 from nerf_trainer.pictures import Pixels, png
 from nerf_trainer.report import Report
+from nerf_trainer.state import weights_digest
 from nerf_trainer.telemetry import Telemetry
 from nerf_trainer.trainer import Trainer
 
@@ -64,7 +65,7 @@ class Evaluator:
             extra={"step": step, "psnr": found.psnr, "ssim": found.ssim},
         )
         if self._report:
-            digest = {"weightsSha256": trainer.state.weights_digest()}
+            digest = {"weightsSha256": weights_digest(trainer.state.model.state_dict())}
             self._report.metrics(step, found, digest | self._telemetry.figures())
         self._telemetry.spent(EVALUATION)
         self._telemetry.phase("training")

@@ -36,7 +36,7 @@ class Report:
     def metrics(self, step: int, evaluation: Evaluation, figures: dict[str, Any]) -> None:
         """Write metrics.json after an evaluation.
 
-        figures: weightsSha256 (see `TrainState.weights_digest`). Of the process that writes it,
+        figures: weightsSha256 (see `state.weights_digest`). Of the process that writes it,
         without what it did before a resumption or what other processes did: raysPerSecond and
         samplesPerSecond (of all ranks, over all its steps), trainingSeconds (its steps),
         firstStepSeconds (from its start to the end of its first step), peakRssBytes, peakGpuBytes

@@ -1,7 +1,7 @@
 """All that training changes: what a checkpoint holds, and what a joining worker is sent."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -74,13 +74,6 @@ class TrainState:
             for key, value in self.optimizer.state[parameter].items():
                 yield f"optimizer.{name}.{key}", value
 
-    def weights_digest(self) -> str:
-        """SHA-256 of the model, in hexadecimal: equal where two trainings came to the same."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
-        return digest.hexdigest()
-
     @torch.no_grad()
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Take over what `tensors` gave, of this or another process."""
@@ -91,3 +84,12 @@ class TrainState:
         self.step = int(tensors["step"])
         self.halvings = int(tensors["halvings"])
         self.apply_schedule()
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of tensors and their names, in hex: equal where two trainings came to the same."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,16 @@ class Namespace:
         return Job(self, name)
 
 
+def create_namespace(prefix: str) -> Namespace:
+    """An empty namespace of a name of its own, whose pods have to be restricted ones."""
+    namespace = Namespace(f"{prefix}-{uuid.uuid4().hex[:6]}")
+    kubectl("create", "namespace", namespace.name)
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    kubectl("label", "namespace", namespace.name, label)
+    wait_for("default service account", lambda: namespace.get("sa", "default"), 30)
+    return namespace
+
+
 @dataclass(frozen=True)
 class Job:
     """A NeRFJob, and what the tests ask of it."""
@@ -118,6 +129,17 @@ class Job:
             pod for pod in running if "nerfops.dev/worker-index" in pod["metadata"]["labels"]
         ]
         return {int(p["metadata"]["labels"]["nerfops.dev/worker-index"]): p for p in labelled}
+
+    def replace_pod(self, index: int) -> None:
+        """Delete a worker's pod, and wait until another one runs in its place."""
+        old = self.workers()[index]["metadata"]
+        self.namespace.run("delete", "pod", old["name"], "--now")
+
+        def replaced() -> bool:
+            now = self.workers().get(index)
+            return now is not None and now["metadata"]["uid"] != old["uid"]
+
+        wait_for(f"another pod for worker {index}", replaced, 30)
 
     def wait_condition(self, type_: str, status: str = "True", deadline_s: float = 60) -> Object:
         """The condition once it has that status."""

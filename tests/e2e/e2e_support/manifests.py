@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from demo.sample import text
-from e2e_support.kube import Object
+from e2e_support.kube import Namespace, Object
 
 PHOTOS = "photos"
 
@@ -27,6 +27,12 @@ def photos(storage_class: str, mode: str, name: str = PHOTOS) -> list[Object]:
     pod["containers"][0]["command"] += ["--photos", "24", "--width", "96"]
     pod["volumes"][0]["persistentVolumeClaim"]["claimName"] = name
     return [claim, render]
+
+
+def render_photos(namespace: Namespace) -> None:
+    """Have the photos on a volume of the namespace that all nodes can read (ReadWriteMany)."""
+    namespace.apply(*photos("shared", "ReadWriteMany"))
+    namespace.run("wait", "job/photos", "--for=condition=Complete", "--timeout=180s")
 
 
 def nerf_job(name: str, claim: str = PHOTOS, path: str = "demo", **sections: Any) -> Object:

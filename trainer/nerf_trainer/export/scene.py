@@ -1,7 +1,6 @@
 """The trained scene, as the newest checkpoint has it."""
 
 import copy
-import hashlib
 import logging
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +28,7 @@ from nerf_trainer.places import dataset_root
 from nerf_trainer.precision import Precision
 from nerf_trainer.scenes import load_cameras
 from nerf_trainer.schedule import chunk_rays
+from nerf_trainer.state import weights_digest
 from nerf_trainer.trained_model import finest_field, model_weights, open_model
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def open_scene(config: TrainerConfig, folder: Path) -> TrainedScene:
         compiler.set_up()
         model.compile_parts()
     log.info("the scene of step %d, on %s", found.step, device)
-    digest = _digest(model_weights(found))
+    digest = weights_digest(model_weights(found))
     return TrainedScene(config, device, model, field, found.step, digest)
 
 
@@ -117,12 +117,3 @@ def _newest(config: TrainerConfig, folder: Path) -> Checkpoint:
             "checkpoint volume.",
         )
     return found
-
-
-def _digest(weights: dict[str, Tensor]) -> str:
-    """SHA-256 of tensors and their names, in hex."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode())
-        digest.update(weights[name].contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

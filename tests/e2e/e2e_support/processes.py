@@ -1,0 +1,31 @@
+"""The training processes in a worker's container, without torchrun, which starts them."""
+
+import signal
+
+from e2e_support.kube import Job
+
+_FIND = r"""
+import os, pathlib
+lines = {p.name: (p / "cmdline").read_bytes() for p in pathlib.Path("/proc").glob("[0-9]*")}
+pids = sorted(
+    int(pid)
+    for pid, line in lines.items()
+    if b"-m\0nerf_trainer.train" in line and b"torchrun" not in line and int(pid) != os.getpid()
+)
+"""
+
+
+def pids(job: Job, index: int) -> list[int]:
+    """Their PIDs in the container of a worker, ascending."""
+    return list(map(int, _run(job, index, "print(*pids)").split()))
+
+
+def send(job: Job, index: int, number: signal.Signals, newest: bool = False) -> None:
+    """Send a signal to all of them, or to the newest alone."""
+    which = "pids[-1:]" if newest else "pids"
+    _run(job, index, f"for pid in {which}: os.kill(pid, {int(number)})")
+
+
+def _run(job: Job, index: int, script: str) -> str:
+    pod = job.workers()[index]["metadata"]["name"]
+    return job.namespace.run("exec", pod, "--", "python3", "-c", _FIND + script)
