@@ -13,6 +13,8 @@ from elastic_notes import redone_steps, unique_rays
 HANG_SECONDS = 30.0
 #: Where nobody is left, new processes have to start first.
 RESTART_SECONDS = 180.0
+#: By then the occupancy grid has emptied: until it has, a step trains fewer rays than later ones.
+SETTLED_STEPS = 600
 #: Seconds of undisturbed training, before and after the kills, that goodput is compared with.
 UNDISTURBED_SECONDS = 15.0
 
@@ -116,6 +118,7 @@ def goodput(make: MakeJob, seconds: int, every: int, seed: int) -> float:
     with make("goodput", 10**6) as job:
         for index in range(2):
             job.start_pod(index)
+        job.wait(lambda: job.step() >= SETTLED_STEPS, "the occupancy grid has settled")
         before = _undisturbed(job)
         begin = time.monotonic()
         for start in range(0, seconds, every):

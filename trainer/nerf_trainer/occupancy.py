@@ -3,15 +3,17 @@
 Müller et al. 2022, appendix C. A cell remembers the greatest density that was found in it, which
 fades with each update; a cell counts as empty once a sample there would be all but transparent.
 
+Cells are looked at in turn, some in each step, and those of a step by all shards of the batch: so
+the work is shared among the ranks as that of the rays is, and no step takes much longer than others.
+
 Names: G cells along an edge; cells are numbered x + G * (y + G * z).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-
-from nerf_trainer.randomness import OCCUPANCY_STREAM, generator
 
 DECAY = 0.85
 #: A cell is empty if this part of the cube's diagonal, at its density, is less opaque than that.
@@ -19,18 +21,55 @@ DIAGONAL_PARTS = 1024
 MIN_OPACITY = 0.01
 #: While the whole scene is thin, cells below this part of the mean density are empty.
 THIN_SHARE = 0.5
+#: Which cells are occupied is judged anew after so many steps.
 EVERY_STEPS = 16
+#: All cells are looked at within EVERY_STEPS at first, and later within LATER_STEPS.
 WARM_UP_STEPS = 128
-#: After the warm-up, an update looks at one of this many parts of the cells.
-PARTS = 8
+LATER_STEPS = 128
 
-DensityAt = Callable[[Tensor], Tensor]  # (N, 3) -> (N,)
+
+@dataclass(frozen=True)
+class Rota:
+    """Which cells are looked at in which step, and by which shard.
+
+    cells: of the grid. shards: of a batch. block: cells that are evaluated at once.
+    """
+
+    cells: int
+    shards: int
+    block: int
+
+    @property
+    def most(self) -> int:
+        """Cells of a shard in a step, at most."""
+        return self._share(EVERY_STEPS)
+
+    def cells_of(self, step: int, shard: int) -> range:
+        """Numbers of the cells that a shard looks at in a step, counted from 0."""
+        steps = EVERY_STEPS if step < WARM_UP_STEPS else LATER_STEPS
+        share = self._share(steps)
+        turns = -(-self.cells // (share * self.shards))
+        pause = max(1, steps // turns)
+        if step % pause:
+            return range(0)
+        start = (step // pause % turns * self.shards + shard) * share
+        return range(min(start, self.cells), min(start + share, self.cells))
+
+    def cells_in(self, step: int) -> range:
+        """Those of all shards."""
+        first, last = self.cells_of(step, 0), self.cells_of(step, self.shards - 1)
+        return range(first.start, last.stop)
+
+    def _share(self, steps: int) -> int:
+        """Cells of a shard in one turn, whole blocks, if all turns are to fit in so many steps."""
+        return self.block * -(-self.cells // (steps * self.shards * self.block))
 
 
 class OccupancyGrid(nn.Module):
     """Density per cell (G^3,), and which cells count as occupied (1, else 0): at first, all.
 
-    bound: half the edge of the cube, in world units.
+    bound: half the edge of the cube, in world units. kept: the same as `occupied`, in a quarter of
+    the memory, as part of the state: densities have changed since it followed from them.
     """
 
     def __init__(self, resolution: int, bound: float) -> None:
@@ -43,6 +82,8 @@ class OccupancyGrid(nn.Module):
         count = resolution**3
         self.density: Tensor
         self.register_buffer("density", torch.zeros(count))
+        self.kept: Tensor
+        self.register_buffer("kept", torch.ones(count, dtype=torch.uint8))
         self.occupied: Tensor
         self.register_buffer("occupied", torch.ones(count), persistent=False)
 
@@ -50,34 +91,27 @@ class OccupancyGrid(nn.Module):
         """1 where points (..., 3) lie in occupied cells, else 0: (...)."""
         return look_up(self.occupied, self.bound, x.unbind(-1))
 
-    @torch.no_grad()
-    def update(self, step: int, seed: int, density_at: DensityAt) -> None:
-        """Look at cells again, at a random place in each; which ones follows from the step."""
-        cells = self._due(step)
-        rng = generator(seed, step, OCCUPANCY_STREAM)
-        place = torch.from_numpy(rng.random((len(cells), 3), dtype="float32")).to(cells.device)
-        found = density_at(self._points(cells, place))
-        self.density[cells] = torch.maximum(self.density[cells] * DECAY, found)
+    def points(self, cells: range, place: Tensor) -> Tensor:
+        """World positions (N, 3) at `place` in [0, 1)^3 of each cell."""
+        g = self.resolution
+        number = torch.arange(cells.start, cells.stop, device=place.device)
+        corner = torch.stack([number % g, number // g % g, number // (g * g)], -1)
+        return (corner + place) * (2 * self.bound / g) - self.bound
+
+    def take_in(self, cells: range, found: Tensor) -> None:
+        """Densities (N,) that were found in cells."""
+        known = self.density[cells.start : cells.stop]
+        torch.maximum(known * DECAY, found, out=known)
+
+    def judge(self) -> None:
+        """Which cells count as occupied, by their densities: some do, however thin the scene is."""
+        threshold = (THIN_SHARE * self.density.mean()).clamp(max=self.threshold)
+        torch.ge(self.density, threshold, out=self.kept)
         self.refresh()
 
     def refresh(self) -> None:
-        """Derive `occupied` from `density`: never all empty, however thin the scene still is."""
-        threshold = (THIN_SHARE * self.density.mean()).clamp(max=self.threshold)
-        self.occupied.copy_(self.density >= threshold)
-
-    def _due(self, step: int) -> Tensor:
-        """Numbers of the cells to look at: all in the warm-up, later one part after the other."""
-        device = self.density.device
-        if step < WARM_UP_STEPS:
-            return torch.arange(self.resolution**3, device=device)
-        part = step // EVERY_STEPS % PARTS
-        return torch.arange(part, self.resolution**3, PARTS, device=device)
-
-    def _points(self, cells: Tensor, place: Tensor) -> Tensor:
-        """World positions (N, 3) at `place` in [0, 1)^3 of each cell."""
-        g = self.resolution
-        corner = torch.stack([cells % g, cells // g % g, cells // (g * g)], -1)
-        return (corner + place) * (2 * self.bound / g) - self.bound
+        """Derive `occupied` from `kept`."""
+        self.occupied.copy_(self.kept)
 
 
 def look_up(occupied: Tensor, bound: Tensor, axes: Sequence[Tensor]) -> Tensor:
@@ -88,8 +122,3 @@ def look_up(occupied: Tensor, bound: Tensor, axes: Sequence[Tensor]) -> Tensor:
     g = round(len(occupied) ** (1 / 3))
     i, j, k = (((x + bound) * (g / (2 * bound))).int().clamp(0, g - 1) for x in axes)
     return occupied[i + g * (j + g * k)]
-
-
-def is_due(step: int) -> bool:
-    """Whether the grid is updated after this many completed steps."""
-    return step % EVERY_STEPS == 0

@@ -25,6 +25,9 @@ from nerf_trainer.volrend import Rendered
 
 log = logging.getLogger(__name__)
 
+#: Of a shard: its error, its rays and its samples.
+SUMS = 3
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -46,7 +49,10 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Sums:
-    """What the ranks add up besides their gradients; `gradients` is finite if all of them are."""
+    """What the ranks add up besides their gradients; `gradients` is finite if all of them are.
+
+    found: what the shards have found besides, see `SceneModel.survey`, (V, S).
+    """
 
     error: float
     rays: float
@@ -54,6 +60,7 @@ class Sums:
     changing: float
     out_of_memory: float
     gradients: float
+    found: Tensor
 
 
 class Trainer:
@@ -74,7 +81,10 @@ class Trainer:
         self.held_out_rays = RaySource(scene.held_out, device)
         self._clock = PhaseClock(device)
         kind = ExactGradientSum if self.training.exact_on(device.type) else GradientSum
-        self._gradients = kind(self.state.model.parameters(), self.training.shards, tail=3, votes=2)
+        shards, survey = self.training.shards, self.state.model.survey_size()
+        self._gradients = kind(
+            self.state.model.parameters(), shards, tail=SUMS + shards * survey, votes=2
+        )
         if self.training.compile:
             compiler.set_up()
             self.state.model.compile_parts()
@@ -107,9 +117,9 @@ class Trainer:
             if finite or self.state.precision.scaler.is_enabled():
                 self.state.apply_gradients()
             self._gradients.zero()
+        with self._clock.phase("occupancy"):
+            self.state.model.take_in(self.state.step, sums.found)
         self.state.advance()
-        with self._clock.phase("occupancy"), self.state.precision.autocast():
-            self.state.model.advance(self.state.step, self.training.seed)
         return StepResult(
             loss=loss,
             rays=int(sums.rays),
@@ -141,14 +151,22 @@ class Trainer:
             self._gradients.zero()
         votes = torch.tensor([changing, out_of_memory], dtype=torch.float32, device=self.device)
         with self._clock.phase("all_reduce"):
-            return Sums(*self._gradients.over_ranks(votes, generation).tolist())
+            summed = self._gradients.over_ranks(votes, generation)
+            found = summed[SUMS:-3].view(self.training.shards, self.state.model.survey_size())
+            return Sums(*torch.cat([summed[:SUMS], summed[-3:]]).tolist(), found=found)
 
     def _accumulate_shard(self, shard: int) -> Tensor:
-        """Forward and backward of a shard: its error, its rays and its samples (3,)."""
-        sums = torch.zeros(3, device=self.device)
+        """Forward and backward of a shard: its sums, and what it finds, in its place among all."""
+        sums = torch.zeros(SUMS, device=self.device)
         for rays, noise in self._chunks(shard):
             sums += self._accumulate(rays, noise)
-        return sums
+        found = torch.zeros(
+            self.training.shards, self.state.model.survey_size(), device=self.device
+        )
+        with self._clock.phase("occupancy"), self.state.precision.autocast():
+            own = self.state.model.survey(self.state.step, self.training.seed, shard)
+            found[shard, : len(own)] = own
+        return torch.cat([sums, found.view(-1)])
 
     def _accumulate(self, rays: Rays, noise: Tensor) -> Tensor:
         """Forward and backward of a chunk: its part of the error, its rays and its samples."""

@@ -77,8 +77,16 @@ class SceneModel(nn.Module):
         """Render any number of rays without randomness, and without gradients."""
         raise NotImplementedError
 
-    def advance(self, step: int, seed: int) -> None:
-        """Called after each step: what changes beside the weights follows from the step."""
+    def survey_size(self) -> int:
+        """S: numbers that a shard finds in a step, besides its gradients, at most."""
+        return 0
+
+    def survey(self, step: int, seed: int, shard: int) -> Tensor:
+        """What a shard finds in a step: (S,) or fewer. Changes nothing."""
+        return torch.zeros(0)
+
+    def take_in(self, step: int, found: Tensor) -> None:
+        """After a step: what the shards have found in it, (V, S), padded with zeros."""
 
     def refresh(self) -> None:
         """Derive again what follows from parameters and buffers, after those were replaced."""

@@ -11,7 +11,8 @@ from torch import Tensor
 from nerf_contract.training import TrainerConfig
 from nerf_trainer.fields import create_field
 from nerf_trainer.models.interface import Loss, SceneModel, joined
-from nerf_trainer.occupancy import OccupancyGrid, is_due, look_up
+from nerf_trainer.occupancy import EVERY_STEPS, OccupancyGrid, Rota, look_up
+from nerf_trainer.randomness import OCCUPANCY_STREAM, generator
 from nerf_trainer.rays import Rays
 from nerf_trainer.sampling import Samples, candidates, intersect_cube, pack, place_samples, runs
 from nerf_trainer.volrend import Rendered, over, render
@@ -37,6 +38,8 @@ class OccupancyModel(SceneModel):
         self.grid = OccupancyGrid(config.model.occupancy_resolution, config.model.scene_bound)
         self._kept = config.training.kept_samples_per_ray
         self._chunk_rays = chunk_rays
+        block = chunk_rays * min(self._kept, config.training.samples_per_ray)
+        self._rota = Rota(config.model.occupancy_resolution**3, config.training.shards, block)
         self._compiled = False
         self._sample = sample
         self._composite = composite
@@ -67,14 +70,31 @@ class OccupancyModel(SceneModel):
         blocks = [rays.slice(i, i + BLOCK_RAYS) for i in range(0, len(rays), BLOCK_RAYS)]
         return joined([self._march(block) for block in blocks])
 
+    def survey_size(self) -> int:
+        """Densities of cells."""
+        return self._rota.most
+
     @torch.no_grad()
-    def advance(self, step: int, seed: int) -> None:
+    def survey(self, step: int, seed: int, shard: int) -> Tensor:
+        """Densities at random places of the cells whose turn it is."""
+        cells = self._rota.cells_of(step, shard)
+        if not cells:
+            return torch.zeros(0, device=self.grid.bound.device)
+        rng = generator(seed, step, OCCUPANCY_STREAM + shard)
+        place = torch.from_numpy(rng.random((len(cells), 3), dtype="float32"))
+        return self.density_at(self.grid.points(cells, place.to(self.grid.bound.device)))
+
+    @torch.no_grad()
+    def take_in(self, step: int, found: Tensor) -> None:
         """Let the grid follow the field."""
-        if is_due(step):
-            self.grid.update(step, seed, self.density_at)
+        cells = [self._rota.cells_of(step, shard) for shard in range(len(found))]
+        densities = torch.cat([row[: len(own)] for row, own in zip(found, cells, strict=True)])
+        self.grid.take_in(self._rota.cells_in(step), densities)
+        if (step + 1) % EVERY_STEPS == 0:
+            self.grid.judge()
 
     def refresh(self) -> None:
-        """Which cells are occupied follows from their densities."""
+        """Let the grid be what its state says."""
         self.grid.refresh()
 
     def occupancy(self) -> float:
