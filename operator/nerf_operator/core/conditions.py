@@ -114,7 +114,7 @@ def _stages(facts: Facts, old: NeRFJobStatus) -> dict[str, Fact]:
 def _as_before(type_: str, old: NeRFJobStatus) -> Fact:
     known = old.condition(type_)
     if known is None:
-        return Fact("Unknown", reasons.NOT_FINISHED, "Not known yet.")
+        return Fact("Unknown", reasons.INVALID_SPEC, "Not known before the spec makes sense.")
     return Fact(known.status, known.reason, known.message)
 
 

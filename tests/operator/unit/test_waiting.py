@@ -32,7 +32,7 @@ CASES: dict[str, tuple[Pod, dict[str, Any], str, list[str]]] = {
     ),
     "container config": (
         pulling("CreateContainerConfigError", "container has runAsNonRoot and image will run"),
-        *({}, reasons.CONTAINER_CONFIG_ERROR, ["runAsNonRoot"]),
+        *({}, reasons.CONTAINER_CONFIG_ERROR, ["runAsNonRoot", "spec.image"]),
     ),
     "no GPUs": (
         pod(unschedulable=NO_GPU),
@@ -42,6 +42,19 @@ CASES: dict[str, tuple[Pod, dict[str, Any], str, list[str]]] = {
     "no CPUs": (
         pod(unschedulable="0/2 nodes are available: 2 Insufficient cpu."),
         *({}, reasons.UNSCHEDULABLE, ["spec.workers.resources.requests"]),
+    ),
+    "GPUs are there, CPUs are not": (
+        pod(unschedulable="0/2 nodes are available: 2 Insufficient cpu."),
+        {"workers": {"replicas": 2, "gpusPerWorker": 1}},
+        *(reasons.UNSCHEDULABLE, ["cpu. Lower spec.workers.resources.requests"]),
+    ),
+    "a taint": (
+        pod(unschedulable="0/2 nodes are available: 2 node(s) had untolerated taint {gpu: true}."),
+        *({}, reasons.UNSCHEDULABLE, ["spec.workers.tolerations"]),
+    ),
+    "another zone": (
+        pod(unschedulable="0/2 nodes are available: 2 node(s) had volume node affinity conflict."),
+        *({}, reasons.UNSCHEDULABLE, ["in another zone"]),
     ),
     "no such node": (
         pod(unschedulable="2 node(s) didn't match Pod's node affinity/selector."),
