@@ -22,7 +22,9 @@ from cli_support.objects import (
 )
 
 from nerf_cli import explaining
+from nerf_cli.causes import finding, places
 from nerf_cli.causes.evidence import Evidence, claim_names
+from nerf_cli.causes.finding import Finding
 from nerf_contract import reasons
 
 NO_GPU = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
@@ -212,3 +214,22 @@ def test_claims_that_the_spec_names_and_those_that_are_made() -> None:
     assert claim_names(job()) == ["demo-checkpoint", "photos"]
     own = {"dataset": {}, "checkpoint": {"volume": {"claimName": "mine"}}}
     assert claim_names(job(spec=own)) == ["demo-dataset", "mine"]
+
+
+def test_logs_are_read_of_what_failed_and_of_one_that_runs() -> None:
+    running = {"phase": "Running", "spec": {"nodeName": "n1"}}
+    pods = [pod(f"worker-{index}", **running) for index in range(4)]
+    replaced = [ended("worker-9", 1), pod("worker-9", 2)]
+    read = places.worth_reading([*pods, *replaced, ended("worker-8"), ready("worker-7")])
+    names = [found["metadata"]["name"] for found in read]
+    assert names == ["demo-worker-8-0", "demo-worker-9-1", "demo-worker-0-0"]
+
+
+def test_words_of_others_stay_lines_and_ours_one() -> None:
+    found = Finding("it ended:\n boom", "Mend it.", ("a\nb",), depth=1)
+    assert finding.lines(found) == [
+        "  because it ended: boom",
+        "    | a",
+        "    | b",
+        "    -> Mend it.",
+    ]

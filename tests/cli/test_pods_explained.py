@@ -163,6 +163,24 @@ CHAINS: dict[str, tuple[Evidence, list[str]]] = {
         ),
         ["  because demo-worker-1-0: the cluster ended it (Preempted)", "    | preempted"],
     ),
+    "evicted, without a condition": (
+        evidence(
+            job(waits(reasons.RESTARTING_WORKERS)),
+            pod("worker-1", phase="Failed", reason="Evicted", message="The node was low."),
+        ),
+        ["  because demo-worker-1-0: the cluster ended it (Evicted)", "    | The node was low."],
+    ),
+    "more scratch space than allowed": (
+        evidence(
+            job(waits(reasons.RESTARTING_WORKERS)),
+            pod("worker-1", phase="Failed", reason="Evicted", message="it exceeds the limit"),
+        ),
+        [
+            "  because demo-worker-1-0: its node put it out.",
+            "    | it exceeds",
+            "    -> Raise resources",
+        ],
+    ),
     "a node that is away": (
         evidence(
             job(waits(reasons.PODS_STARTING)),

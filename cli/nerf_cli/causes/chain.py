@@ -64,10 +64,11 @@ def _failed(seen: Evidence) -> list[Finding]:
 
 def _way(seen: Evidence, bad: dict[str, str]) -> str:
     """What to do where the message does not say it."""
-    name, failure = seen.job["metadata"]["name"], reasons.FAILURES.get(bad.get("reason", ""))
-    if failure is not None and not failure.retryable:
-        return f"{failure.meaning} Mend that, and create the job {name} again."
-    return ""
+    failure = (reasons.FAILURES | reasons.FOUND_FAILURES).get(bad.get("reason", ""))
+    if failure is None or failure.retryable:
+        return ""
+    name = seen.job["metadata"]["name"]
+    return f"{failure.meaning} Mend that, and create the job {name} again."
 
 
 def _ends(seen: Evidence) -> list[Finding]:
@@ -105,13 +106,13 @@ def _obstacles(seen: Evidence, bad: dict[str, str]) -> list[Finding]:
     if bad.get("reason") == reasons.REJECTED:
         return refusals.causes(bad.get("message", ""))
     found = pods.causes(seen)
-    asked = bad.get("reason") in _OF_CLAIMS or _of_claims(found)
+    asked = bad.get("reason") in _OF_CLAIMS or _unbound(found)
     return [*found, *claims.causes(seen)] if asked else found
 
 
-def _of_claims(found: list[Finding]) -> bool:
-    """Whether claims may tell more than pods do."""
-    return not found or any(scheduler.UNBOUND in cause.what for cause in found)
+def _unbound(found: list[Finding]) -> bool:
+    """Whether claims tell more than pods do."""
+    return any(cause.what.endswith(scheduler.UNBOUND) for cause in found)
 
 
 # --- Jobs that go on -----------------------------------------------------------------------------
@@ -139,7 +140,7 @@ def _on_its_way(seen: Evidence) -> list[Finding]:
     waits = telling.condition(seen.job, reasons.RUNNING)
     begun = f"{telling.phase(seen.job)} ({waits.get('reason', '')}): {waits.get('message', '')}"
     causes = [*_without_coordinator(seen), *pods.causes(seen)]
-    deeper = claims.causes(seen) if _of_claims(causes) else []
+    deeper = claims.causes(seen) if not causes or _unbound(causes) else []
     return [Finding(begun), *_stage(seen), *because([*causes, *deeper])]
 
 
@@ -148,10 +149,10 @@ def _stage(seen: Evidence) -> list[Finding]:
     at = telling.status_of(seen.job).get("stage")
     if not at:
         return []
-    logs = [seen.logs.get(pod["metadata"]["name"], ()) for pod in seen.pods if _of(pod, at)]
+    pods_ = [last["metadata"]["name"] for last, _ in newest(seen.pods) if _of(last, at)]
     eta = f", {at['eta']} left" if at.get("eta") else ""
     what = f"it is at {at['activity']}, {at['percent']} %{eta}"
-    return because([Finding(what, quotes=logs[-1] if logs else ())])
+    return because([Finding(what, quotes=seen.logs.get(pods_[0], ()) if pods_ else ())])
 
 
 def _of(pod: Object, stage: Object) -> bool:

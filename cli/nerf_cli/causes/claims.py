@@ -66,7 +66,7 @@ def _source(claim: Object, events: list[Object]) -> Finding:
     quotes = (str(told).strip(),) if told else ()
     if not class_:
         return Finding(
-            "it names no storage class, and the cluster has none by default",
+            "it names no storage class, and the cluster had no default one when it was made",
             "Name one of `kubectl get storageclasses` when you create it.",
             quotes,
         )

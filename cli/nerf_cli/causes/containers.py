@@ -49,9 +49,9 @@ _MOUNTS: tuple[tuple[str, str, str], ...] = (
         "Wait until the pod there is gone, or use a ReadWriteMany claim.",
     ),
     (
-        r'(secret|configmap) "(?P<name>[^"]+)" not found',
+        r'secret "(?P<name>[^"]+)" not found',
         "the Secret {name} does not exist",
-        "The operator draws a job's tokens with its pods: delete this pod to have another.",
+        "The operator draws a job's token with its pods: delete this one, and both come anew.",
     ),
     (r"timed out|timeout", "the volume's server or driver does not answer", "Is it up?"),
 )

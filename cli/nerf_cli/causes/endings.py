@@ -10,14 +10,6 @@ from nerf_cli.cluster import Object
 from nerf_contract import reasons
 
 _SIGNALLED = 128
-#: Reason of the condition DisruptionTarget -> one of ours.
-_BY_THE_CLUSTER = {
-    "PreemptionByScheduler": reasons.PREEMPTED,
-    "EvictionByEvictionAPI": reasons.EVICTED,
-    "TerminationByKubelet": reasons.EVICTED,
-    "DeletionByTaintManager": reasons.NODE_LOST,
-    "DeletionByPodGC": reasons.NODE_LOST,
-}
 
 
 def trouble(pod: Object, log: tuple[str, ...]) -> list[Finding]:
@@ -44,13 +36,16 @@ def _overuse(pod: Object) -> list[Finding]:
 
 def _disrupted(pod: Object) -> list[Finding]:
     found = places.condition(pod, "DisruptionTarget")
-    if found.get("status") != "True":
+    target = found if found.get("status") == "True" else {}
+    words = target.get("reason", ""), pod["status"].get("reason", "")
+    known = [reasons.BY_THE_CLUSTER[word] for word in words if word in reasons.BY_THE_CLUSTER]
+    if not target and not known:
         return []
-    reason = _BY_THE_CLUSTER.get(found.get("reason", ""), reasons.DISRUPTED)
-    meaning = reasons.FOUND_FAILURES[reason].meaning
-    told = (found["message"],) if found.get("message") else ()
+    [reason, *_] = [*known, reasons.DISRUPTED]
+    told = target.get("message") or pod["status"].get("message")
     todo = "Nothing: another pod takes its place, and it spends no backoffLimit."
-    return [Finding(f"the cluster ended it ({reason}). {meaning}", todo, told)]
+    what = f"the cluster ended it ({reason}). {reasons.FOUND_FAILURES[reason].meaning}"
+    return [Finding(what, todo, (told,) if told else ())]
 
 
 def _out_of_memory(pod: Object) -> list[Finding]:
@@ -62,8 +57,8 @@ def _out_of_memory(pod: Object) -> list[Finding]:
     return [
         Finding(
             f"the kernel killed its container at {at}",
-            "Raise resources.limits.memory while the job is suspended, or train with less: "
-            "spec.training.raysPerChunk, spec.dataset.downscale.",
+            "Raise resources.limits.memory while the job is suspended, or ask for less in another "
+            "job: spec.training.raysPerChunk, spec.dataset.downscale.",
         )
     ]
 

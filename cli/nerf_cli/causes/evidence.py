@@ -62,7 +62,7 @@ def gather(cluster: Cluster, name: str) -> Evidence:
         job=job,
         now=datetime.now(UTC),
         pods=pods,
-        events=read.list("events", lambda: _events(cluster)),
+        events=read.list("events", lambda: _events(cluster, job)),
         claims=read.one("claims", lambda: _claims(cluster, job)) or {},
         nodes=read.one("nodes", lambda: _nodes(cluster)),
         operators=read.one(_DEPLOYMENT, lambda: operator_image.deployments(cluster)),
@@ -98,10 +98,13 @@ def _owned(pod: Object, job: Object) -> bool:
     return any(owner.get("uid") == job["metadata"]["uid"] for owner in owners)
 
 
-def _events(cluster: Cluster) -> list[Object]:
-    """Those of the job and its claims, and what is wrong with pods."""
-    kinds = "involvedObject.kind=%s"
-    wanted = (kinds % "NeRFJob", kinds % "PersistentVolumeClaim", f"{kinds % 'Pod'},type=Warning")
+def _events(cluster: Cluster, job: Object) -> list[Object]:
+    """Those of the job, those of claims, and what is wrong with pods."""
+    wanted = (
+        f"involvedObject.uid={job['metadata']['uid']}",
+        "involvedObject.kind=PersistentVolumeClaim",
+        "involvedObject.kind=Pod,type=Warning",
+    )
     ask = cluster.core.list_namespaced_event
     found = [ask(cluster.namespace, field_selector=fields).items for fields in wanted]
     return [event for items in found for event in cluster.plain(items)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 class Finding:
     """What is so, and what to do about it ("" where the next link says it, or nothing helps).
 
-    quotes: words of others, line by line. depth: 0 for an effect, one more towards its cause.
+    quotes: words of others. depth: 0 for an effect, one more towards its cause.
     """
 
     what: str
@@ -27,4 +27,5 @@ def lines(finding: Finding) -> list[str]:
     indent = "  " * finding.depth
     word = "because " if finding.depth else ""
     todo = [f"{indent}  -> {finding.todo}"] if finding.todo else []
-    return [f"{indent}{word}{finding.what}", *(f"{indent}  | {q}" for q in finding.quotes), *todo]
+    quotes = [f"{indent}  | {line}" for words in finding.quotes for line in words.splitlines()]
+    return [f"{indent}{word}{' '.join(finding.what.split())}", *quotes, *todo]

@@ -6,7 +6,7 @@ from nerf_cli.choosing import component, worker_index
 from nerf_cli.cluster import Object
 from nerf_contract import names
 
-#: Pods whose logs are read.
+#: Pods that failed whose logs are read.
 MOST_LOGS = 3
 
 
@@ -52,14 +52,11 @@ def container(pod: Object) -> Object:
 
 
 def worth_reading(pods: Sequence[Object]) -> list[Object]:
-    """Pods whose last words tell why a job is not further: those that failed, and stages."""
-    told: list[Object] = []
-    for last, former in newest(pods):
-        if failed(last) or _works(last):
-            told.append(last)
-        elif former is not None and failed(former) and not fine(last):
-            told.append(former)
-    return told[:MOST_LOGS]
+    """Pods whose last words tell why a job is not further: those that failed, and one that runs."""
+    both = newest(pods)
+    former = [before for last, before in both if before is not None and not fine(last)]
+    ended = [pod for pod in [*(last for last, _ in both), *former] if failed(pod)]
+    return [*ended[:MOST_LOGS], *[last for last, _ in both if _works(last)][:1]]
 
 
 def _works(pod: Object) -> bool:
