@@ -221,8 +221,8 @@ def explain(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Tell what a job's conditions mean, and what to do."""
-    explaining.run(connect(namespace, context, kubeconfig), name, console, say)
+    """Tell why a job is as it is, from what it shows to the cause, and what to do."""
+    explaining.run(connect(namespace, context, kubeconfig), name, say)
 
 
 @app.command()

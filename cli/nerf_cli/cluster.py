@@ -92,13 +92,18 @@ class Cluster:
 
     def pods(self, selector: str = "") -> list[Object]:
         """Pods of the namespace, as the API writes them."""
-        found = self.core.list_namespaced_pod(self.namespace, label_selector=selector).items
-        pods: list[Object] = self.api.sanitize_for_serialization(found)
-        return pods
+        return self.plain(
+            self.core.list_namespaced_pod(self.namespace, label_selector=selector).items
+        )
 
     def job_pods(self, name: str) -> list[Object]:
         """Pods that the operator made for a job."""
         return self.pods(f"{names.LABEL_JOB}={name}")
+
+    def plain(self, found: Any) -> list[Object]:
+        """Objects of the client as the API writes them."""
+        objects: list[Object] = self.api.sanitize_for_serialization(found)
+        return objects
 
     def _path(self) -> tuple[str, ...]:
         return (*_GROUP_VERSION, self.namespace, names.PLURAL)

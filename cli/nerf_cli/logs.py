@@ -30,22 +30,22 @@ def run(
         sys.stdout.buffer.flush()
 
 
-def last_words(cluster: Cluster, name: str) -> tuple[str, list[str]] | None:
+def last_words(cluster: Cluster, name: str) -> tuple[str, tuple[str, ...]] | None:
     """Name of the job's pod that failed last, and the end of its log; None without one."""
     pod = choosing.failed(cluster.job_pods(name))
-    if pod is None:
-        return None
+    lines = tail(cluster, pod, LAST_LINES) if pod else None
+    return (pod["metadata"]["name"], lines) if pod and lines is not None else None
+
+
+def tail(cluster: Cluster, pod: Object, lines: int) -> tuple[str, ...] | None:
+    """The last lines of a pod's log; None where it is gone, with its node, or may not be read."""
     read = cluster.core.read_namespaced_pod_log
+    name, container = pod["metadata"]["name"], _container(pod)
     try:
-        text = read(
-            pod["metadata"]["name"],
-            cluster.namespace,
-            container=_container(pod),
-            tail_lines=LAST_LINES,
-        )
+        text = read(name, cluster.namespace, container=container, tail_lines=lines)
     except ApiException:
-        return None  # Its node is gone, and the log with it.
-    return pod["metadata"]["name"], str(text or "").splitlines()
+        return None
+    return tuple(str(text or "").splitlines())
 
 
 def _container(pod: Object) -> str:

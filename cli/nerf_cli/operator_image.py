@@ -1,12 +1,11 @@
 """What the operator was installed with."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from nerf_cli.cluster import Cluster
+from nerf_cli.cluster import Cluster, Object
 from nerf_cli.errors import UserError
 from nerf_contract import names
 
@@ -24,9 +23,8 @@ class Installed:
 
 def find(cluster: Cluster) -> Installed | None:
     """What is installed; None where there is none, or we may not look."""
-    apps = client.AppsV1Api(cluster.api)
     try:
-        found = apps.list_deployment_for_all_namespaces(label_selector=SELECTOR).items
+        found = deployments(cluster)
     except ApiException as error:
         if error.status == 403:
             return None
@@ -34,10 +32,26 @@ def find(cluster: Cluster) -> Installed | None:
     return _installed(found[0]) if found else None
 
 
-def _installed(deployment: Any) -> Installed:
-    container = deployment.spec.template.spec.containers[0]
-    values = {variable.name: variable.value for variable in container.env or []}
-    return Installed(container.image, values.get(names.ENV_TRAINER_IMAGE) or None)
+def deployments(cluster: Cluster) -> list[Object]:
+    """Of operators, in all namespaces."""
+    apps = client.AppsV1Api(cluster.api)
+    return cluster.plain(apps.list_deployment_for_all_namespaces(label_selector=SELECTOR).items)
+
+
+def environment(deployment: Object) -> dict[str, str]:
+    """Environment variables of an operator that have a value of their own."""
+    variables = _container(deployment).get("env") or []
+    return {variable["name"]: variable.get("value") or "" for variable in variables}
+
+
+def _container(deployment: Object) -> Object:
+    found: Object = deployment["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def _installed(deployment: Object) -> Installed:
+    trainer_image = environment(deployment).get(names.ENV_TRAINER_IMAGE) or None
+    return Installed(_container(deployment)["image"], trainer_image)
 
 
 def trainer(cluster: Cluster, given: str | None) -> str:

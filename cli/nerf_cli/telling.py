@@ -12,10 +12,13 @@ WIDTH = 30
 #: Conditions that tell of trouble where they are `True`; of others, `False` may be trouble.
 _BAD_IF_TRUE = (reasons.STALLED, reasons.FAILED)
 #: Conditions that stay `False` for good where something went wrong; before, they just wait.
-_MAY_FAIL = {
-    reasons.POSES_READY: reasons.POSES_FAILED,
-    reasons.OUTPUTS_READY: reasons.OUTPUTS_FAILED,
-}
+_MAY_FAIL = (reasons.POSES_READY, reasons.OUTPUTS_READY)
+_ENDS = frozenset(
+    {
+        *(*reasons.FAILURES, *reasons.FOUND_FAILURES),
+        *(reasons.BACKOFF_LIMIT_EXCEEDED, reasons.DEADLINE_EXCEEDED),
+    }
+)
 
 
 def status_of(job: Object) -> Object:
@@ -51,7 +54,7 @@ def is_trouble(found: dict[str, str]) -> bool:
     type_, status, reason = found["type"], found["status"], found.get("reason", "")
     if type_ in _BAD_IF_TRUE:
         return status == "True"
-    return status == "False" and type_ in _MAY_FAIL and reason in reasons.FAILURES
+    return status == "False" and type_ in _MAY_FAIL and reason in _ENDS
 
 
 def sentence(found: dict[str, str]) -> str:

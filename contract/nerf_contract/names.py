@@ -93,6 +93,8 @@ TRAINER_HTTP_PORT: Final = 9400
 OPERATOR_HTTP_PORT: Final = 9500
 #: Of the operator: the image of jobs that name none.
 ENV_TRAINER_IMAGE: Final = "TRAINER_IMAGE"
+#: Of the operator: the namespaces that it serves, with commas between; all if empty.
+ENV_WATCH_NAMESPACES: Final = "WATCH_NAMESPACES"
 VIEWER_PORT: Final = 8080
 
 # --- In the dataset's folder ---------------------------------------------------------------------

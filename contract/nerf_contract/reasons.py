@@ -198,3 +198,12 @@ FOUND_FAILURES: Final = _table(
     Failure(NODE_LOST, 0, _DISRUPTION, True, "The node was lost, or shut down."),
     Failure(DISRUPTED, 0, _DISRUPTION, True, "The cluster ended the pod, or its node refused it."),
 )
+
+#: Reasons of a pod's condition DisruptionTarget, and in its status, that blame the cluster.
+BY_THE_CLUSTER: Final = {
+    **dict.fromkeys(("PreemptionByScheduler", "Preempting"), PREEMPTED),
+    **dict.fromkeys(("EvictionByEvictionAPI", "TerminationByKubelet", "Evicted"), EVICTED),
+    **dict.fromkeys(("DeletionByTaintManager", "DeletionByPodGC", "NodeLost"), NODE_LOST),
+    **dict.fromkeys(("Shutdown", "NodeShutdown", "Terminated"), NODE_LOST),
+    **dict.fromkeys(("NodeAffinity", "UnexpectedAdmissionError"), DISRUPTED),
+}

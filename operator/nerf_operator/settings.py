@@ -34,7 +34,7 @@ class Settings:
         image = env.get(names.ENV_TRAINER_IMAGE, "")
         if not image:
             raise SettingsError("TRAINER_IMAGE is not set: name the image that jobs run by default")
-        listed = (part.strip() for part in env.get("WATCH_NAMESPACES", "").split(","))
+        listed = (part.strip() for part in env.get(names.ENV_WATCH_NAMESPACES, "").split(","))
         return Settings(
             trainer_image=image,
             namespaces=tuple(part for part in listed if part),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nerf_cli import explaining, telling, watching
+from nerf_cli import telling, watching
 from nerf_cli.cluster import Object
 from nerf_contract import reasons
 from nerf_contract.v1alpha1 import NeRFJobStatus
@@ -79,6 +79,7 @@ def test_a_newer_operator_may_tell_more() -> None:
         (condition("PosesReady", "False", reasons.PREPARING), False),
         (condition("PosesReady", "False", reasons.POSES_FAILED), True),
         (condition("OutputsReady", "False", reasons.OUTPUTS_FAILED), True),
+        (condition("OutputsReady", "False", reasons.BACKOFF_LIMIT_EXCEEDED), True),
         (condition("OutputsReady", "False", reasons.NOT_WANTED), False),
         (condition("WorkersReady", "False", reasons.PODS_STARTING), False),
     ],
@@ -92,8 +93,6 @@ def test_a_failure_is_told_once() -> None:
     given = job(condition("Failed", "True", "DatasetInvalid", "x."), condition("Stalled", "True"))
     assert [c["type"] for c in telling.troubles(given)] == ["Failed"]
     assert telling.end(given) == "Failed (DatasetInvalid): x."
-    assert "DatasetInvalid: The dataset cannot be read" in explaining.advice(given)
-    assert "It is not tried again by itself" in explaining.advice(given)
 
 
 def test_the_dataset_and_photos_without_poses() -> None:
@@ -129,7 +128,3 @@ def test_lines_come_for_changes_now_and_then_and_for_trouble_at_once() -> None:
     assert last == story[-2][1]
     shown = [line.split("step ")[1].split("/")[0] if "step " in line else line for line in told]
     assert shown == ["1", "3", "Stalled (ImagePullFailed): No image.", "4"]
-
-
-def test_explain_has_a_question_for_every_condition() -> None:
-    assert set(explaining.QUESTIONS) == set(reasons.CONDITION_TYPES)

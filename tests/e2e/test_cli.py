@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from e2e_support.cli import nerf, start
-from e2e_support.kube import Namespace, wait_for
+from e2e_support.kube import Namespace, Object, wait_for
 from PIL import Image
 
 pytestmark = pytest.mark.cluster
@@ -33,7 +33,7 @@ def large_file_begun(namespace: Namespace) -> bool:
     return namespace.run("exec", pods[0]["metadata"]["name"], "--", "sh", "-c", script) != ""
 
 
-def job(name: str, claim: str) -> dict[str, object]:
+def job(name: str, claim: str) -> Object:
     """A job that has its results on a claim, and waits for photos that never come."""
     return {
         "apiVersion": "nerfops.dev/v1alpha1",
@@ -79,3 +79,33 @@ def test_an_upload_goes_on_after_an_interruption_and_results_come_back(
         "video.mp4",
     ]
     assert fresh.items("pods") == []
+
+
+def test_explain_goes_from_the_condition_to_the_root_cause(
+    fresh: Namespace, tmp_path: Path
+) -> None:
+    large = job("large", "photos")
+    large["spec"] |= {
+        "dataset": {"claimName": "photos", "format": "nerfstudio"},
+        "workers": {"gpusPerWorker": 8},
+        "training": {"shards": 8},
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "photos"},
+        "spec": {
+            "accessModes": ["ReadWriteMany"],
+            "storageClassName": "shared",
+            "resources": {"requests": {"storage": "64Mi"}},
+        },
+    }
+    fresh.apply(job("lost", "photos"), claim, large)
+    for name, words in {
+        "lost": ["because the claim not-there does not exist in namespace"],
+        "large": ["no node takes it", "too few GPUs are free; the pod asks for 8"],
+    }.items():
+        fresh.job(name).wait_condition("Stalled", deadline_s=30)
+        code, text = nerf("explain", name, "-n", fresh.name, log=tmp_path / "log")
+        assert code == 0, text
+        assert [word for word in words if word not in text] == [], text

@@ -49,16 +49,19 @@ def api() -> str:
 
 
 def fields(schema: Schema, path: str) -> Iterator[tuple[str, Schema, bool]]:
-    """Every leaf below: its path, its schema, and whether it must be given."""
+    """Every leaf below, and every section that may be absent: its path, its schema, and whether it
+    must be given."""
     required = schema.get("required", ())
     for name, child in schema.get("properties", {}).items():
-        here = f"{path}.{name}"
+        here, must = f"{path}.{name}", name in required
         if child.get("type") == "object" and "properties" in child:
+            if not must and "default" not in child:
+                yield here, child, must
             yield from fields(child, here)
         elif child.get("type") == "array" and "properties" in child.get("items", {}):
             yield from fields(child["items"], f"{here}[]")
         else:
-            yield here, child, name in required
+            yield here, child, must
 
 
 def _row(path: str, schema: Schema, required: bool) -> tuple[str, ...]:

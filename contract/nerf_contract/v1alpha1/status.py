@@ -11,8 +11,8 @@ from nerf_contract.base import Model
 class DatasetStatus(Model):
     """The dataset as it was found."""
 
-    format: str
-    photos: int
+    format: str = Field(description="As `spec.dataset.format`, but never `auto`.")
+    photos: int = Field(description="Photos that were found.")
     posed: int = Field(description="Photos whose camera is known: only those are used.")
     unposed: list[str] = Field(default_factory=list, description="Names of others; 20 at most.")
     poses: str | None = Field(
@@ -23,12 +23,12 @@ class DatasetStatus(Model):
 class Condition(Model):
     """One fact about the job. Times are RFC 3339, UTC."""
 
-    type: str
-    status: Literal["True", "False", "Unknown"]
-    reason: str
-    message: str
-    last_transition_time: str
-    observed_generation: int
+    type: str = Field(description="What the fact is about.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it is so.")
+    reason: str = Field(description="Why, as a word for machines.")
+    message: str = Field(description="Why, as a sentence that says what to do.")
+    last_transition_time: str = Field(description="When `status` changed last.")
+    observed_generation: int = Field(description="`metadata.generation` that it is about.")
 
 
 class GivenUpStatus(Model):
@@ -37,15 +37,15 @@ class GivenUpStatus(Model):
     workers: int = Field(description="How many it does without; 0 while it tries again.")
     times: int = Field(description="How often in a row they were given up.")
     until: str = Field(description="When they are tried again: RFC 3339, UTC.")
-    message: str
+    message: str = Field(description="Why no node took them, and what to do.")
 
 
 class WorkersStatus(Model):
     """Worker pods: wanted, existing, and ready to train."""
 
-    wanted: int
-    replicas: int
-    ready: int
+    wanted: int = Field(description="`spec.workers.replicas`, as it was last seen.")
+    replicas: int = Field(description="Those that run, or will run.")
+    ready: int = Field(description="Those that train.")
     summary: str = Field(description="`ready/wanted`, for printing.")
     given_up: GivenUpStatus | None = None
 
@@ -53,12 +53,14 @@ class WorkersStatus(Model):
 class ProgressStatus(Model):
     """A throttled summary of the training; series belong in Prometheus."""
 
-    step: int
-    total_steps: int
-    percent: int
+    step: int = Field(description="Optimizer steps that are done.")
+    total_steps: int = Field(description="Steps in all: `spec.training.steps`.")
+    percent: int = Field(description="Part of the steps that is done.")
     psnr: float | None = Field(default=None, description="Held-out PSNR, dB.")
     ssim: float | None = Field(default=None, description="Held-out SSIM; 1 is perfect.")
-    rays_per_second: int | None = None
+    rays_per_second: int | None = Field(
+        default=None, description="Speed of the group, all workers together."
+    )
     eta: str | None = Field(default=None, description="Time left, such as `1m30s`.")
     world_size: int | None = Field(default=None, description="Processes that train together.")
     last_regroup_seconds: float | None = Field(
@@ -69,8 +71,8 @@ class ProgressStatus(Model):
 class CheckpointStatus(Model):
     """The newest checkpoint on the volume."""
 
-    step: int
-    time: str
+    step: int = Field(description="Steps that were done when it was taken.")
+    time: str = Field(description="When it was written: RFC 3339, UTC.")
 
 
 class GoodputStatus(Model):
@@ -86,7 +88,7 @@ class GoodputStatus(Model):
         description="Rays per second of the group by its size times those of one process; absent "
         "until this job has trained with one.",
     )
-    wall_seconds: int
+    wall_seconds: int = Field(description="Wall time so far.")
     lost_seconds: dict[str, int] = Field(
         description="Wall time that was not useful training, by cause: "
         f"{goodput.explain(goodput.OPERATOR_CAUSES | goodput.TRAINER_CAUSES)}.",
@@ -105,9 +107,9 @@ class ActiveStatus(Model):
 class StageStatus(Model):
     """What a stage before or after the training is at."""
 
-    name: Literal["poses", "export"]
+    name: Literal["poses", "export"] = Field(description="Which one.")
     activity: str = Field(description="Such as `matching`, or `video`.")
-    percent: int
+    percent: int = Field(description="Part of it that is done.")
     eta: str | None = Field(default=None, description="Time left, such as `1m30s`.")
 
 
@@ -117,7 +119,9 @@ Phase = Literal["Pending", "Preparing", "Running", "Exporting", "Suspended", "Su
 class NeRFJobStatus(Model):
     """What is."""
 
-    observed_generation: int | None = None
+    observed_generation: int | None = Field(
+        default=None, description="`metadata.generation` of the spec that this is about."
+    )
     phase: Phase | None = Field(
         default=None, description="A printed summary of the conditions; decide by those."
     )
@@ -139,7 +143,9 @@ class NeRFJobStatus(Model):
     )
     start_time: str | None = Field(default=None, description="When it was first not suspended.")
     active: ActiveStatus | None = None
-    completion_time: str | None = None
+    completion_time: str | None = Field(
+        default=None, description="When it succeeded or failed: RFC 3339, UTC."
+    )
 
     def condition(self, type_: str) -> Condition | None:
         """The condition of that type, if it was ever written."""

@@ -27,10 +27,10 @@ class Announcer:
         self._pauses = pauses
         self._posts: set[asyncio.Task[None]] = set()
 
-    def tell(self, job: Job, events: Iterable[Event], now: datetime) -> None:
-        """Begin to post events. Never raises, never waits."""
-        for told in events:
-            post = asyncio.create_task(self._post(job.namespace, event(job, told, now)))
+    def tell(self, job: Job, events: Iterable[Event], now: datetime, first: int = 1) -> None:
+        """Begin to post events. Never raises, never waits. first: their place in the pass."""
+        for place, told in enumerate(events, first):
+            post = asyncio.create_task(self._post(job.namespace, event(job, told, now, place)))
             self._posts.add(post)
             post.add_done_callback(self._posts.discard)
 
@@ -55,15 +55,20 @@ class Announcer:
         )
 
 
-def event(job: Job, told: Event, now: datetime) -> Object:
-    """An Event object. Its name is made from its content: telling it twice tells it once."""
+def event(job: Job, told: Event, now: datetime, place: int = 0) -> Object:
+    """An Event object. Its name is made from its content: telling it twice tells it once.
+
+    place: among those of one pass. Times are whole seconds, and what has the same one is
+    listed by name: so the version of the job, which grows, comes first in it.
+    """
     stamp = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     content = "|".join([job.uid, told.reason, told.message, job.version])
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    order = f"{job.version.zfill(16)}.{place}"
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{job.name}.{digest}", "namespace": job.namespace},
+        "metadata": {"name": f"{job.name}.{order}.{digest}", "namespace": job.namespace},
         "involvedObject": {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,

@@ -97,7 +97,7 @@ class Applier:
             return
         self._cache.pods.put(Key(job.namespace, job.name), parse.pod(made))
         if action.event is not None:
-            self._announcer.tell(job, [action.event], now)
+            self._announcer.tell(job, [action.event], now, first=0)
 
     async def write_status(self, job: Job, new: NeRFJobStatus) -> bool:
         """Write what differs from the status that is there. False where the job is gone."""

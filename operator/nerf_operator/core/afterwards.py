@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from nerf_contract import names, reasons
-from nerf_contract.v1alpha1 import NeRFJobSpec
+from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
 from nerf_operator.core import children, farewell, lifetime, stages, viewer
 from nerf_operator.core.actions import DeleteJob, Plan
 from nerf_operator.core.image import Image
@@ -23,8 +23,18 @@ def decide(job: Job, observed: Observed, now: datetime, chosen: Image, ended: Ou
     return replace(
         stopping,
         actions=(*stopping.actions, *removed),
+        status=_of_this_generation(job),
         requeue_after=soonest([left, stopping.requeue_after]),
     )
+
+
+def _of_this_generation(job: Job) -> NeRFJobStatus | None:
+    """The status as it is, once a later spec was looked at; None where none is to be written."""
+    if job.status.observed_generation == job.generation:
+        return None
+    seen = {"observed_generation": job.generation}
+    found = [condition.model_copy(update=seen) for condition in job.status.conditions]
+    return job.status.model_copy(update=seen | {"conditions": found})
 
 
 def stop(job: Job, observed: Observed, now: datetime, chosen: Image, ended: Outcome) -> Plan:

@@ -9,7 +9,7 @@ from nerf_operator.core.waiting import Waiting
 
 def find(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
     """The obstacle, if there is one."""
-    return _refused(observed) or _taken(job, observed) or claims.problem(job, spec, observed)
+    return _refused(observed) or _taken(job, observed) or _unclaimed(job, spec, observed)
 
 
 def _refused(observed: Observed) -> Waiting | None:
@@ -35,4 +35,45 @@ def _taken(job: Job, observed: Observed) -> Waiting | None:
         reasons.NAME_TAKEN,
         f"Objects that this job needs exist already and belong to something else: "
         f"{', '.join(sorted(foreign))}. Delete them, or give the job another name.",
+    )
+
+
+def _unclaimed(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
+    """What keeps pods from being made: a claim that is not there. It heals when it appears."""
+    photos = spec.dataset.claim_name
+    if photos is not None and photos not in observed.claims:
+        return _missing(job, "spec.dataset.claimName", photos, "with the photos")
+    given = spec.checkpoint.volume.claim_name
+    if given is not None and given not in observed.claims:
+        return _missing(job, "spec.checkpoint.volume.claimName", given, "for the checkpoints")
+    return _lost(job, spec, observed)
+
+
+def _missing(job: Job, field: str, claim: str, what: str) -> Waiting:
+    return Waiting(
+        reasons.CLAIM_NOT_FOUND,
+        f"{field} names the PersistentVolumeClaim {claim!r}, which does not exist in namespace "
+        f"{job.namespace!r}. Create it ({what}), or create the job again with the right name; "
+        "the job starts by itself once the claim is there.",
+    )
+
+
+def _lost(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
+    """A claim of ours that is gone with the checkpoints: never start again in silence."""
+    photos = claims.dataset_claim(job, spec)
+    if job.status.dataset is not None and photos not in observed.claims:
+        return Waiting(
+            reasons.CLAIM_NOT_FOUND,
+            f"The PersistentVolumeClaim {photos!r} was deleted, and the photos with it. Restore a "
+            "claim of that name to go on, or delete the job and create it again.",
+        )
+    claim = claims.checkpoint_claim(job, spec)
+    checkpoint = job.status.checkpoint
+    if not claims.wants_own(spec) or claim in observed.claims or checkpoint is None:
+        return None
+    return Waiting(
+        reasons.CLAIM_NOT_FOUND,
+        f"The PersistentVolumeClaim {claim!r} was deleted, and the checkpoint of step "
+        f"{checkpoint.step} with it. Restore a claim of that name to go on, or delete the job and "
+        "create it again to train from the start.",
     )

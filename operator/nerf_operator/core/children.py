@@ -116,7 +116,8 @@ def creations(
             component=names.COMPONENT_COORDINATOR,
             rounds=places.coordinator.rounds,
         )
-        made.append(Create(training_pods.coordinator(job, request)))
+        told = _replaced("The coordinator", request, places.coordinator)
+        made.append(Create(training_pods.coordinator(job, request), told))
     for index, slot in places.workers.items():
         if slot.start is not None:
             request = PodRequest(
@@ -130,16 +131,17 @@ def creations(
                 read_only_claim=claims.read_only(job, spec, observed),
                 dataset=dataset,
             )
-            made.append(Create(training_pods.worker(job, request), _replaced(request, slot)))
+            told = _replaced(f"Worker {index}", request, slot)
+            made.append(Create(training_pods.worker(job, request), told))
     token = DrawToken(render.token_secret(job, named.group_token(job.name, job.uid)))
     return [token, *made] if made else []
 
 
-def _replaced(request: PodRequest, slot: Slot) -> Event | None:
+def _replaced(who: str, request: PodRequest, slot: Slot) -> Event | None:
     if slot.why is None:
         return None
-    text = f"Worker {request.index} gets attempt {request.attempt}: {slot.why}."
-    return Event("WorkerReplaced", text, warning=True)
+    reason = "CoordinatorReplaced" if request.index is None else "WorkerReplaced"
+    return Event(reason, f"{who} gets attempt {request.attempt}: {slot.why}.", warning=True)
 
 
 def removals(spec: NeRFJobSpec, observed: Observed, indices: Sequence[int]) -> list[Delete]:

@@ -1,9 +1,8 @@
 """PersistentVolumeClaims: are they there, and who may mount them where."""
 
-from nerf_contract import children, reasons
+from nerf_contract import children
 from nerf_contract.v1alpha1 import NeRFJobSpec
 from nerf_operator.core.observed import Job, Observed
-from nerf_operator.core.waiting import Waiting
 
 
 def names_of(job: Job) -> tuple[str, ...]:
@@ -26,47 +25,6 @@ def checkpoint_claim(job: Job, spec: NeRFJobSpec) -> str:
 def shared(job: Job, spec: NeRFJobSpec) -> bool:
     """Whether photos and checkpoints lie on one volume."""
     return dataset_claim(job, spec) == checkpoint_claim(job, spec)
-
-
-def problem(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
-    """What keeps pods from being made: a claim that is not there. It heals when it appears."""
-    photos = spec.dataset.claim_name
-    if photos is not None and photos not in observed.claims:
-        return _missing(job, "spec.dataset.claimName", photos, "with the photos")
-    given = spec.checkpoint.volume.claim_name
-    if given is not None and given not in observed.claims:
-        return _missing(job, "spec.checkpoint.volume.claimName", given, "for the checkpoints")
-    return _lost(job, spec, observed)
-
-
-def _missing(job: Job, field: str, claim: str, what: str) -> Waiting:
-    return Waiting(
-        reasons.CLAIM_NOT_FOUND,
-        f"{field} names the PersistentVolumeClaim {claim!r}, which does not exist in namespace "
-        f"{job.namespace!r}. Create it ({what}), or create the job again with the right name; "
-        "the job starts by itself once the claim is there.",
-    )
-
-
-def _lost(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
-    """A claim of ours that is gone with the checkpoints: never start again in silence."""
-    photos = dataset_claim(job, spec)
-    if job.status.dataset is not None and photos not in observed.claims:
-        return Waiting(
-            reasons.CLAIM_NOT_FOUND,
-            f"The PersistentVolumeClaim {photos!r} was deleted, and the photos with it. Restore a "
-            "claim of that name to go on, or delete the job and create it again.",
-        )
-    claim = children.checkpoint_claim(job.name)
-    checkpoint = job.status.checkpoint
-    if not wants_own(spec) or claim in observed.claims or checkpoint is None:
-        return None
-    return Waiting(
-        reasons.CLAIM_NOT_FOUND,
-        f"The PersistentVolumeClaim {claim!r} was deleted, and the checkpoint of step "
-        f"{checkpoint.step} with it. Restore a claim of that name to go on, or delete the job and "
-        "create it again to train from the start.",
-    )
 
 
 def wants_own(spec: NeRFJobSpec) -> bool:

@@ -114,7 +114,7 @@ def _stages(facts: Facts, old: NeRFJobStatus) -> dict[str, Fact]:
 def _as_before(type_: str, old: NeRFJobStatus) -> Fact:
     known = old.condition(type_)
     if known is None:
-        return Fact("Unknown", reasons.NOT_FINISHED, "Not known yet.")
+        return Fact("Unknown", reasons.INVALID_SPEC, "Not known before the spec makes sense.")
     return Fact(known.status, known.reason, known.message)
 
 
@@ -160,7 +160,7 @@ _NOT_STALLED = Fact("False", reasons.UP_TO_DATE, "Nothing waits for a person.")
 
 def _running(facts: Facts) -> Fact:
     if facts.ready >= facts.fewest:
-        message = f"{facts.ready} of {facts.wanted} workers are training."
+        message = f"{facts.ready} of {facts.wanted} workers {_are(facts.ready)} training."
         unsaved = f" {facts.unsaved}" if facts.unsaved else ""
         return Fact("True", reasons.TRAINING, message + unsaved)
     why = facts.obstacle or facts.starting
@@ -169,10 +169,15 @@ def _running(facts: Facts) -> Fact:
 
 def _workers_ready(facts: Facts) -> Fact:
     if facts.complete:
-        return Fact("True", reasons.ALL_READY, f"All {facts.wanted} workers are ready.")
+        all_ready = "The worker is" if facts.wanted == 1 else f"All {facts.wanted} workers are"
+        return Fact("True", reasons.ALL_READY, f"{all_ready} ready.")
     why = facts.obstacle or facts.starting
-    counted = f"{facts.ready} of {facts.wanted} workers are ready."
+    counted = f"{facts.ready} of {facts.wanted} workers {_are(facts.ready)} ready."
     return Fact("False", why.reason, f"{counted} {why.message}")
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _reconciling(facts: Facts) -> Fact:

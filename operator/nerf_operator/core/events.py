@@ -6,14 +6,15 @@ from nerf_operator.core.actions import Event
 
 
 def derive(old: NeRFJobStatus, new: NeRFJobStatus, processes: int = 1) -> tuple[Event, ...]:
-    """Events of the step from the old status to the new one; none where nothing happened.
+    """Events of the step from the old status to the new one, causes first; none where nothing
+    happened.
 
     processes: of each worker.
     """
-    found = [_created(old, new), _resized(old, new), _poses(old, new), _running(old, new)]
-    found += [_given_up(old, new), _tried_again(old, new), _rescaled(old, new, processes)]
-    found += [_trained(old, new), _outputs(old, new), _suspended(old, new), _stalled(old, new)]
-    return tuple(event for event in [*found, _ended(old, new)] if event is not None)
+    found = [_recovered(old, new), _suspended(old, new), _poses(old, new), _resized(old, new)]
+    found += [_created(old, new), _given_up(old, new), _tried_again(old, new), _running(old, new)]
+    found += [_rescaled(old, new, processes), _trained(old, new), _outputs(old, new)]
+    return tuple(e for e in [*found, _stalled(old, new), _ended(old, new)] if e is not None)
 
 
 def _turned(old: NeRFJobStatus, new: NeRFJobStatus, type_: str) -> Condition | None:
@@ -142,8 +143,12 @@ def _stalled(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
     if _is_true(new, reasons.FAILED):
         return None
     stalled = _turned(old, new, reasons.STALLED)
-    if stalled is not None:
-        return Event(stalled.reason, stalled.message, warning=True)
+    return None if stalled is None else Event(stalled.reason, stalled.message, warning=True)
+
+
+def _recovered(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    if _is_true(new, reasons.FAILED):
+        return None
     rests = _is_true(new, reasons.SUSPENDED)
     if _is_true(old, reasons.STALLED) and not _is_true(new, reasons.STALLED) and not rests:
         return Event("Recovered", "What the job waited for has been done.")

@@ -68,21 +68,12 @@ def classify(pod: Pod) -> Verdict:
 
 # --- The cluster ---------------------------------------------------------------------------------
 
-#: Reasons of the condition DisruptionTarget, and in a pod's status, that blame the cluster.
-_CLUSTER_REASONS = {
-    **dict.fromkeys(("PreemptionByScheduler", "Preempting"), reasons.PREEMPTED),
-    **dict.fromkeys(("EvictionByEvictionAPI", "TerminationByKubelet", "Evicted"), reasons.EVICTED),
-    **dict.fromkeys(("DeletionByTaintManager", "DeletionByPodGC", "NodeLost"), reasons.NODE_LOST),
-    **dict.fromkeys(("Shutdown", "NodeShutdown", "Terminated"), reasons.NODE_LOST),
-    **dict.fromkeys(("NodeAffinity", "UnexpectedAdmissionError"), reasons.DISRUPTED),
-}
-
 
 def disruption(pod: Pod) -> str | None:
     """What the cluster did to the pod, if it was that: one of the reasons for a disruption."""
     for word in (pod.disruption, pod.reason):
-        if word in _CLUSTER_REASONS:
-            return _CLUSTER_REASONS[word]
+        if word in reasons.BY_THE_CLUSTER:
+            return reasons.BY_THE_CLUSTER[word]
     refused = pod.reason.startswith("OutOf")
     unaccounted = pod.termination is not None and pod.termination.reason == "ContainerStatusUnknown"
     if unaccounted:

@@ -9,6 +9,11 @@ from nerf_operator.core import indices, replacement
 from nerf_operator.core.failure import classify, told
 from nerf_operator.core.observed import Observed, Pod
 
+#: What to do where pods failed too often.
+_AGAIN = (
+    "Mend that and create the job again: under its name, and with the same checkpoint volume, it "
+    "goes on from its last checkpoint."
+)
 _SUCCESSES = frozenset({reasons.TRAINING_COMPLETED, reasons.TARGET_PSNR_REACHED})
 
 
@@ -74,9 +79,11 @@ def _exhausted(spec: NeRFJobSpec, observed: Observed) -> Outcome | None:
     spent = [pod for pod in _failed(spec, observed) if classify(pod).counts]
     last = max(spent, key=replacement.ended_at, default=None)
     cause = classify(last) if last else None
-    tail = f" The last one, {last.name}: {cause.reason}: {cause.message}" if last and cause else ""
-    message = f"Workers failed {total} times, more than runPolicy.backoffLimit {limit} allows."
-    return Outcome(False, reasons.BACKOFF_LIMIT_EXCEEDED, message + tail)
+    told = f"{cause.reason}: {cause.message}".rstrip(".") if cause else ""
+    tail = f" The last one, {last.name}: {told}." if last else ""
+    times = "once" if total == 1 else f"{total} times"
+    message = f"Workers failed {times}, more than runPolicy.backoffLimit {limit} allows."
+    return Outcome(False, reasons.BACKOFF_LIMIT_EXCEEDED, f"{message}{tail} {_AGAIN}")
 
 
 def failures(spec: NeRFJobSpec, observed: Observed) -> int:

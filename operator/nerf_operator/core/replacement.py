@@ -1,10 +1,11 @@
 """Which pod a worker has, or gets next: attempts, back-off and the count of failures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from nerf_operator.core.failure import classify, disruption, told
+from nerf_operator.core.moment import rfc3339
 from nerf_operator.core.observed import Pod
 
 BACKOFF_MAX_SECONDS = 60
@@ -17,7 +18,7 @@ class Slot:
     current: the pod that runs or will run.
     start: attempt to create now; None if none is to be created.
     failures: how often this place has failed so far; rounds: how often in a row, without progress.
-    wait: seconds until `start` will be due.
+    wait: seconds until `start` will be due, which is at `due`.
     why: what became of the last pod, where a new one takes its place.
     """
 
@@ -26,6 +27,7 @@ class Slot:
     failures: int = 0
     rounds: int = 0
     wait: float | None = None
+    due: datetime | None = None
     why: str | None = None
 
 
@@ -75,7 +77,7 @@ def _after_failure(last: Pod, spent: int, now: datetime, step: int | None) -> Sl
     wait = (due - now).total_seconds()
     slot = Slot(failures=spent, rounds=rounds, why=why(last))
     if wait > 0:
-        return replace(slot, wait=wait)
+        return replace(slot, wait=wait, due=due)
     return replace(slot, start=last.attempt + 1)
 
 
@@ -96,6 +98,17 @@ def why(pod: Pod) -> str:
         cause = disruption(pod)
         return f"{pod.name} was deleted" + (f" ({cause})" if cause else "")
     return f"{pod.name} had finished"
+
+
+def outlook(slots: Iterable[Slot], spent: int, limit: int) -> str:
+    """What is left of the budget, and when the next attempt begins; "" where nothing waits.
+
+    spent, limit: failures so far, and as many as `runPolicy.backoffLimit` allows.
+    """
+    due = min((slot.due for slot in slots if slot.due is not None), default=None)
+    told = [f"Failures so far: {spent} of the {limit} that runPolicy.backoffLimit allows."]
+    begins = [f"The next attempt begins at {rfc3339(due)}."] if due else []
+    return "".join(f" {sentence}" for sentence in [*(told if spent else []), *begins])
 
 
 def surplus(pods: Sequence[Pod]) -> list[Pod]:

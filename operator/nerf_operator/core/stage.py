@@ -58,11 +58,20 @@ def decide(
     return Step(
         removals=(*_removals(observed, kind.component), *_farewells(observed, left)),
         creations=tuple(_creations(job, spec, observed, chosen, at, slot)),
-        starting=kind.starting,
+        starting=_starting(kind, slot, spec),
         obstacle=waiting.explain(job, spec, observed, alive, now),
         timers=(slot.wait, waiting.recheck_seconds(alive, now), left),
         probe=ready[0].ip if ready else None,
     )
+
+
+def _starting(kind: _Kind, slot: Slot, spec: NeRFJobSpec) -> Waiting:
+    """The stage, and that its pod failed before, where it did."""
+    if slot.why is None:
+        return kind.starting
+    outlook = replacement.outlook([slot], slot.failures, spec.run_policy.backoff_limit)
+    text = f"{kind.starting.message} The stage starts again: {slot.why}.{outlook}"
+    return Waiting(kind.starting.reason, text)
 
 
 def _removals(observed: Observed, component: str) -> list[Delete]:

@@ -4,7 +4,15 @@ from datetime import datetime
 
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import GivenUpStatus, NeRFJobSpec
-from nerf_operator.core import children, farewell, progress, size, waiting
+from nerf_operator.core import (
+    children,
+    farewell,
+    outcome,
+    progress,
+    replacement,
+    size,
+    waiting,
+)
 from nerf_operator.core.actions import Delete
 from nerf_operator.core.children import Places
 from nerf_operator.core.image import Image
@@ -31,8 +39,8 @@ def decide(
         creations=tuple(
             children.creations(job, spec, observed, places, chosen.run, at.dataset, reached)
         ),
-        starting=_starting(places, sized.given_up),
-        obstacle=waiting.explain(job, spec, observed, current, now),
+        starting=_starting(spec, observed, places, sized.given_up),
+        obstacle=waiting.explain(job, spec, observed, [*_coordinators(places), *current], now),
         timers=(*timers, *(farewell.pod_left(pod, now) for pod in leaving)),
         probe=_probe(alive),
         ready=sum(1 for pod in alive if pod.ready) + len(leaving),
@@ -47,14 +55,27 @@ def _poses_pods(observed: Observed) -> list[Delete]:
     return children.delete(pod for pod in pods if pod.alive)
 
 
-def _starting(places: Places, given_up: GivenUpStatus | None) -> Waiting:
+def _coordinators(places: Places) -> list[Pod]:
+    slot = places.coordinator
+    return [slot.current] if slot is not None and slot.current is not None else []
+
+
+def _starting(
+    spec: NeRFJobSpec, observed: Observed, places: Places, given_up: GivenUpStatus | None
+) -> Waiting:
     """Why workers are not ready yet, when nothing is wrong."""
-    slots = places.workers
-    behind = {index: slot for index, slot in slots.items() if not _is_ready(slot)}
-    again = [(index, slot.why) for index, slot in behind.items() if slot.why]
+    behind = {index: slot for index, slot in places.workers.items() if not _is_ready(slot)}
+    again = [
+        f"worker {index} starts again: {slot.why}" for index, slot in behind.items() if slot.why
+    ]
+    meeting = places.coordinator
+    if meeting is not None and meeting.why and not _is_ready(meeting):
+        again.insert(0, f"the coordinator starts again: {meeting.why}")
     if again:
-        text = "; ".join(f"worker {index} starts again: {why}" for index, why in again[:3])
-        return Waiting(reasons.RESTARTING_WORKERS, f"{text[:1].upper()}{text[1:]}.")
+        text = "; ".join(again[:3])
+        spent, limit = outcome.failures(spec, observed), spec.run_policy.backoff_limit
+        outlook = replacement.outlook(places.slots(), spent, limit)
+        return Waiting(reasons.RESTARTING_WORKERS, f"{text[:1].upper()}{text[1:]}.{outlook}")
     if not behind and given_up is not None:
         return Waiting(reasons.WORKERS_GIVEN_UP, given_up.message)
     if any(slot.current is not None and slot.current.node for slot in behind.values()):

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from nerf_contract import names, reasons
+from nerf_contract import reasons
 from nerf_contract.v1alpha1 import NeRFJobSpec
-from nerf_operator.core import claims
+from nerf_operator.core import ways_out
 from nerf_operator.core.observed import Claim, Job, Observed, Pod
 
 #: Starting a pod may take this long before its volumes are suspected.
@@ -105,7 +105,8 @@ def _config(case: _Case) -> Waiting | None:
         return None
     return Waiting(
         reasons.CONTAINER_CONFIG_ERROR,
-        f"The container of {pod.name} cannot be created: {pod.waiting_message}",
+        f"The container of {pod.name} cannot be created: {pod.waiting_message} Correct what this "
+        "names, in spec.workers or spec.image; Kubernetes keeps trying.",
     )
 
 
@@ -123,7 +124,10 @@ def _unbound(case: _Case) -> Waiting | None:
 
 def _unbound_message(claim: Claim) -> str:
     if claim.phase == "Lost":
-        return f"The volume behind the PersistentVolumeClaim {claim.name!r} no longer exists."
+        return (
+            f"The volume behind the PersistentVolumeClaim {claim.name!r} no longer exists. Restore "
+            "it, or delete the claim and create it anew."
+        )
     source = f"storage class {claim.storage_class!r}" if claim.storage_class else "no storage class"
     return (
         f"The PersistentVolumeClaim {claim.name!r} ({source}) is still {claim.phase}: no volume "
@@ -136,45 +140,8 @@ def _unschedulable(case: _Case) -> Waiting | None:
     if pod.unschedulable is None:
         return None
     message = f"No node takes {pod.name}. The scheduler says: {pod.unschedulable}"
-    return Waiting(reasons.UNSCHEDULABLE, " ".join([message, *_ways_out(case)]))
-
-
-def _ways_out(case: _Case) -> list[str]:
-    spec, pod, words = case.spec, case.pod, case.pod.unschedulable or ""
-    gpus = 0 if pod.component == names.COMPONENT_POSES else spec.workers.gpus_per_worker
-    ways = []
-    if gpus:
-        ways.append(
-            f"Each worker asks for {gpus} nvidia.com/gpu: lower spec.workers.gpusPerWorker or "
-            "spec.workers.replicas, or add nodes with GPUs."
-        )
-    elif "Insufficient" in words:
-        ways.append(_TOO_LARGE.get(pod.component, _TOO_LARGE[names.COMPONENT_WORKER]))
-    if spec.workers.node_selector and ("selector" in words or "affinity" in words):
-        ways.append("Check spec.workers.nodeSelector against `kubectl get nodes --show-labels`.")
-    if ways:
-        ways.append("The spec of workers can be changed while spec.runPolicy.suspend is true.")
-    return [*ways, *_one_node(case)]
-
-
-_TOO_LARGE = {
-    names.COMPONENT_WORKER: "Lower spec.workers.resources.requests or spec.workers.replicas, or "
-    "add nodes.",
-    names.COMPONENT_POSES: "Lower spec.poses.resources.requests, or add nodes.",
-    names.COMPONENT_EXPORT: "Lower spec.workers.resources.requests, or add nodes.",
-}
-
-
-def _one_node(case: _Case) -> list[str]:
-    claim = case.observed.claims.get(claims.dataset_claim(case.job, case.spec))
-    alone = case.spec.workers.replicas == 1 or case.pod.component != names.COMPONENT_WORKER
-    if claim is None or not claim.one_node_only or alone:
-        return []
-    modes = ", ".join(claim.access_modes)
-    return [
-        f"The dataset's claim {claim.name!r} is {modes}, so all workers must share one node: use "
-        "a claim that is ReadOnlyMany or ReadWriteMany, or fewer workers."
-    ]
+    ways = ways_out.find(case.job, case.spec, case.observed, pod)
+    return Waiting(reasons.UNSCHEDULABLE, " ".join([message, *ways]))
 
 
 def _volumes(case: _Case) -> Waiting | None:

@@ -44,10 +44,14 @@ def bare(server: ApiServer, account: Path) -> Namespace:
 
 
 @pytest.fixture
-def lab(bare: Namespace, operator: Operator) -> Namespace:
-    """A namespace with photos in it, and an operator that serves it."""
+def lab(bare: Namespace, operator: Operator) -> Iterator[Namespace]:
+    """A namespace with photos in it, and an operator that serves it.
+
+    Its jobs go with the test: the operator would be busy with those that wait for something.
+    """
     bare.claim()
-    return bare
+    yield bare
+    bare.server.request("DELETE", bare.path("nerfjobs"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,88 +1,9 @@
-"""Fields of pods that a job may ask for: the API server takes each of them."""
+"""What a job may not ask for, and which fields may change when."""
 
 import urllib.error
-from typing import Any
 
 import pytest
-from operator_support.apiserver import ApiServer
 from operator_support.cluster import Namespace, Object, rejection
-
-BOTH = ("demo-worker-0-0", "demo-worker-1-0")
-CLASSES = {
-    "/apis/scheduling.k8s.io/v1/priorityclasses": {"value": -10},
-    "/apis/node.k8s.io/v1/runtimeclasses": {"handler": "runc"},
-}
-PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
-NODES = {"matchExpressions": [{"key": "gpu", "operator": "Exists"}]}
-AWAY = {"labelSelector": {"matchLabels": {"app": "loud"}}, "topologyKey": "kubernetes.io/hostname"}
-
-#: field of workers -> (its value, field of the pod's spec, what must be in it)
-FIELDS: dict[str, tuple[Any, str, Any]] = {
-    "priorityClassName": ("tests", "priorityClassName", "tests"),
-    "runtimeClassName": ("tests", "runtimeClassName", "tests"),
-    "schedulerName": ("volcano", "schedulerName", "volcano"),
-    "terminationGracePeriodSeconds": (90, "terminationGracePeriodSeconds", 90),
-    "nodeSelector": ({"pool": "gpu"}, "nodeSelector", {"pool": "gpu"}),
-    "affinity": (
-        {
-            "nodeAffinity": {PREFERRED: [{"weight": 5, "preference": NODES}]},
-            "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [AWAY]},
-        },
-        "affinity",
-        {
-            "nodeAffinity": {PREFERRED: [{"weight": 5, "preference": NODES}]},
-            "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [AWAY]},
-        },
-    ),
-    "tolerations": (
-        [{"key": "spot", "operator": "Exists"}],
-        *("tolerations", {"key": "spot", "operator": "Exists"}),
-    ),
-    "topologySpreadConstraints": (
-        [{"topologyKey": "zone"}],
-        "topologySpreadConstraints",
-        {
-            **{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"},
-            "labelSelector": {
-                "matchLabels": {
-                    "nerfops.dev/job": "demo",
-                    "app.kubernetes.io/component": "worker",
-                }
-            },
-        },
-    ),
-    "sharedMemory": (
-        "3Gi",
-        *("volumes", {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "3Gi"}}),
-    ),
-}
-
-
-@pytest.fixture(scope="module")
-def classes(server: ApiServer) -> None:
-    """Classes to which pods may belong."""
-    for path, fields in CLASSES.items():
-        server.request("POST", path, {"metadata": {"name": "tests"}} | fields)
-
-
-@pytest.mark.usefixtures("classes")
-@pytest.mark.parametrize("field", FIELDS)
-def test_a_field_reaches_the_pods(lab: Namespace, field: str) -> None:
-    value, target, wanted = FIELDS[field]
-    lab.job(workers={"replicas": 2, field: value})
-    for made in lab.await_pods(*BOTH).values():
-        found = made["spec"][target]
-        assert wanted in found if isinstance(found, list) else found == wanted
-
-
-def test_pull_secrets_labels_and_annotations_reach_the_pods(lab: Namespace) -> None:
-    notes = {"labels": {"team": "maps"}, "annotations": {"cost-centre": "42 b"}}
-    lab.job(workers={"replicas": 2} | notes, imagePullSecrets=["registry"])
-    for made in lab.await_pods(*BOTH).values():
-        assert made["spec"]["imagePullSecrets"] == [{"name": "registry"}]
-        assert made["metadata"]["labels"]["team"] == "maps"
-        assert made["metadata"]["annotations"]["cost-centre"] == "42 b"
-
 
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/trainer"
 #: what -> (fields of workers, words of the answer)

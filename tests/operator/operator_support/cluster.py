@@ -20,6 +20,10 @@ PATHS = {
     "events": "/api/v1",
     "secrets": "/api/v1",
     "limitranges": "/api/v1",
+    "resourcequotas": "/api/v1",
+    "serviceaccounts": "/api/v1",
+    "roles": "/apis/rbac.authorization.k8s.io/v1",
+    "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
 }
 
 
@@ -125,6 +129,12 @@ class Namespace:
         """The pod gets a node; from now on only its kubelet can end it."""
         binding = {"metadata": {"name": name}, "target": {"kind": "Node", "name": node}}
         self.server.request("POST", self.path("pods", f"{name}/binding"), binding)
+
+    def refuse_pod(self, name: str, words: str) -> None:
+        """No node takes the pod."""
+        found = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+        conditions = [found | {"message": words}]
+        self.patch("pods", f"{name}/status", {"status": {"conditions": conditions}})
 
     # --- Kubelets --------------------------------------------------------------------------------
 

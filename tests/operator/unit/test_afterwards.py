@@ -1,5 +1,6 @@
 """What is left of a job that has ended."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,3 +113,17 @@ def test_a_claim_that_was_retained_is_never_taken_back() -> None:
     mine = claim("demo-checkpoint", "ReadWriteOnce", owner="")
     seen = observed(running(0), running(1), claims={"photos": claim(), mine.name: mine})
     assert decide(seen).actions == ()
+
+
+def test_a_change_after_the_end_is_seen_once_and_changes_nothing_else() -> None:
+    """Tools that compare generations would wait for ever otherwise."""
+    status = over(GOOD)
+    changed = replace(job(status), generation=2)
+    found = plan(changed, observed(GOOD), at(LONG), DEFAULTS).status
+    assert found is not None and found.observed_generation == 2
+    assert {c.observed_generation for c in found.conditions} == {2}
+    assert [(c.type, c.message, c.last_transition_time) for c in found.conditions] == [
+        (c.type, c.message, c.last_transition_time) for c in status.conditions
+    ]
+    again = plan(replace(changed, status=found), observed(GOOD), at(LONG), DEFAULTS)
+    assert again.status is None

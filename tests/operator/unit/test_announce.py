@@ -1,12 +1,13 @@
 """Events are told beside the passes, and told again where the API server did not take them."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from operator_support.builders import NOW, job
 
-from nerf_operator.cluster.announce import Announcer
+from nerf_operator.cluster.announce import Announcer, event
 from nerf_operator.core.actions import Event
 
 TOLD = (Event("TrainingStarted", "2 of 2 workers are training."), Event("Failed", "boom", True))
@@ -46,6 +47,17 @@ def test_every_event_is_told_once() -> None:
     server = Server()
     asyncio.run(tell(server, calls=2))
     assert sorted(server.events) == ["Failed", "TrainingStarted"]
+
+
+def test_names_are_in_the_order_in_which_things_happened() -> None:
+    first, later = replace(job(), version="998"), replace(job(), version="1000")
+    told = [
+        event(first, TOLD[1], NOW, 0),
+        event(first, TOLD[0], NOW, 1),
+        event(later, TOLD[1], NOW),
+    ]
+    names = [found["metadata"]["name"] for found in told]
+    assert names == sorted(names)
 
 
 def test_what_was_not_taken_is_told_again_under_the_same_name() -> None:

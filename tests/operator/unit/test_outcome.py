@@ -91,12 +91,12 @@ def test_goes_on(name: str) -> None:
 def test_the_last_failure_is_named() -> None:
     found = decide([ended(1, message="no such device")], runPolicy={"backoffLimit": 0})
     assert found is not None
-    assert "demo-worker-1-0: WorkerCrashed: exit code 1: no such device" in found.message
+    assert "demo-worker-1-0: WorkerCrashed: exit code 1: no such device. Mend" in found.message
 
 
 def test_a_pod_that_left_later_is_not_named_as_the_last_failure() -> None:
     left = ended(0, message=word(reasons.WORKER_LEFT), when=at(5), deleting=True)
     found = decide([left, ended(1, message="no such device")], runPolicy={"backoffLimit": 0})
     assert found is not None
-    assert "Workers failed 1 times" in found.message
+    assert "Workers failed once, more than" in found.message
     assert "demo-worker-1-0: WorkerCrashed" in found.message

@@ -97,6 +97,18 @@ def test_the_coordinator_is_replaced_under_the_next_attempt() -> None:
     decided = decide(elastic, observed(failed, running(0)))
     assert created(decided) == ["demo-coordinator-1"]
     assert status_of(decided).restarts == 0
+    [made] = [a for a in decided.actions if isinstance(a, Create)]
+    assert made.event is not None and made.event.reason == "CoordinatorReplaced"
+
+
+def test_a_coordinator_that_no_node_takes_is_told() -> None:
+    elastic = job(workers={"replicas": 1, "min": 1, "max": 3})
+    stuck = pod(None, unschedulable="0/1 nodes are available: 1 Insufficient cpu.")
+    decided = decide(elastic, observed(stuck, pod(0, node="n1", phase="Running")))
+    stalled = status_of(decided).condition(reasons.STALLED)
+    assert stalled is not None and stalled.reason == reasons.UNSCHEDULABLE
+    assert "No node takes demo-coordinator-0" in stalled.message
+    assert "50m of CPU" in stalled.message
 
 
 def test_a_training_that_cannot_be_kept_goes_on_and_says_so() -> None:

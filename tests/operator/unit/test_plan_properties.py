@@ -31,6 +31,15 @@ def assert_consistent(status: NeRFJobStatus) -> None:
     assert over == (status.completion_time is not None)
 
 
+def assert_complete(model: Model) -> None:
+    """After any pass all conditions are there, and are about the spec as it is now."""
+    status = model.status
+    assert [c.type for c in status.conditions] == list(reasons.CONDITION_TYPES)
+    assert all(c.reason and c.message for c in status.conditions)
+    seen = {status.observed_generation, *(c.observed_generation for c in status.conditions)}
+    assert seen == {model.generation}
+
+
 def assert_nothing_is_repeated(model: Model, before: NeRFJobStatus, created: set[str]) -> None:
     """No pass makes a pod of a stage that was done before it, or is not due after it."""
     components = {model.pods[name].component for name in created}
@@ -158,6 +167,7 @@ class Cluster(RuleBasedStateMachine):
         ahead.step()
         assert_one_living_pod_a_place(ahead)
         assert_consistent(ahead.status)
+        assert_complete(ahead)
         again = ahead.decide()
         assert (again.actions, again.status) == ((), None), again
 

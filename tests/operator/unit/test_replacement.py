@@ -5,7 +5,14 @@ from operator_support.builders import NOW, at, ended, pod, progress, running, su
 
 from nerf_contract import reasons
 from nerf_operator.core.observed import Pod
-from nerf_operator.core.replacement import Slot, backoff_seconds, decide, failures, surplus
+from nerf_operator.core.replacement import (
+    Slot,
+    backoff_seconds,
+    decide,
+    failures,
+    outlook,
+    surplus,
+)
 
 
 @pytest.mark.parametrize(
@@ -98,3 +105,12 @@ def test_only_the_newest_failed_pod_is_kept() -> None:
     old, new = ended(attempt=0), ended(attempt=1, failures=1)
     assert surplus([old, new, running(attempt=2)]) == [old]
     assert failures([old, new]) == 2
+
+
+def test_the_budget_and_the_next_attempt_are_told() -> None:
+    waits = decide([ended(attempt=1, failures=1, rounds=1)], NOW)
+    assert outlook([Slot(start=0), waits], 2, 6) == (
+        " Failures so far: 2 of the 6 that runPolicy.backoffLimit allows."
+        " The next attempt begins at 2026-01-01T12:00:01Z."
+    )
+    assert outlook([Slot(start=0)], 0, 6) == ""

@@ -137,6 +137,14 @@ def test_a_poses_pod_that_crashed_is_replaced() -> None:
     assert created(decided) == ["demo-poses-1"]
 
 
+def test_a_stage_that_starts_again_says_why_and_stays_the_stage() -> None:
+    crashed = ended(None, component="poses", message="boom")
+    found = told(decide(job(**PHOTOS), observed(crashed))).condition(reasons.RUNNING)
+    assert found is not None and found.reason == reasons.PREPARING
+    assert "starts again: demo-poses-0 ended with WorkerCrashed: exit code 1: boom" in found.message
+    assert "Failures so far: 1 of the 6" in found.message
+
+
 def test_photos_without_poses_end_the_job_with_what_to_do() -> None:
     failed = ended(None, component="poses", message=word(reasons.POSES_FAILED, "more overlap"))
     decided = decide(job(**PHOTOS), observed(failed))

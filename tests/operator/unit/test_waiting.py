@@ -6,7 +6,7 @@ import pytest
 from operator_support.builders import IMAGE, NOW, at, claim, job, observed, pod, running, spec
 
 from nerf_contract import reasons
-from nerf_operator.core import claims, waiting
+from nerf_operator.core import blocking, claims, waiting
 from nerf_operator.core.observed import Claim, Observed, Pod
 
 NO_GPU = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
@@ -32,7 +32,7 @@ CASES: dict[str, tuple[Pod, dict[str, Any], str, list[str]]] = {
     ),
     "container config": (
         pulling("CreateContainerConfigError", "container has runAsNonRoot and image will run"),
-        *({}, reasons.CONTAINER_CONFIG_ERROR, ["runAsNonRoot"]),
+        *({}, reasons.CONTAINER_CONFIG_ERROR, ["runAsNonRoot", "spec.image"]),
     ),
     "no GPUs": (
         pod(unschedulable=NO_GPU),
@@ -42,6 +42,19 @@ CASES: dict[str, tuple[Pod, dict[str, Any], str, list[str]]] = {
     "no CPUs": (
         pod(unschedulable="0/2 nodes are available: 2 Insufficient cpu."),
         *({}, reasons.UNSCHEDULABLE, ["spec.workers.resources.requests"]),
+    ),
+    "GPUs are there, CPUs are not": (
+        pod(unschedulable="0/2 nodes are available: 2 Insufficient cpu."),
+        {"workers": {"replicas": 2, "gpusPerWorker": 1}},
+        *(reasons.UNSCHEDULABLE, ["cpu. Lower spec.workers.resources.requests"]),
+    ),
+    "a taint": (
+        pod(unschedulable="0/2 nodes are available: 2 node(s) had untolerated taint {gpu: true}."),
+        *({}, reasons.UNSCHEDULABLE, ["spec.workers.tolerations"]),
+    ),
+    "another zone": (
+        pod(unschedulable="0/2 nodes are available: 2 node(s) had volume node affinity conflict."),
+        *({}, reasons.UNSCHEDULABLE, ["in another zone"]),
     ),
     "no such node": (
         pod(unschedulable="2 node(s) didn't match Pod's node affinity/selector."),
@@ -128,15 +141,15 @@ def test_missing_claims_name_the_field() -> None:
     given = {"volume": {"claimName": "results"}}
     wanted = job(checkpoint=given)
     assert wanted.spec is not None
-    photos = claims.problem(wanted, wanted.spec, claims_of())
-    results = claims.problem(wanted, wanted.spec, claims_of(claim()))
+    photos = blocking.find(wanted, wanted.spec, claims_of())
+    results = blocking.find(wanted, wanted.spec, claims_of(claim()))
     assert photos is not None and results is not None
     assert {photos.reason, results.reason} == {reasons.CLAIM_NOT_FOUND}
     for text in ("spec.dataset.claimName", "'photos'", "'lab'"):
         assert text in photos.message
     for text in ("spec.checkpoint.volume.claimName", "'results'"):
         assert text in results.message
-    assert claims.problem(wanted, wanted.spec, claims_of(claim(), claim("results"))) is None
+    assert blocking.find(wanted, wanted.spec, claims_of(claim(), claim("results"))) is None
 
 
 @pytest.mark.parametrize(
