@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from hypothesis import given  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nerf_trainer.occupancy import EVERY_STEPS, LATER_STEPS, WARM_UP_STEPS, Rota  # noqa: E402
+from nerf_trainer.occupancy import EVERY_STEPS, LATER_STEPS, WARM_UP_STEPS, Rota
 
 pytestmark = pytest.mark.torch
 
