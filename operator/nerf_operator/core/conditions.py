@@ -171,8 +171,8 @@ def _workers_ready(facts: Facts) -> Fact:
     if facts.complete:
         return Fact("True", reasons.ALL_READY, f"All {facts.wanted} workers are ready.")
     why = facts.obstacle or facts.starting
-    counted = f"{facts.ready} of {facts.wanted} workers are ready."
-    return Fact("False", why.reason, f"{counted} {why.message}")
+    counted = f"{facts.ready} of {facts.wanted} workers are ready. " if facts.wanted else ""
+    return Fact("False", why.reason, f"{counted}{why.message}")
 
 
 def _reconciling(facts: Facts) -> Fact:

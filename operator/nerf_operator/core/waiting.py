@@ -144,9 +144,10 @@ def _ways_out(case: _Case) -> list[str]:
     gpus = 0 if pod.component == names.COMPONENT_POSES else spec.workers.gpus_per_worker
     ways = []
     if gpus:
+        size = "spec.workers.max" if spec.auto else "spec.workers.replicas"
         ways.append(
             f"Each worker asks for {gpus} nvidia.com/gpu: lower spec.workers.gpusPerWorker or "
-            "spec.workers.replicas, or add nodes with GPUs."
+            f"{size}, or add nodes with GPUs."
         )
     elif "Insufficient" in words:
         ways.append(_TOO_LARGE.get(pod.component, _TOO_LARGE[names.COMPONENT_WORKER]))
@@ -167,7 +168,7 @@ _TOO_LARGE = {
 
 def _one_node(case: _Case) -> list[str]:
     claim = case.observed.claims.get(claims.dataset_claim(case.job, case.spec))
-    alone = case.spec.workers.replicas == 1 or case.pod.component != names.COMPONENT_WORKER
+    alone = case.spec.workers.wanted == 1 or case.pod.component != names.COMPONENT_WORKER
     if claim is None or not claim.one_node_only or alone:
         return []
     modes = ", ".join(claim.access_modes)
