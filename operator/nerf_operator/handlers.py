@@ -169,6 +169,7 @@ class Operator:
         if type == "DELETED":
             meta = body["metadata"]
             self.cache.pods.remove(_job_key(body), meta["name"], meta["uid"])
+            self.reconciler.sharer.notice_gpus()
         self.reconciler.queue.add(_job_key(body))
 
     def index_service(self, body: Body, **_: Any) -> None:
@@ -203,7 +204,7 @@ class Operator:
         key = _key(body)
         if type == "DELETED":
             self.cache.nodes.remove(key, key.name, body["metadata"]["uid"])
-        self.reconciler.sharer.notice_nodes()
+        self.reconciler.sharer.notice_gpus()
 
 
 def _key(body: Body) -> Key:

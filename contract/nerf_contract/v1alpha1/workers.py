@@ -16,8 +16,8 @@ class WorkersSpec(Model):
         default=None,
         ge=1,
         le=1024,
-        description="Worker pods wanted; 1 if absent. Not with `scaling.policy` `Auto`, where the "
-        "operator decides.",
+        description="Worker pods wanted; 1 if absent, but an autoscaler finds only what is there. "
+        "Not with `scaling.policy` `Auto`, where the operator decides.",
     )
     min: int | None = Field(
         default=None,

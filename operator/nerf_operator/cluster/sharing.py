@@ -65,8 +65,8 @@ class Sharer:
         else:
             self._seen[key] = now
 
-    def notice_nodes(self) -> None:
-        """A node came, changed or went."""
+    def notice_gpus(self) -> None:
+        """A node came, changed or went, or a pod is gone."""
         if self._seen:
             self._due.set()
 
@@ -77,13 +77,13 @@ class Sharer:
                 await asyncio.wait_for(self._due.wait(), TIMER_SECONDS)
             self._due.clear()
             try:
-                await self._share()
+                await self.share()
             except Exception as error:
                 log.warning("GPUs are not shared anew: %s", describe(error))
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _share(self) -> None:
-        """Nothing is noticed before all that the cluster has was listed once."""
+    async def share(self) -> None:
+        """Decide once. Nothing is noticed before all that the cluster has was listed once."""
         if not self._seen:
             _tell({}, [], 0)
             self._listed = None
@@ -99,18 +99,20 @@ class Sharer:
                 self._wake(Key(job.namespace, job.name))
 
     def _decide(self, jobs: Sequence[Job]) -> dict[str, Allocation]:
-        capacity = self._capacity(jobs)
         asked = {job.uid: auto.request(job, self._tuning.least_cost) for job in jobs}
         requests = list(asked.values())
+        capacity = self._capacity(jobs, requests)
         found = allocate(requests, capacity, self._clock().timestamp(), self._tuning)
         _tell(found, requests, capacity.total)
         now = gpus.after_releases(requests, found, capacity.total)
         return {uid: now[one.name] for uid, one in asked.items() if one.name in now}
 
-    def _capacity(self, jobs: Sequence[Job]) -> Capacity:
+    def _capacity(self, jobs: Sequence[Job], requests: Sequence[model.Job]) -> Capacity:
         nodes = (node for _, node in self._cache.nodes.items())
-        ours = (pod for _, pod in self._cache.pods.items() if pod.gpus)
-        return gpus.capacity(nodes, self._foreign, ours, self._workers(jobs))
+        ours = [pod for _, pod in self._cache.pods.items() if pod.gpus]
+        found = gpus.capacity(nodes, self._foreign, ours, self._workers(jobs))
+        kept = sum(job.min * job.gpus_per_worker for job in requests if job.workers)
+        return gpus.for_outputs(ours, found, kept)
 
     def _workers(self, jobs: Sequence[Job]) -> list[Pod]:
         owned = [

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from nerf_contract import names
 from nerf_operator.allocation import model
 from nerf_operator.allocation.model import Allocation, Capacity
 from nerf_operator.core.observed import Pod
@@ -45,6 +46,26 @@ def capacity(
             if node.gpus
         )
     )
+
+
+def for_outputs(pods: Iterable[Pod], found: Capacity, kept: int) -> Capacity:
+    """The same without GPUs for outputs of jobs that are trained, whose pods wait for a node.
+
+    Else they would wait for the end of whole trainings. kept: GPUs that Auto jobs hold by their
+    min, which nobody has to give up.
+    """
+    largest = max(found.nodes, default=0)
+    waiting = (pod.gpus for pod in pods if _makes_outputs(pod) and pod.alive and pod.node is None)
+    left = min(sum(n for n in waiting if n <= largest), max(0, found.total - kept))
+    nodes = []
+    for gpus in sorted(found.nodes, reverse=True):
+        nodes.append(gpus - min(gpus, left))
+        left -= min(gpus, left)
+    return Capacity(tuple(nodes))
+
+
+def _makes_outputs(pod: Pod) -> bool:
+    return pod.component == names.COMPONENT_EXPORT
 
 
 def _by_node(pods: Iterable[Pod]) -> Counter[str]:

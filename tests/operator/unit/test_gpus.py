@@ -53,6 +53,23 @@ def test_capacity(name: str) -> None:
     assert gpus.capacity(nodes, foreign, ours, sharing).nodes == expected
 
 
+#: name -> (pod, GPUs of min that are held, GPUs of the nodes without what it is to get)
+OUTPUTS: dict[str, tuple[Pod, int, tuple[int, ...]]] = {
+    "it waits": (pod(None, component="export", gpus=1), 2, (3, 2)),
+    "nobody falls below min": (pod(None, component="export", gpus=2), 5, (3, 2)),
+    "it fits nowhere": (pod(None, component="export", gpus=5), 0, (4, 2)),
+    "it has a node": (pod(None, component="export", gpus=1, node="a"), 0, (4, 2)),
+    "a worker": (pod(0, gpus=1), 0, (4, 2)),
+    "it leaves": (pod(None, component="export", gpus=1, deleting=True), 0, (4, 2)),
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_outputs_of_a_trained_job_do_not_wait_for_other_trainings(name: str) -> None:
+    waiting, kept, expected = OUTPUTS[name]
+    assert gpus.for_outputs([waiting], Capacity((2, 4)), kept).nodes == expected
+
+
 @pytest.mark.parametrize(
     ("ready", "cordoned", "usable"),
     [("True", False, True), ("True", True, False), ("Unknown", False, False)],
