@@ -19,6 +19,11 @@ def check(job: Object, workers: int) -> None:
     fewest, most = spec.get("min"), spec.get("max")
     if ended(job):
         raise UserError(f"The job {name!r} has ended; there is nothing to scale.")
+    if job["spec"].get("scaling", {}).get("policy") == "Auto":
+        raise UserError(
+            f"The operator chooses the size of the job {name!r} (scaling.policy Auto), from "
+            f"{fewest} to {most} workers: change workers.max of its spec instead."
+        )
     if fewest is None and workers != replicas:
         raise UserError(
             f"The number of workers of the job {name!r} is fixed, at {replicas}: its spec has no "

@@ -139,5 +139,29 @@ QUEUE_DEPTH: Final = Metric("nerf_operator_queue_depth", "gauge", "Jobs waiting 
 API_REQUESTS: Final = Metric(
     "nerf_operator_api_requests_total", "counter", "Requests to the API server.", ("verb", "code")
 )
+ALLOCATION_CHANGES: Final = Metric(
+    "nerf_operator_allocation_changes_total",
+    "counter",
+    "Changes of the size of a job with `scaling.policy` `Auto`, by the reason in its status.",
+    ("reason",),
+)
+ALLOCATION_GPUS: Final = Metric(
+    "nerf_operator_allocation_gpus",
+    "gauge",
+    "GPUs for jobs with `scaling.policy` `Auto`: total (free, or held by such jobs), or allocated.",
+    ("state",),
+)
+ALLOCATION_JOBS: Final = Metric(
+    "nerf_operator_allocation_jobs",
+    "gauge",
+    "Jobs with `scaling.policy` `Auto` that are not done: training, or waiting for GPUs.",
+    ("state",),
+)
+ALLOCATION_SECONDS: Final = Metric(
+    "nerf_operator_allocation_seconds", "histogram", "Duration of one decision over all such jobs."
+)
 
-OPERATOR_METRICS: Final = (RECONCILE_SECONDS, QUEUE_DEPTH, API_REQUESTS)
+OPERATOR_METRICS: Final = (
+    *(RECONCILE_SECONDS, QUEUE_DEPTH, API_REQUESTS),
+    *(ALLOCATION_CHANGES, ALLOCATION_GPUS, ALLOCATION_JOBS, ALLOCATION_SECONDS),
+)

@@ -14,6 +14,9 @@ SHORT_NAME: Final = "nj"
 CATEGORY: Final = "ml"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 
+#: The extended resource that GPUs are asked for by.
+GPU: Final = "nvidia.com/gpu"
+
 # --- Labels and annotations of the child objects ------------------------------------------------
 
 FIELD_MANAGER: Final = "nerf-operator"

@@ -69,6 +69,25 @@ JOB_SUSPENDED: Final = "JobSuspended"
 NOT_SUSPENDED: Final = "NotSuspended"
 UP_TO_DATE: Final = "UpToDate"
 
+# --- Reasons of the size of a job with scaling.policy Auto ---------------------------------------
+
+ADMITTED: Final = "Admitted"
+ADMITTED_AFTER_WAIT: Final = "AdmittedAfterWait"
+GROWN: Final = "Grown"
+SHRUNK: Final = "Shrunk"
+BALANCED: Final = "Balanced"
+RESCALE_NOT_WORTHWHILE: Final = "RescaleNotWorthwhile"
+AT_MAXIMUM: Final = "AtMaximum"
+AT_CAPACITY: Final = "AtCapacity"
+EFFICIENCY_FLOOR: Final = "EfficiencyFloor"
+NOT_DECIDED: Final = "NotDecided"
+WAITING_FOR_GPUS: Final = "WaitingForGPUs"
+WAITING_FOR_OLDER_JOB: Final = "WaitingForOlderJob"
+EXCEEDS_CAPACITY: Final = "ExceedsCapacity"
+CAPACITY_LOST: Final = "CapacityLost"
+CAPACITY_UNKNOWN: Final = "CapacityUnknown"
+NOT_TRAINING: Final = "NotTraining"
+
 # --- Reasons for the end of a pod that the cluster or the runtime gives --------------------------
 
 PREEMPTED: Final = "Preempted"

@@ -51,12 +51,13 @@ def main() -> int:
     kopf_settings, registry = kopf.OperatorSettings(), kopf.OperatorRegistry()
     handlers.configure(kopf_settings)
     api = Api(lambda: handlers.connect(kopf_settings))
-    reconciler = Reconciler(Cache(), api, Defaults(settings.trainer_image))
+    defaults, everywhere = Defaults(settings.trainer_image), not settings.namespaces
+    reconciler = Reconciler(Cache(), api, defaults, whole_cluster=everywhere)
     handlers.register(handlers.Operator(settings, reconciler, api), registry)
     run = kopf.operator(
         registry=registry,
         settings=kopf_settings,
-        clusterwide=not settings.namespaces,
+        clusterwide=everywhere,
         namespaces=settings.namespaces,
         standalone=True,
     )

@@ -110,6 +110,7 @@ class Operator:
         work = (
             self.reconciler.queue.run(self.settings.workers),
             self.reconciler.prober.run(),
+            self.reconciler.sharer.run(),
             self._resync(),
         )
         self._tasks = [asyncio.create_task(part) for part in work]
@@ -142,6 +143,7 @@ class Operator:
             if self.cache.jobs.get(key) is None:
                 self.reconciler.forget(key)
             self.reconciler.queue.add(key)
+            self.reconciler.sharer.notice(key)
 
     # --- Watches: `index_*` are called for every object before any event is handled ---------------
 
@@ -156,6 +158,7 @@ class Operator:
             self.cache.remove_job(parse.job(body))
             self.reconciler.forget(key)
         self.reconciler.queue.add(key)
+        self.reconciler.sharer.notice(key)
 
     def index_pod(self, body: Body, **_: Any) -> None:
         """Keep a pod of a job."""
@@ -166,6 +169,7 @@ class Operator:
         if type == "DELETED":
             meta = body["metadata"]
             self.cache.pods.remove(_job_key(body), meta["name"], meta["uid"])
+            self.reconciler.sharer.notice_gpus()
         self.reconciler.queue.add(_job_key(body))
 
     def index_service(self, body: Body, **_: Any) -> None:
@@ -191,9 +195,20 @@ class Operator:
         for job in self.cache.users(key):
             self.reconciler.queue.add(job)
 
+    def index_node(self, body: Body, **_: Any) -> None:
+        """Keep a node, for the GPUs that it has."""
+        self.cache.nodes.put(_key(body), parse.node(body))
+
+    def on_node(self, type: str | None, body: Body, **_: Any) -> None:
+        """A node came, changed or went."""
+        key = _key(body)
+        if type == "DELETED":
+            self.cache.nodes.remove(key, key.name, body["metadata"]["uid"])
+        self.reconciler.sharer.notice_gpus()
+
 
 def _key(body: Body) -> Key:
-    return Key(body["metadata"]["namespace"], body["metadata"]["name"])
+    return Key(body["metadata"].get("namespace", ""), body["metadata"]["name"])
 
 
 def _job_key(body: Body) -> Key:
@@ -216,12 +231,14 @@ def register(operator: Operator, registry: kopf.OperatorRegistry) -> None:
     def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
         return connect(settings)
 
-    watched = (
+    watched = [
         ((names.GROUP, names.VERSION, names.PLURAL), operator.index_job, operator.on_job),
         (("", "v1", "pods"), operator.index_pod, operator.on_pod),
         (("", "v1", "services"), operator.index_service, operator.on_service),
         (("", "v1", "persistentvolumeclaims"), operator.index_claim, operator.on_claim),
-    )
+    ]
+    if not operator.settings.namespaces:
+        watched.append((("", "v1", "nodes"), operator.index_node, operator.on_node))
     for resource, index, event in watched:
         _watch(registry, resource, index, event)
 

@@ -12,6 +12,10 @@ def _counter(metric: Metric) -> Counter:
     return Counter(metric.name, metric.help, metric.labels, registry=REGISTRY)
 
 
+def _gauge(metric: Metric) -> Gauge:
+    return Gauge(metric.name, metric.help, metric.labels, registry=REGISTRY)
+
+
 reconcile_seconds = Histogram(
     contract.RECONCILE_SECONDS.name,
     contract.RECONCILE_SECONDS.help,
@@ -19,8 +23,17 @@ reconcile_seconds = Histogram(
     registry=REGISTRY,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-queue_depth = Gauge(contract.QUEUE_DEPTH.name, contract.QUEUE_DEPTH.help, registry=REGISTRY)
+queue_depth = _gauge(contract.QUEUE_DEPTH)
 api_requests = _counter(contract.API_REQUESTS)
+allocation_changes = _counter(contract.ALLOCATION_CHANGES)
+allocation_gpus = _gauge(contract.ALLOCATION_GPUS)
+allocation_jobs = _gauge(contract.ALLOCATION_JOBS)
+allocation_seconds = Histogram(
+    contract.ALLOCATION_SECONDS.name,
+    contract.ALLOCATION_SECONDS.help,
+    registry=REGISTRY,
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+)
 
 
 def exposition() -> bytes:

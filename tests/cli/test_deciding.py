@@ -22,7 +22,7 @@ def job(end: str | None = None, **sections: Any) -> Object:
     return found
 
 
-DEFAULTED = job(training={"steps": 2000, "shards": 4}, workers={"replicas": 1, "gpusPerWorker": 0})
+DEFAULTED = job(training={"steps": 2000, "shards": 4}, workers={"gpusPerWorker": 0})
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,12 @@ def test_scaling_within_bounds_and_after_the_end() -> None:
     scaling.check(job(workers={"replicas": 1, "min": 1}), 3)
     with pytest.raises(UserError, match="has ended"):
         scaling.check(job("Succeeded", workers=elastic), 1)
+
+
+def test_who_shares_gpus_is_not_scaled_by_hand() -> None:
+    shared = job(workers={"min": 1, "max": 4}, scaling={"policy": "Auto"})
+    with pytest.raises(UserError, match="from 1 to 4 workers: change"):
+        scaling.check(shared, 2)
 
 
 def test_a_viewer_must_be_asked_for() -> None:

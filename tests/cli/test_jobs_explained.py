@@ -5,6 +5,7 @@ from cli_support.objects import (
     AWAY,
     COMPLETE,
     TRAINS,
+    auto_job,
     check,
     claim,
     condition,
@@ -13,6 +14,7 @@ from cli_support.objects import (
     evidence,
     homeless,
     job,
+    node,
     operator,
     pod,
     ready,
@@ -61,6 +63,23 @@ CHAINS: dict[str, tuple[Evidence, list[str]]] = {
             "  because it is at matching, 40 %, 1m10s left",
             "    | pair 7 of 30",
         ],
+    ),
+    "no GPUs to share": (
+        evidence(
+            auto_job(waits(reasons.WAITING_FOR_GPUS, "Waiting for 2 workers of 1 GPU.")),
+            nodes=[node("n1", gpus=4), node("n2", "False", gpus=8)],
+        ),
+        [
+            "Pending (WaitingForGPUs): Waiting for 2 workers of 1 GPU.",
+            "  because the nodes that take pods have 4 GPUs in all",
+            "    -> It starts once others end",
+        ],
+    ),
+    "a job that is larger than the cluster": (
+        evidence(
+            auto_job(condition(reasons.STALLED, reasons.EXCEEDS_CAPACITY, "Add nodes.")), nodes=[]
+        ),
+        ["Stalled (ExceedsCapacity): Add nodes.", "  because the nodes that take pods have 0 GPUs"],
     ),
     "no coordinator": (
         evidence(job(waits(reasons.PODS_STARTING), **ELASTIC), ready("worker-0")),

@@ -82,7 +82,7 @@ def test_a_cluster_without_nodes() -> None:
 
 #: what the nodes offer (None: not known) -> what to do
 GPUS: list[tuple[list[int] | None, str]] = [
-    (None, "Lower spec.workers.gpusPerWorker or spec.workers.replicas"),
+    (None, "Lower spec.workers.gpusPerWorker, ask for fewer workers"),
     ([0, 0], "No node offers nvidia.com/gpu: NVIDIA's device plugin must run"),
     ([2, 0], "The largest node has 2: lower spec.workers.gpusPerWorker"),
     ([4, 2], "Others use them: wait"),

@@ -123,6 +123,9 @@ def conditions() -> str:
         table(("Condition", "True when"), CONDITIONS.items()),
         "## Reasons that the operator finds",
         table(("Reason", "Meaning"), REASONS.items()),
+        "## Reasons of the size of a job with `scaling.policy` `Auto`",
+        "In `status.allocation`. Those of a job without workers are reasons of its conditions too.",
+        table(("Reason", "Meaning"), SIZES.items()),
         "## Ways for a pod to end",
         "Of workers, and of the pods that find poses or make outputs. The exit code is that of the "
         "trainer's process; the reasons without one are found by the operator, from the state of "
@@ -159,7 +162,8 @@ CONDITIONS = {
     f"`{reasons.FAILED}`": "The job has ended without success; nothing will change any more.",
     f"`{reasons.POSES_READY}`": "The photos are there, and the poses of their cameras are known.",
     f"`{reasons.RUNNING}`": "At least `workers.min` workers are ready, and train.",
-    f"`{reasons.WORKERS_READY}`": "All `workers.replicas` workers are ready.",
+    f"`{reasons.WORKERS_READY}`": "All workers are ready: `workers.replicas`, or as many as "
+    "`status.allocation` tells.",
     f"`{reasons.TRAINED}`": "The training has reached its end; it is never repeated.",
     f"`{reasons.OUTPUTS_READY}`": "What `spec.outputs` asks for was made; without it the job "
     "may be a success.",
@@ -201,4 +205,24 @@ REASONS = {
     f"`{reasons.JOB_SUSPENDED}`": "`runPolicy.suspend` is true.",
     f"`{reasons.NOT_SUSPENDED}`": "`runPolicy.suspend` is false.",
     f"`{reasons.UP_TO_DATE}`": "Nothing is to be done.",
+}
+
+SIZES = {
+    f"`{reasons.ADMITTED}`": "It starts.",
+    f"`{reasons.ADMITTED_AFTER_WAIT}`": "It starts, as it has waited for too long: others shrink.",
+    f"`{reasons.GROWN}`": "It ends sooner by more than the change costs.",
+    f"`{reasons.SHRUNK}`": "Its GPUs are worth more to other jobs.",
+    f"`{reasons.BALANCED}`": "More GPUs speed up other jobs by more.",
+    f"`{reasons.RESCALE_NOT_WORTHWHILE}`": "A better size would not pay for the change.",
+    f"`{reasons.AT_MAXIMUM}`": "It has `workers.max`.",
+    f"`{reasons.AT_CAPACITY}`": "All nodes together hold no more workers.",
+    f"`{reasons.EFFICIENCY_FLOOR}`": "With more workers, each would do too little.",
+    f"`{reasons.NOT_DECIDED}`": "No workers: the operator is about to look for free GPUs.",
+    f"`{reasons.WAITING_FOR_GPUS}`": "No workers: there are not `workers.min` for it yet.",
+    f"`{reasons.WAITING_FOR_OLDER_JOB}`": "No workers: a job that has waited for longer is first.",
+    f"`{reasons.EXCEEDS_CAPACITY}`": "No workers: all nodes together cannot hold `workers.min`.",
+    f"`{reasons.CAPACITY_LOST}`": "No workers any more: nodes are gone, or others took GPUs.",
+    f"`{reasons.CAPACITY_UNKNOWN}`": "The operator was installed for chosen namespaces, and may "
+    "not read nodes.",
+    f"`{reasons.NOT_TRAINING}`": "No workers: the job does not train now.",
 }

@@ -24,7 +24,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* Exactly what the operator uses; a test compares it with cluster/api.py. */}}
+{{/* Exactly what the operator uses; a test compares it with cluster/api.py. Of nodes it
+reads the GPUs, for jobs that share them; a Role in a namespace cannot give that. */}}
 {{- define "nerf-operator.rules" -}}
 - apiGroups: [nerfops.dev]
   resources: [nerfjobs]
@@ -35,6 +36,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, create, delete]
+{{- if not .Values.watchNamespaces }}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list, watch]
+{{- end }}
 - apiGroups: [""]
   resources: [services, persistentvolumeclaims]
   verbs: [list, watch, create, patch]

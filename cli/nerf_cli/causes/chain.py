@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from nerf_cli import telling
-from nerf_cli.causes import claims, pods, refusals, scheduler, serving
+from nerf_cli.causes import allocation, claims, pods, refusals, scheduler, serving
 from nerf_cli.causes.evidence import Evidence
 from nerf_cli.causes.finding import Finding, because
 from nerf_cli.causes.places import failed, newest
@@ -105,7 +105,7 @@ def _stalled(seen: Evidence) -> list[Finding]:
 def _obstacles(seen: Evidence, bad: dict[str, str]) -> list[Finding]:
     if bad.get("reason") == reasons.REJECTED:
         return refusals.causes(bad.get("message", ""))
-    found = pods.causes(seen)
+    found = [*allocation.causes(seen), *pods.causes(seen)]
     asked = bad.get("reason") in _OF_CLAIMS or _unbound(found)
     return [*found, *claims.causes(seen)] if asked else found
 
@@ -139,7 +139,7 @@ def _on_its_way(seen: Evidence) -> list[Finding]:
     """Not stalled, and not running yet: which may only take its time."""
     waits = telling.condition(seen.job, reasons.RUNNING)
     begun = f"{telling.phase(seen.job)} ({waits.get('reason', '')}): {waits.get('message', '')}"
-    causes = [*_without_coordinator(seen), *pods.causes(seen)]
+    causes = [*allocation.causes(seen), *_without_coordinator(seen), *pods.causes(seen)]
     deeper = claims.causes(seen) if not causes or _unbound(causes) else []
     return [Finding(begun), *_stage(seen), *because([*causes, *deeper])]
 

@@ -8,7 +8,6 @@ from nerf_cli.choosing import component
 from nerf_cli.cluster import Object
 from nerf_contract import names
 
-GPU = "nvidia.com/gpu"
 #: What is found where the claims tell the rest.
 UNBOUND = "a claim of the pod has no volume yet"
 _PARTS = re.compile(r"(?:[^,{}]|\{[^}]*\})+")
@@ -143,24 +142,24 @@ _REQUESTS = {
 
 def _gpus(pod: Object) -> int:
     amounts = (c.get("resources", {}).get("limits") or {} for c in pod["spec"]["containers"])
-    return sum(int(found.get(GPU, 0)) for found in amounts)
+    return sum(int(found.get(names.GPU, 0)) for found in amounts)
 
 
 def _gpu_way(asked: int, nodes: Sequence[Object]) -> str:
-    offered = [int((node["status"].get("allocatable") or {}).get(GPU, 0)) for node in nodes]
+    offered = [int((node["status"].get("allocatable") or {}).get(names.GPU, 0)) for node in nodes]
     most = max(offered, default=None)
     if most is None:
-        return "Lower spec.workers.gpusPerWorker or spec.workers.replicas, or add nodes with GPUs."
+        return "Lower spec.workers.gpusPerWorker, ask for fewer workers, or add nodes with GPUs."
     if most == 0:
         return (
-            f"No node offers {GPU}: NVIDIA's device plugin must run on those with GPUs; without "
-            "GPUs, set spec.workers.gpusPerWorker to 0."
+            f"No node offers {names.GPU}: NVIDIA's device plugin must run on those with GPUs; "
+            "without GPUs, set spec.workers.gpusPerWorker to 0."
         )
     if most < asked:
         return (
             f"The largest node has {most}: lower spec.workers.gpusPerWorker, or add a larger one."
         )
-    return "Others use them: wait, lower spec.workers.replicas, or add nodes with GPUs."
+    return "Others use them: wait, ask for fewer workers, or add nodes with GPUs."
 
 
 def _lacking(selector: dict[str, str], nodes: Sequence[Object]) -> str:

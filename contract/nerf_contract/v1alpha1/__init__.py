@@ -4,10 +4,12 @@ from nerf_contract.v1alpha1.job import NeRFJob
 from nerf_contract.v1alpha1.resources import ResourceList, ResourceSpec
 from nerf_contract.v1alpha1.rules import DATASET_RULES, SPEC_RULES
 from nerf_contract.v1alpha1.run_policy import RunPolicy
+from nerf_contract.v1alpha1.scaling import ScalingSpec
 from nerf_contract.v1alpha1.scheduling import Affinity, Toleration, TopologySpread
 from nerf_contract.v1alpha1.spec import NeRFJobSpec, PosesSpec, ViewerSpec
 from nerf_contract.v1alpha1.status import (
     ActiveStatus,
+    AllocationStatus,
     CheckpointStatus,
     Condition,
     DatasetStatus,
@@ -32,6 +34,7 @@ __all__ = [
     "SPEC_RULES",
     "ActiveStatus",
     "Affinity",
+    "AllocationStatus",
     "CheckpointSpec",
     "CheckpointStatus",
     "Condition",
@@ -49,6 +52,7 @@ __all__ = [
     "ResourceList",
     "ResourceSpec",
     "RunPolicy",
+    "ScalingSpec",
     "StageStatus",
     "Toleration",
     "TopologySpread",

@@ -34,6 +34,9 @@ def _told(section: str, fields: tuple[str, ...]) -> str:
 _ANEW = "create the job again under another name"
 _SUSPENDED = "while runPolicy.suspend is true"
 
+_REPLICAS = "(has({0}.workers.replicas) ? {0}.workers.replicas : 1)"
+_WANTED, _WANTED_BEFORE = _REPLICAS.format("self"), _REPLICAS.format("oldSelf")
+
 #: What may change while a job is active: replicas (of an elastic job) and max of the workers,
 #: runPolicy, outputs and viewer.
 CHANGE_RULES: tuple[Rule, ...] = (
@@ -50,12 +53,12 @@ CHANGE_RULES: tuple[Rule, ...] = (
         "checkpoint.volume.retentionPolicy cannot go back to Delete: delete the claim yourself",
     ),
     (
-        "oldSelf.runPolicy.suspend || has(self.workers.min) || "
-        "self.workers.replicas == oldSelf.workers.replicas",
+        f"oldSelf.runPolicy.suspend || has(self.workers.min) || {_WANTED} == {_WANTED_BEFORE}",
         "workers.replicas of a job without workers.min can be changed only while "
         "runPolicy.suspend is true: workers.min, set at its creation, lets a job be scaled",
     ),
     _fixed_while_active("workers", "min"),
+    _fixed_while_active("scaling", "policy"),
     _fixed_while_active("workers", "gpusPerWorker", "processesPerWorker", "resources"),
     _fixed_while_active("workers", "sharedMemory", "terminationGracePeriodSeconds"),
     _fixed_while_active("workers", "nodeSelector", "affinity", "tolerations"),
@@ -69,11 +72,11 @@ CHANGE_RULES: tuple[Rule, ...] = (
 
 WORKER_RULES: tuple[Rule, ...] = (
     (
-        "!has(self.workers.min) || self.workers.min <= self.workers.replicas",
+        f"!has(self.workers.min) || self.scaling.policy == 'Auto' || self.workers.min <= {_WANTED}",
         "workers.min must not be greater than workers.replicas",
     ),
     (
-        "!has(self.workers.max) || self.workers.replicas <= self.workers.max",
+        f"!has(self.workers.max) || {_WANTED} <= self.workers.max",
         "workers.replicas must not be greater than workers.max",
     ),
     (
@@ -82,7 +85,7 @@ WORKER_RULES: tuple[Rule, ...] = (
     ),
     ("!has(self.workers.max) || has(self.workers.min)", "workers.max needs workers.min"),
     (
-        "(has(self.workers.max) ? self.workers.max : self.workers.replicas) * "
+        f"(has(self.workers.max) ? self.workers.max : {_WANTED}) * "
         "(self.workers.gpusPerWorker > 0 ? self.workers.gpusPerWorker : "
         "has(self.workers.processesPerWorker) ? self.workers.processesPerWorker : 1) "
         "<= self.training.shards",
@@ -93,6 +96,24 @@ WORKER_RULES: tuple[Rule, ...] = (
         "!has(self.workers.processesPerWorker) || self.workers.gpusPerWorker == 0",
         "workers.processesPerWorker is for workers without GPUs: with workers.gpusPerWorker there "
         "is one process for each GPU",
+    ),
+)
+
+#: The scale subresource writes workers.replicas, so that `kubectl scale` gets the first answer too.
+SCALING_RULES: tuple[Rule, ...] = (
+    (
+        "self.scaling.policy != 'Auto' || !has(self.workers.replicas)",
+        "workers.replicas must be absent with scaling.policy Auto, and such a job cannot be scaled "
+        "by hand: the operator chooses its size from workers.min to workers.max. Change "
+        "workers.max, or set scaling.policy to Fixed while runPolicy.suspend is true",
+    ),
+    (
+        "self.scaling.policy != 'Auto' || (has(self.workers.min) && has(self.workers.max))",
+        "scaling.policy Auto needs workers.min and workers.max, between which the operator chooses",
+    ),
+    (
+        "self.scaling.policy != 'Auto' || self.workers.gpusPerWorker > 0",
+        "scaling.policy Auto shares GPUs: set workers.gpusPerWorker to 1 or more",
     ),
 )
 
@@ -120,7 +141,7 @@ POD_RULES: tuple[Rule, ...] = (
     ),
 )
 
-SPEC_RULES = (*WORKER_RULES, *POD_RULES, *CROSS_FIELD_RULES, *CHANGE_RULES)
+SPEC_RULES = (*WORKER_RULES, *SCALING_RULES, *POD_RULES, *CROSS_FIELD_RULES, *CHANGE_RULES)
 
 #: The dataset's path lies in a volume that others may share.
 DATASET_RULES: tuple[Rule, ...] = (

@@ -15,6 +15,7 @@ from nerf_contract.training import (
 )
 from nerf_contract.v1alpha1.resources import ResourceList, ResourceSpec
 from nerf_contract.v1alpha1.run_policy import RunPolicy
+from nerf_contract.v1alpha1.scaling import ScalingSpec
 from nerf_contract.v1alpha1.status import DatasetStatus
 from nerf_contract.v1alpha1.types import Name
 from nerf_contract.v1alpha1.volumes import CheckpointSpec, DatasetSpec
@@ -59,6 +60,7 @@ class NeRFJobSpec(Model):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     workers: WorkersSpec = WorkersSpec()
+    scaling: ScalingSpec = ScalingSpec()
     checkpoint: CheckpointSpec = CheckpointSpec()
     outputs: OutputsConfig = OutputsConfig()
     viewer: ViewerSpec = ViewerSpec()
@@ -67,7 +69,9 @@ class NeRFJobSpec(Model):
     @model_validator(mode="after")
     def _cross_field_rules(self) -> "NeRFJobSpec":
         """The Python twin of `SPEC_RULES`, for resources older than a rule."""
-        if not self.workers.fewest <= self.workers.replicas <= self.workers.most:
+        if self.auto:
+            self._can_be_shared()
+        elif not self.workers.fewest <= self.workers.wanted <= self.workers.most:
             raise ValueError("workers: min <= replicas <= max must hold")
         if self.workers.most * self.workers.processes > self.training.shards:
             raise ValueError("training.shards must be at least the largest number of processes")
@@ -81,6 +85,20 @@ class NeRFJobSpec(Model):
         if self.dataset.claim_name is None and self.dataset.archive is None:
             raise ValueError("dataset needs a claimName, an archive, or both")
         return self
+
+    def _can_be_shared(self) -> None:
+        workers = self.workers
+        if workers.replicas is not None:
+            raise ValueError("workers.replicas must be absent with scaling.policy Auto")
+        if workers.min is None or workers.max is None or workers.min > workers.max:
+            raise ValueError("scaling.policy Auto needs workers.min <= workers.max")
+        if not workers.gpus_per_worker:
+            raise ValueError("scaling.policy Auto needs workers.gpusPerWorker")
+
+    @property
+    def auto(self) -> bool:
+        """Whether the operator says how many workers there are."""
+        return self.scaling.policy == "Auto"
 
     def trainer_config(self, found: DatasetStatus | None = None) -> TrainerConfig:
         """The sections that the trainer reads, without those that only the operator needs.

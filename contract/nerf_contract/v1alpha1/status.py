@@ -43,11 +43,27 @@ class GivenUpStatus(Model):
 class WorkersStatus(Model):
     """Worker pods: wanted, existing, and ready to train."""
 
-    wanted: int = Field(description="`spec.workers.replicas`, as it was last seen.")
+    wanted: int = Field(description="`spec.workers.replicas`, or as `status.allocation` tells.")
     replicas: int = Field(description="Those that run, or will run.")
     ready: int = Field(description="Those that train.")
     summary: str = Field(description="`ready/wanted`, for printing.")
     given_up: GivenUpStatus | None = None
+
+
+class AllocationStatus(Model):
+    """The size that the operator chose for a job with `scaling.policy` `Auto`. Times are RFC 3339,
+    UTC."""
+
+    workers: int = Field(description="Worker pods: 0, or from `workers.min` to `workers.max`.")
+    reason: str = Field(description="Why it has this size, in a word for machines.")
+    message: str = Field(description="Why it has this size, in a sentence for people.")
+    since: str = Field(description="When it got this size.")
+    requested: str | None = Field(
+        default=None, description="Since when it wants workers; absent while it wants none."
+    )
+    rays_per_second: dict[str, int] = Field(
+        default_factory=dict, description="What was last measured, by the number of workers."
+    )
 
 
 class ProgressStatus(Model):
@@ -127,6 +143,7 @@ class NeRFJobStatus(Model):
     )
     conditions: list[Condition] = Field(default_factory=list)
     workers: WorkersStatus | None = None
+    allocation: AllocationStatus | None = None
     selector: str | None = Field(default=None, description="Label selector of the worker pods.")
     dataset: DatasetStatus | None = None
     stage: StageStatus | None = None

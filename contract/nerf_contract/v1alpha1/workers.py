@@ -12,7 +12,13 @@ from nerf_contract.v1alpha1.types import AnnotationValue, LabelValue, Name, Quan
 class WorkersSpec(Model):
     """The pods that train."""
 
-    replicas: int = Field(default=1, ge=1, le=1024, description="Worker pods wanted.")
+    replicas: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Worker pods wanted; 1 if absent, but an autoscaler finds only what is there. "
+        "Not with `scaling.policy` `Auto`, where the operator decides.",
+    )
     min: int | None = Field(
         default=None,
         ge=1,
@@ -106,14 +112,19 @@ class WorkersSpec(Model):
         return self.termination_grace_period_seconds or (60 if self.gpus_per_worker else 30)
 
     @property
+    def wanted(self) -> int:
+        """Worker pods wanted; of an Auto job only in `core.auto.sized`."""
+        return 1 if self.replicas is None else self.replicas
+
+    @property
     def fewest(self) -> int:
         """Worker pods below which training waits."""
-        return self.replicas if self.min is None else self.min
+        return self.wanted if self.min is None else self.min
 
     @property
     def most(self) -> int:
         """Worker pods that torchrun is told of at most; more than these only without `max`."""
-        return self.replicas if self.max is None else self.max
+        return self.wanted if self.max is None else self.max
 
     @property
     def elastic(self) -> bool:

@@ -1,21 +1,6 @@
 """What the allocator is told, and what it answers."""
 
 from dataclasses import dataclass
-from typing import Final
-
-# Reasons of a size.
-ADMITTED: Final = "Admitted"
-ADMITTED_AFTER_WAIT: Final = "AdmittedAfterWait"
-GROWN: Final = "Grown"
-SHRUNK: Final = "Shrunk"
-BALANCED: Final = "Balanced"
-RESCALE_NOT_WORTHWHILE: Final = "RescaleNotWorthwhile"
-AT_MAXIMUM: Final = "AtMaximum"
-EFFICIENCY_FLOOR: Final = "EfficiencyFloor"
-WAITING_FOR_GPUS: Final = "WaitingForGPUs"
-WAITING_FOR_OLDER_JOB: Final = "WaitingForOlderJob"
-EXCEEDS_CAPACITY: Final = "ExceedsCapacity"
-CAPACITY_LOST: Final = "CapacityLost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +60,9 @@ class Tuning:
     patience: seconds that a job waits at least until it goes first, and stretch: how many times as
     long as it would train with min workers. tail: a job that trains and ends so many times later
     than the mean counts double. payoff: how many times its cost a change must save beyond it.
-    rescale_cost: seconds, where a job's own is not known. rest: a job that was changed is left
-    alone for so many times the cost, unless others wait for its GPUs.
+    rescale_cost: seconds, where a job's own is not known. least_cost: seconds that any change is
+    taken to cost by who measures it, as the start of pods is no pause of the training. rest: a job
+    that was changed is left alone for so many times the cost, unless others wait for its GPUs.
     """
 
     efficiency_floor: float = 0.5
@@ -85,13 +71,16 @@ class Tuning:
     tail: float = 2.0
     payoff: float = 0.5
     rescale_cost: float = 10.0
+    least_cost: float = 5.0
     rest: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """workers: 0, or from min to max. reason: a word for machines; message: a sentence."""
+    """workers: 0, or from min to max. reason: one of `nerf_contract.reasons`; message: a sentence.
+    before: workers that the job had when this was decided."""
 
     workers: int
     reason: str
     message: str
+    before: int = 0

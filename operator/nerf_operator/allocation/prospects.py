@@ -12,15 +12,20 @@ from nerf_operator.allocation.weights import values
 @dataclass(frozen=True, slots=True)
 class Prospect:
     """A job. value: of its speedup; scale: of a ray/s, for each GPU of a worker. most: workers that
-    it may have, at least min. fits: whether min does. cost: seconds of a change."""
+    it may have, at least min. place: that all nodes together hold. cost: seconds of a change."""
 
     job: Job
     curve: Curve
     value: float
     scale: float
     most: int
-    fits: bool
+    place: int
     cost: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether the nodes hold min."""
+        return self.place >= self.job.min
 
     @property
     def least(self) -> int:
@@ -78,7 +83,7 @@ def _prospect(job: Job, curve: Curve, value: float, place: int, tuning: Tuning) 
     wide = min(job.max, place, curve.widest(tuning.efficiency_floor))
     cost = tuning.rescale_cost if job.rescale_cost is None else job.rescale_cost
     scale = value * curve.seconds(1) / job.gpus_per_worker
-    return Prospect(job, curve, value, scale, max(job.min, wide), place >= job.min, cost)
+    return Prospect(job, curve, value, scale, max(job.min, wide), place, cost)
 
 
 def curves(jobs: Sequence[Job]) -> list[Curve]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import kopf
 
 from nerf_contract import names
 from nerf_operator import metrics
+from nerf_operator.cluster import parse
 
 Object = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -19,6 +21,7 @@ PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
     (names.GROUP, names.PLURAL): frozenset({"list", "watch", "delete"}),
     (names.GROUP, f"{names.PLURAL}/status"): frozenset({"patch"}),
     ("", "pods"): frozenset({"list", "watch", "create", "delete"}),
+    ("", "nodes"): frozenset({"list", "watch"}),
     ("", "services"): frozenset({"list", "watch", "create", "patch"}),
     ("", "persistentvolumeclaims"): frozenset({"list", "watch", "create", "patch"}),
     # The token of a viewer: drawn, and never read.
@@ -32,6 +35,12 @@ _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _APPLY_PATCH = "application/apply-patch+yaml"
 _MANAGER = {"fieldManager": names.FIELD_MANAGER}
+#: Pods of others that hold what they ask for, in pages that are small in memory.
+_OF_OTHERS = {
+    "labelSelector": f"{names.LABEL_MANAGED_BY}!={names.FIELD_MANAGER}",
+    "fieldSelector": "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed",
+    "limit": "250",
+}
 _CORE_PLURALS = {"Service": "services", "PersistentVolumeClaim": "persistentvolumeclaims"}
 
 
@@ -144,6 +153,19 @@ class Api:
         accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
         answer = await self._call("GET", "list", path, None, _JSON, query, {"Accept": accept})
         return {item["metadata"]["uid"] for item in answer["items"] or ()}
+
+    async def foreign_gpus(self) -> dict[str, int]:
+        """GPUs that pods of others hold, by the name of the node."""
+        query = _OF_OTHERS
+        held: Counter[str] = Counter()
+        while True:
+            page = await self._call("GET", "list", "/api/v1/pods", None, _JSON, query)
+            for pod in page["items"] or ():
+                held[pod["spec"]["nodeName"]] += parse.gpus(pod)
+            more = page["metadata"].get("continue")
+            if not more:
+                return dict(held)
+            query = _OF_OTHERS | {"continue": more}
 
     async def _call(
         self,

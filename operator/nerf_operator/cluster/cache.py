@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from nerf_operator.core import claims
+from nerf_operator.core.gpus import Node
 from nerf_operator.core.observed import Claim, Job, Pod, Service
 
 
@@ -95,6 +96,8 @@ class Cache:
         self.pods: Table[Pod] = Table()
         self.services: Table[Service] = Table()
         self.claims: Table[Claim] = Table()
+        #: In groups of their own, as if of the namespace "".
+        self.nodes: Table[Node] = Table()
         self._users: dict[Key, set[str]] = {}
 
     def put_job(self, job: Job) -> None:

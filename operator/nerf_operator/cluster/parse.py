@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from nerf_contract import names
 from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
+from nerf_operator.core.gpus import Node
 from nerf_operator.core.observed import Claim, Job, Pod, Service, Termination
 
 Object = dict[str, Any]
@@ -127,9 +128,31 @@ def pod(obj: Object) -> Pod:
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
         image=obj["spec"]["containers"][0].get("image", ""),
+        gpus=gpus(obj),
         image_id=container.get("imageID", ""),
         termination=_termination(state.get("terminated")),
     )
+
+
+def node(obj: Object) -> Node:
+    """A node; one without GPUs is kept as well, as it may get some."""
+    meta, status = obj["metadata"], obj.get("status", {})
+    conditions = {c["type"]: c for c in status.get("conditions", ())}
+    cordoned = bool(obj.get("spec", {}).get("unschedulable"))
+    return Node(
+        name=meta["name"],
+        uid=meta["uid"],
+        version=meta["resourceVersion"],
+        gpus=_number((status.get("allocatable") or {}).get(names.GPU)) or 0,
+        usable=_is_true(conditions, "Ready") and not cordoned,
+    )
+
+
+def gpus(pod: Object) -> int:
+    """GPUs that the containers of a pod ask for, those of its start left aside."""
+    resources = (c.get("resources") or {} for c in pod["spec"]["containers"])
+    limits = ((found.get("limits") or {}).get(names.GPU) for found in resources)
+    return sum(_number(limit) or 0 for limit in limits)
 
 
 def _number(text: str | None) -> int | None:

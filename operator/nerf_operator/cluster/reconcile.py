@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 from nerf_contract import children
+from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator import metrics
 from nerf_operator.cluster import snapshot
 from nerf_operator.cluster.announce import Announcer
@@ -15,7 +16,9 @@ from nerf_operator.cluster.apply import Applier
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.cluster.probe import Prober
 from nerf_operator.cluster.queue import KeyedQueue
+from nerf_operator.cluster.sharing import Sharer
 from nerf_operator.cluster.snapshot import Memory
+from nerf_operator.core import auto
 from nerf_operator.core.actions import Action, DrawToken, Plan
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.plan import Defaults, plan
@@ -40,10 +43,12 @@ class Reconciler:
         api: Api,
         defaults: Defaults,
         clock: Callable[[], datetime] = utc_now,
+        whole_cluster: bool = True,
     ) -> None:
         self.cache = cache
         self.queue: KeyedQueue[Key] = KeyedQueue(self.reconcile)
         self.prober = Prober(self.queue.add)
+        self.sharer = Sharer(cache, api, self.queue.add, clock, whole_cluster)
         self.announcer = Announcer(api)
         self._applier = Applier(api, cache, self.announcer)
         self._defaults = defaults
@@ -66,9 +71,9 @@ class Reconciler:
             return
         now = self._clock()
         memory = self._memory.get(key, Memory())
-        observed = snapshot.observe(self.cache, job, self.prober.progress(key), memory)
-        decided = plan(job, observed, now, self._defaults)
-        await self._carry_out(job, observed, decided, now)
+        told, decided = self.prober.progress(key), self.sharer.allocation(job)
+        observed = snapshot.observe(self.cache, job, told, decided, memory)
+        await self._carry_out(job, observed, plan(job, observed, now, self._defaults), now)
 
     async def _carry_out(self, job: Job, observed: Observed, decided: Plan, now: datetime) -> None:
         try:
@@ -89,6 +94,7 @@ class Reconciler:
         if decided.status is not None and await self._applier.write_status(job, decided.status):
             self._remember(job, status_written=now)
             self.announcer.tell(job, decided.events, now)
+            _count_change(job, decided.status)
         self.prober.aim(key, decided.probe)
         if decided.requeue_after is not None:
             self.queue.add(key, decided.requeue_after)
@@ -106,3 +112,9 @@ class Reconciler:
 def _is_viewers_token(job: Job, action: Action) -> bool:
     viewer = children.viewer(job.name)
     return isinstance(action, DrawToken) and action.secret["metadata"]["name"] == viewer
+
+
+def _count_change(job: Job, new: NeRFJobStatus) -> None:
+    found = auto.resized(job.status, new)
+    if found is not None:
+        metrics.allocation_changes.labels(found.reason).inc()

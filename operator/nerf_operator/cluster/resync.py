@@ -25,9 +25,10 @@ class Kind:
     plural: str
     selector: str | None
     table: Table[Any]
+    of_cluster: bool = False
 
     def path(self, namespace: str | None) -> str:
-        """Path of its list, in one namespace or in all."""
+        """Path of its list, in one namespace or in all; what is in none has but one."""
         scope = f"/namespaces/{namespace}" if namespace else ""
         return f"{self.prefix}{scope}/{self.plural}"
 
@@ -39,6 +40,7 @@ def kinds(cache: Cache) -> tuple[Kind, ...]:
         Kind("/api/v1", "pods", MANAGED, cache.pods),
         Kind("/api/v1", "services", MANAGED, cache.services),
         Kind("/api/v1", "persistentvolumeclaims", None, cache.claims),
+        Kind("/api/v1", "nodes", None, cache.nodes, of_cluster=True),
     )
 
 
@@ -47,6 +49,8 @@ async def remove_ghosts(cache: Cache, api: Api, namespaces: Iterable[str]) -> se
     affected: set[Key] = set()
     scopes: list[str | None] = [*namespaces] or [None]
     for kind in kinds(cache):
+        if kind.of_cluster and any(scopes):
+            continue  # It is not watched, either.
         known = [(group, record) for group, record in kind.table.items()]
         exist: set[str] = set()
         for namespace in scopes:

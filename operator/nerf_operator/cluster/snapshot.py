@@ -5,6 +5,7 @@ from datetime import datetime
 
 from nerf_contract import children
 from nerf_contract.progress import Progress, StageProgress, Told
+from nerf_operator.allocation.model import Allocation
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.core import claims
 from nerf_operator.core.observed import Job, Observed
@@ -21,7 +22,9 @@ class Memory:
     token_drawn: datetime | None = None
 
 
-def observe(cache: Cache, job: Job, told: Told | None, memory: Memory) -> Observed:
+def observe(
+    cache: Cache, job: Job, told: Told | None, decided: Allocation | None, memory: Memory
+) -> Observed:
     """The snapshot of `job`. Pods of a deleted job of the same name are not among its own."""
     key = Key(job.namespace, job.name)
     services = {service.name: service for service in cache.services.group(key)}
@@ -33,6 +36,7 @@ def observe(cache: Cache, job: Job, told: Told | None, memory: Memory) -> Observ
         claims={claim.name: claim for claim in named if claim is not None},
         progress=told if isinstance(told, Progress) else None,
         stage_progress=told if isinstance(told, StageProgress) else None,
+        allocation=decided,
         token_drawn=memory.token_drawn,
         status_written=memory.status_written,
         status_interval=max(2.0, len(cache.jobs) / PROGRESS_WRITES_PER_SECOND),

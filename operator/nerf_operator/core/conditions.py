@@ -172,8 +172,8 @@ def _workers_ready(facts: Facts) -> Fact:
         all_ready = "The worker is" if facts.wanted == 1 else f"All {facts.wanted} workers are"
         return Fact("True", reasons.ALL_READY, f"{all_ready} ready.")
     why = facts.obstacle or facts.starting
-    counted = f"{facts.ready} of {facts.wanted} workers {_are(facts.ready)} ready."
-    return Fact("False", why.reason, f"{counted} {why.message}")
+    counted = f"{facts.ready} of {facts.wanted} workers {_are(facts.ready)} ready. "
+    return Fact("False", why.reason, f"{counted if facts.wanted else ''}{why.message}")
 
 
 def _are(count: int) -> str:

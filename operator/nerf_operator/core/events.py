@@ -2,6 +2,7 @@
 
 from nerf_contract import reasons
 from nerf_contract.v1alpha1 import Condition, NeRFJobStatus
+from nerf_operator.core import auto
 from nerf_operator.core.actions import Event
 
 
@@ -12,7 +13,8 @@ def derive(old: NeRFJobStatus, new: NeRFJobStatus, processes: int = 1) -> tuple[
     processes: of each worker.
     """
     found = [_recovered(old, new), _suspended(old, new), _poses(old, new), _resized(old, new)]
-    found += [_created(old, new), _given_up(old, new), _tried_again(old, new), _running(old, new)]
+    found += [_allocated(old, new), _waits_for_gpus(old, new), _created(old, new)]
+    found += [_given_up(old, new), _tried_again(old, new), _running(old, new)]
     found += [_rescaled(old, new, processes), _trained(old, new), _outputs(old, new)]
     return tuple(e for e in [*found, _stalled(old, new), _ended(old, new)] if e is not None)
 
@@ -40,11 +42,28 @@ def _created(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
 
 
 def _resized(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
-    if not old.workers or not new.workers or not old.workers.wanted:
+    if not old.workers or not new.workers or not old.workers.wanted or new.allocation:
         return None  # Nothing was wanted before a first spec that makes sense.
     if old.workers.wanted == new.workers.wanted:
         return None
     return Event("Resized", f"{old.workers.wanted} -> {new.workers.wanted} workers wanted.")
+
+
+def _allocated(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    """The size of an Auto job was changed by the allocator."""
+    found = auto.resized(old, new)
+    if found is None:
+        return None
+    return Event(found.reason, found.message, found.reason == reasons.CAPACITY_LOST)
+
+
+def _waits_for_gpus(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
+    """Once, however the reason changes meanwhile; `Stalled` tells of what needs a person."""
+    after = new.allocation
+    if after is None or not auto.waits_for_gpus(new) or auto.waits_for_gpus(old):
+        return None
+    told = auto.resized(old, new) is not None or after.reason in auto.NEEDS_A_PERSON
+    return None if told else Event(after.reason, after.message)
 
 
 def _given_up(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:

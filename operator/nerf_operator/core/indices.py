@@ -8,8 +8,10 @@ from nerf_operator.core.observed import Observed
 
 
 def choose(spec: NeRFJobSpec, observed: Observed, without: int = 0) -> tuple[int, ...]:
-    """Indices of `replicas - without` workers, ascending; 0, the writer, is always there."""
-    count = spec.workers.replicas
+    """Indices of `wanted - without` workers, ascending; 0, the writer, is there if any is."""
+    count = spec.workers.wanted
+    if not count:
+        return ()
     if not spec.workers.elastic:
         return tuple(range(count))
     others = {pod.index for pod in observed.pods if pod.index} | set(range(1, count))

@@ -7,6 +7,7 @@ from datetime import datetime
 from nerf_contract import names
 from nerf_contract.progress import Progress, StageProgress
 from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
+from nerf_operator.allocation.model import Allocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Pod:
     without progress. first_step: what the training had reached then; None if it does not train.
     disruption: why the cluster ended it (eviction, preemption, a lost node), if it did.
     unschedulable: the scheduler's words, while it finds no node.
+    gpus: that it asks for.
     started_at: when its container began to run; None before.
     sandboxed: whether its volumes and network are there; None where the kubelet does not tell.
     """
@@ -59,6 +61,7 @@ class Pod:
     waiting_message: str = ""
     image: str = ""
     image_id: str = ""
+    gpus: int = 0
     termination: Termination | None = None
 
     @property
@@ -125,6 +128,7 @@ class Observed:
     claims: by name; every claim of the namespace that the job names.
     viewer_service: the Service of the viewer. stage_progress: of the poses or export stage.
     token_drawn: when this process last made sure that the viewer has a token, if it did.
+    allocation: what was last decided on the size of an Auto job, if anything was.
     status_written: when the status was last written by this process, if it was.
     status_interval: fewest seconds between two status writes that only tell of progress.
     taken: names of children that exist and belong to someone else.
@@ -137,6 +141,7 @@ class Observed:
     claims: Mapping[str, Claim] = field(default_factory=dict)
     progress: Progress | None = None
     stage_progress: StageProgress | None = None
+    allocation: Allocation | None = None
     token_drawn: datetime | None = None
     status_written: datetime | None = None
     status_interval: float = 2.0

@@ -1,5 +1,6 @@
 """Where the pods of a job may go, and what they are to the scheduler."""
 
+from nerf_contract import names
 from nerf_contract.base import Model
 from nerf_contract.v1alpha1 import NeRFJobSpec
 from nerf_operator.core import render
@@ -9,7 +10,6 @@ from nerf_operator.core.observed import Job
 #: Seconds after which a pod leaves a node that is not ready; Kubernetes' default is 300. A silent
 #: node is called so only after 40 s or more: there is little left to wait for.
 NODE_LOST_SECONDS = 5
-GPU = "nvidia.com/gpu"
 HOSTNAME = "kubernetes.io/hostname"
 
 
@@ -92,4 +92,4 @@ _NODE_TOLERATIONS: tuple[Object, ...] = tuple(
     }
     for taint in ("not-ready", "unreachable")
 )
-GPU_TOLERATION: Object = {"key": GPU, "operator": "Exists", "effect": "NoSchedule"}
+GPU_TOLERATION: Object = {"key": names.GPU, "operator": "Exists", "effect": "NoSchedule"}

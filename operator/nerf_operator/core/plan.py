@@ -7,6 +7,7 @@ from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import GivenUpStatus, NeRFJobSpec
 from nerf_operator.core import (
     afterwards,
+    auto,
     blocking,
     children,
     events,
@@ -27,7 +28,7 @@ from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.outcome import Outcome
 from nerf_operator.core.stages import Stages
 from nerf_operator.core.status import Tally
-from nerf_operator.core.step import soonest
+from nerf_operator.core.step import Step, soonest
 from nerf_operator.core.waiting import Waiting
 
 #: A name that something else holds may become free, a quota may be raised.
@@ -45,6 +46,7 @@ def plan(job: Job, observed: Observed, now: datetime, defaults: Defaults) -> Pla
     """What to do for `job` at `now`. Acting on it twice does no harm."""
     if job.deleting:
         return NOTHING
+    job = auto.sized(job)
     chosen = image.choose(job, observed, defaults.image)
     ended = outcome.recorded(job.status)
     if ended is not None:
@@ -67,8 +69,7 @@ def _go_on(
     job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
 ) -> Plan:
     blocked = blocking.find(job, spec, observed)
-    decide = training.decide if at.current == "training" else stage.decide
-    step = decide(job, spec, observed, now, chosen, at)
+    step = _step(job, spec, observed, now, chosen, at)
     actions: list[Action] = list(step.removals)
     if blocked is None:
         actions += children.volumes(job, spec, observed)
@@ -77,7 +78,7 @@ def _go_on(
     shown = viewer.decide(job, spec, observed, now, chosen, at)
     actions += shown.actions if blocked is None else ()
     facts = Facts(
-        wanted=spec.workers.replicas,
+        wanted=auto.wanted(spec, at),
         fewest=spec.workers.fewest,
         ready=step.ready,
         starting=step.starting,
@@ -94,6 +95,17 @@ def _go_on(
         timers.append(RETRY_SECONDS)
     draft = Plan(tuple(actions), new, (), soonest(timers), step.probe)
     return _finish(job, observed, now, draft)
+
+
+def _step(
+    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
+) -> Step:
+    if at.current != "training":
+        return stage.decide(job, spec, observed, now, chosen, at)
+    waits = auto.waits(job)
+    if waits is not None:
+        return training.without_workers(observed, waits)
+    return training.decide(job, spec, observed, now, chosen, at)
 
 
 def _is_worker(action: Create) -> bool:
@@ -133,7 +145,7 @@ def _the_end(
 ) -> Plan:
     """The pass in which a job ends; what is left of it is removed by later ones."""
     facts = Facts(
-        wanted=spec.workers.replicas,
+        wanted=auto.wanted(spec, at),
         fewest=spec.workers.fewest,
         ready=0,
         starting=_NO_WAIT,
@@ -159,7 +171,7 @@ def _suspended(
     """All pods go; one that succeeded may be the only one to know of it until that is written."""
     there = [pod for pod in observed.pods if pod.phase != "Succeeded"]
     facts = Facts(
-        wanted=spec.workers.replicas,
+        wanted=auto.wanted(spec, at),
         fewest=spec.workers.fewest,
         ready=0,
         starting=_NO_WAIT,

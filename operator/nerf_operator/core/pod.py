@@ -150,5 +150,5 @@ def gpu_resources(spec: NeRFJobSpec) -> Object:
     given = spec.workers.resources.model_dump(by_alias=True, exclude_none=True)
     gpus = spec.workers.gpus_per_worker
     if gpus:
-        given["limits"] = {**given["limits"], placement.GPU: str(gpus)}
+        given["limits"] = {**given["limits"], names.GPU: str(gpus)}
     return {kind: amounts for kind, amounts in given.items() if amounts}

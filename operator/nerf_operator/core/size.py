@@ -44,7 +44,7 @@ def pause(times: int) -> timedelta:
 def _given_up(
     job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime
 ) -> GivenUpStatus | None:
-    known = _known(job)
+    known = _known(job, spec)
     without = known.workers if known and now < datetime.fromisoformat(known.until) else 0
     chosen = indices.choose(spec, observed, without)
     pending = _pending(observed, chosen)
@@ -55,11 +55,13 @@ def _given_up(
     return None if _all_on_nodes(observed, chosen) else known.model_copy(update={"workers": 0})
 
 
-def _known(job: Job) -> GivenUpStatus | None:
-    """What was given up under this spec: whatever changes in it is worth a new try."""
-    if job.status.workers is None or job.status.observed_generation != job.generation:
+def _known(job: Job, spec: NeRFJobSpec) -> GivenUpStatus | None:
+    """What was given up under this spec and size: whatever changes in it is worth a new try."""
+    told = job.status.workers
+    same = job.status.observed_generation == job.generation
+    if told is None or not same or told.wanted != spec.workers.wanted:
         return None
-    return job.status.workers.given_up
+    return told.given_up
 
 
 def _pending(observed: Observed, chosen: Sequence[int]) -> list[Pod]:
@@ -94,7 +96,7 @@ def _give_up(
     until = rfc3339(now + pause(times))
     why = waiting.explain(job, spec, observed, pending, now)
     cause = why.message if why else "No node took the others."
-    wanted = spec.workers.replicas
+    wanted = spec.workers.wanted
     return GivenUpStatus(
         workers=workers,
         times=times,

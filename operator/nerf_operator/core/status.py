@@ -14,7 +14,7 @@ from nerf_contract.v1alpha1 import (
     StageStatus,
     WorkersStatus,
 )
-from nerf_operator.core import conditions, goodput, lifetime, progress, render
+from nerf_operator.core import auto, conditions, goodput, lifetime, progress, render
 from nerf_operator.core.conditions import Facts
 from nerf_operator.core.moment import rfc3339
 from nerf_operator.core.observed import Job, Observed
@@ -54,6 +54,7 @@ def build(job: Job, observed: Observed, facts: Facts, tally: Tally, now: datetim
             summary=f"{facts.ready}/{facts.wanted}",
             given_up=tally.given_up,
         ),
+        allocation=auto.report(job, found, observed.allocation, tally.progress, now),
         selector=render.worker_selector(job.name),
         dataset=tally.dataset,
         stage=tally.stage,
@@ -107,7 +108,8 @@ def _state(status: NeRFJobStatus) -> tuple[object, ...]:
     found = tuple((c.type, c.status, c.reason) for c in status.conditions)
     given_up = status.workers.given_up if status.workers else None
     known = status.observed_generation, status.image, status.restarts, given_up
-    return found, status.phase, _world_size(status), *known
+    size = status.allocation.workers if status.allocation else None
+    return found, status.phase, _world_size(status), size, *known
 
 
 def _world_size(status: NeRFJobStatus) -> int | None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import GivenUpStatus, NeRFJobSpec
 from nerf_operator.core import (
+    auto,
     children,
     farewell,
     outcome,
@@ -46,6 +47,18 @@ def decide(
         ready=sum(1 for pod in alive if pod.ready) + len(leaving),
         alive=len(alive),
         given_up=sized.given_up,
+    )
+
+
+def without_workers(observed: Observed, waits: Waiting) -> Step:
+    """A pass over an Auto job that has no GPUs: its pods leave as from a drain."""
+    return Step(
+        removals=(*children.delete(farewell.of_training(observed)), *_poses_pods(observed)),
+        creations=(),
+        starting=waits,
+        obstacle=auto.obstacle(waits),
+        timers=(),
+        probe=None,
     )
 
 

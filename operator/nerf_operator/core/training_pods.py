@@ -105,7 +105,7 @@ def _worker_env(job: Job, spec: NeRFJobSpec, index: int) -> list[Object]:
     env = [
         *_group_env(job, spec),
         pod.value(names.ENV_WORKER_INDEX, str(index)),
-        pod.value(names.ENV_WANTED_PROCESSES, str(spec.workers.replicas * spec.workers.processes)),
+        pod.value(names.ENV_WANTED_PROCESSES, str(spec.workers.wanted * spec.workers.processes)),
         *pod.data_env(),
     ]
     if index == 0:

@@ -4,11 +4,9 @@ from nerf_contract import names
 from nerf_contract.v1alpha1 import NeRFJobSpec
 from nerf_operator.core import claims
 from nerf_operator.core.observed import Job, Observed, Pod
-from nerf_operator.core.placement import GPU
 
 _TOO_LARGE = {
-    names.COMPONENT_WORKER: "Lower spec.workers.resources.requests or spec.workers.replicas, or "
-    "add nodes.",
+    names.COMPONENT_WORKER: "Lower spec.workers.resources.requests or {size}, or add nodes.",
     names.COMPONENT_POSES: "Lower spec.poses.resources.requests, or add nodes.",
     names.COMPONENT_EXPORT: "Lower spec.workers.resources.requests, or add nodes.",
     names.COMPONENT_COORDINATOR: "Add nodes, or make room: it asks for 50m of CPU and 64Mi.",
@@ -29,15 +27,17 @@ def _words(pod: Pod) -> str:
 
 
 def _resources(spec: NeRFJobSpec, pod: Pod) -> list[str]:
-    words = _words(pod)
+    words, no_gpu = _words(pod), f"Insufficient {names.GPU}"
+    size = "spec.workers.max" if spec.auto else "spec.workers.replicas"
     ways = []
-    if f"Insufficient {GPU}" in words:
+    if no_gpu in words:
         ways.append(
-            f"Each worker asks for {spec.workers.gpus_per_worker} {GPU}: lower "
-            "spec.workers.gpusPerWorker or spec.workers.replicas, or add nodes with GPUs."
+            f"Each worker asks for {spec.workers.gpus_per_worker} {names.GPU}: lower "
+            f"spec.workers.gpusPerWorker or {size}, or add nodes with GPUs."
         )
-    if "Insufficient" in words.replace(f"Insufficient {GPU}", ""):
-        ways.append(_TOO_LARGE.get(pod.component, _TOO_LARGE[names.COMPONENT_WORKER]))
+    if "Insufficient" in words.replace(no_gpu, ""):
+        way = _TOO_LARGE.get(pod.component, _TOO_LARGE[names.COMPONENT_WORKER])
+        ways.append(way.format(size=size))
     return ways
 
 
@@ -67,7 +67,7 @@ def _volume(pod: Pod) -> list[str]:
 
 def _one_node(job: Job, spec: NeRFJobSpec, observed: Observed, pod: Pod) -> list[str]:
     claim = observed.claims.get(claims.dataset_claim(job, spec))
-    alone = spec.workers.replicas == 1 or pod.component != names.COMPONENT_WORKER
+    alone = spec.workers.wanted == 1 or pod.component != names.COMPONENT_WORKER
     if claim is None or not claim.one_node_only or alone:
         return []
     modes = ", ".join(claim.access_modes)

@@ -36,6 +36,12 @@ def job(*conditions: Object, generation: int = 1, seen: int = 1, **more: Any) ->
     }
 
 
+def auto_job(why: Object) -> Object:
+    """A job with scaling.policy Auto that has no workers."""
+    told = {"workers": 0, "reason": why["reason"], "message": why["message"]}
+    return job(why, allocation=told, spec={"scaling": {"policy": "Auto"}})
+
+
 def pod(who: str = "worker-0", attempt: int = 0, *conditions: Object, **fields: Any) -> Object:
     """who: component and index. fields: spec, meta and container are added, others are status."""
     component, _, index = who.partition("-")
@@ -91,9 +97,10 @@ def claim(phase: str, storage_class: str | None = "fast", **meta: Any) -> Object
     return {"metadata": metadata, "spec": spec, "status": {"phase": phase}}
 
 
-def node(name: str, ready: str = "True") -> Object:
+def node(name: str, ready: str = "True", gpus: int = 0) -> Object:
     found = condition("Ready", "NodeStatusUnknown", status=ready)
-    return {"metadata": {"name": name}, "spec": {}, "status": {"conditions": [found]}}
+    offered = {"allocatable": {names.GPU: str(gpus)}} if gpus else {}
+    return {"metadata": {"name": name}, "spec": {}, "status": {"conditions": [found], **offered}}
 
 
 def operator(available: int = 1, replicas: int = 1, namespaces: str = "") -> Object:

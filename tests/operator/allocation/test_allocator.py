@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from nerf_operator.allocation import model
+from nerf_contract import reasons
 from nerf_operator.allocation.allocate import allocate
 from nerf_operator.allocation.model import Capacity, Job, Tuning
 from nerf_operator.allocation.weights import FUTURE, values
@@ -26,7 +26,7 @@ def sizes(*jobs: Job, gpus: int = 8, now: float = 0.0) -> dict[str, int]:
     return {n: a.workers for n, a in allocate(jobs, Capacity((gpus,)), now).items()}
 
 
-def reasons(*jobs: Job, gpus: int = 8, now: float = 0.0) -> dict[str, str]:
+def told(*jobs: Job, gpus: int = 8, now: float = 0.0) -> dict[str, str]:
     return {n: a.reason for n, a in allocate(jobs, Capacity((gpus,)), now).items()}
 
 
@@ -65,7 +65,7 @@ def test_min_is_all_or_nothing() -> None:
 def test_a_worker_of_several_gpus() -> None:
     assert sizes(job("a", gpus_per_worker=4), gpus=11) == {"a": 2}
     found = allocate([job("a", gpus_per_worker=4)], Capacity((3, 3, 3)), 0.0)["a"]
-    assert (found.workers, found.reason) == (0, model.EXCEEDS_CAPACITY)
+    assert (found.workers, found.reason) == (0, reasons.EXCEEDS_CAPACITY)
 
 
 def test_those_that_train_give_up_what_is_above_min_for_one_that_waits() -> None:
@@ -73,7 +73,7 @@ def test_those_that_train_give_up_what_is_above_min_for_one_that_waits() -> None
     found = allocate([running, job("b", arrived=10.0)], Capacity((8,)), 20.0)
     assert found["a"].workers + found["b"].workers == 8
     assert found["b"].workers >= 1
-    assert (found["a"].reason, found["b"].reason) == (model.SHRUNK, model.ADMITTED)
+    assert (found["a"].reason, found["b"].reason) == (reasons.SHRUNK, reasons.ADMITTED)
 
 
 def test_nobody_falls_below_min() -> None:
@@ -86,16 +86,16 @@ def test_who_waited_too_long_goes_first_and_others_wait_for_it() -> None:
     running = job("a", min=4, workers=4, max=4, remaining=10 * HOUR)
     big, small = job("big", min=6, arrived=1.0), job("small", arrived=2.0)
     assert sizes(running, big, small, now=30.0) == {"a": 4, "big": 0, "small": 4}
-    late = reasons(running, big, replace(small, arrived=4990.0), now=5000.0)
-    assert late["big"] == model.WAITING_FOR_GPUS
-    assert late["small"] == model.WAITING_FOR_OLDER_JOB
+    late = told(running, big, replace(small, arrived=4990.0), now=5000.0)
+    assert late["big"] == reasons.WAITING_FOR_GPUS
+    assert late["small"] == reasons.WAITING_FOR_OLDER_JOB
     assert sizes(big, replace(small, arrived=4990.0), now=5000.0)["big"] >= 6
 
 
 def test_a_change_that_does_not_pay_is_left() -> None:
     """40 s to go with 4 workers, 20 with 8: a change for 30 s of training is none."""
     ending = job("a", workers=4, remaining=4000.0 * 40, rescale_cost=30.0)
-    assert reasons(ending, now=9999.0) == {"a": model.RESCALE_NOT_WORTHWHILE}
+    assert told(ending, now=9999.0) == {"a": reasons.RESCALE_NOT_WORTHWHILE}
     assert sizes(replace(ending, rescale_cost=1.0), now=9999.0) == {"a": 8}
 
 
@@ -110,14 +110,14 @@ def test_lost_nodes_take_what_is_above_min_then_the_youngest() -> None:
     assert sizes(*jobs, gpus=4, now=10.0) == {"a": 2, "b": 2}
     found = allocate(jobs, Capacity((3,)), 500.0)
     assert {n: x.workers for n, x in found.items()} == {"a": 3, "b": 0}
-    assert found["b"].reason == model.CAPACITY_LOST
+    assert found["b"].reason == reasons.CAPACITY_LOST
 
 
 def test_the_efficiency_floor_leaves_gpus_free() -> None:
     """Each of two serial workers is half as efficient as one alone."""
     kept = [job("a", points=SERIAL, workers=1)]
     found = allocate(kept, Capacity((8,)), 99.0, Tuning(efficiency_floor=0.6))["a"]
-    assert (found.workers, found.reason) == (1, model.EFFICIENCY_FLOOR)
+    assert (found.workers, found.reason) == (1, reasons.EFFICIENCY_FLOOR)
 
 
 def test_values_of_two_equal_jobs_by_hand() -> None:

@@ -23,7 +23,8 @@ def test_samples_are_accepted(bare: Namespace, sample: dict[str, Any]) -> None:
 
 def test_defaults_are_filled_in(bare: Namespace) -> None:
     spec = bare.job(workers={})["spec"]
-    assert spec["workers"]["replicas"] == 1
+    assert "replicas" not in spec["workers"]
+    assert spec["scaling"]["policy"] == "Fixed"
     assert spec["training"]["steps"] == 2000
     assert spec["checkpoint"]["volume"]["size"] == "2Gi"
     assert spec["runPolicy"]["backoffLimit"] == 6

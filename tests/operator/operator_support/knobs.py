@@ -115,6 +115,7 @@ LIFE: dict[str, tuple[Value, str]] = {
         "All",
         "test_run_policy.py::test_pods_are_cleaned_up_as_asked_for",
     ),
+    "scaling.policy": ("Auto", "test_auto.py::test_three_jobs_share_four_gpus"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobStatus
@@ -37,6 +38,7 @@ class Model:
     replicas: int = 2
     generation: int = 1
     elastic: bool = False
+    auto: bool = False
     backoff_limit: int = 1000
     suspended: bool = False
     deadline: int | None = None
@@ -62,13 +64,17 @@ class Model:
         workers: dict[str, int] = {"replicas": self.replicas}
         if self.elastic:
             workers |= {"min": 1, "max": 4}
+        if self.auto:
+            workers = {"min": 1, "max": 4, "gpusPerWorker": 1}
         policy = {
             "backoffLimit": self.backoff_limit,
             "suspend": self.suspended,
             "activeDeadlineSeconds": self.deadline,
             "cleanPodPolicy": self.clean,
         }
-        sections = STAGED if self.staged else {}
+        sections: dict[str, Any] = STAGED if self.staged else {}
+        if self.auto:
+            sections = sections | {"scaling": {"policy": "Auto"}}
         found = job(status=self.status, workers=workers, runPolicy=policy, **sections)
         return replace(found, generation=self.generation)
 
@@ -76,6 +82,15 @@ class Model:
         """Someone asks for another number of workers."""
         self.replicas = replicas
         self.generation += 1
+
+    def allocate(self, workers: int) -> None:
+        """A pass wrote down that the Auto job has so many workers now, where it wants any."""
+        known = self.status.allocation
+        if known is None or known.requested is None:
+            return
+        reason = reasons.GROWN if workers else reasons.WAITING_FOR_GPUS
+        new = known.model_copy(update={"workers": workers, "reason": reason})
+        self.status = self.status.model_copy(update={"allocation": new})
 
     def suspend(self, suspended: bool) -> None:
         """Someone wants no pods for now, or wants them again."""

@@ -68,8 +68,18 @@ def assert_enough_are_wanted(model: Model) -> None:
     """Whatever is given up, the writer and `min` workers stay wanted."""
     workers = model.status.workers
     if workers is not None and workers.given_up is not None:
-        assert model.elastic
+        assert model.elastic or model.auto
         assert workers.wanted - workers.given_up.workers >= 1
+
+
+def assert_the_allocation_is_kept_to(model: Model) -> None:
+    """An Auto job has no more pods than it was given, and those as far as back-off allows."""
+    known = model.status.allocation
+    assert known is not None
+    living = [pod for pod in model.pods.values() if pod.alive]
+    workers = [pod for pod in living if pod.index is not None]
+    assert len(workers) <= known.workers
+    assert known.workers or not living, living
 
 
 def assert_a_suspended_job_rests(model: Model, created: set[str]) -> None:
@@ -101,6 +111,7 @@ class Cluster(RuleBasedStateMachine):
     @initialize(
         replicas=st.integers(1, 4),
         elastic=st.booleans(),
+        auto=st.booleans(),
         limit=st.integers(0, 6),
         staged=st.booleans(),
         suspended=st.booleans(),
@@ -122,7 +133,8 @@ class Cluster(RuleBasedStateMachine):
         assert_nothing_is_repeated(self.model, before, set(self.model.pods) - set(there))
         assert_a_suspended_job_rests(self.model, set(self.model.pods) - set(there))
         assert_active_time_is_counted(self.model)
-        if self.model.elastic and self.model.trains() and not self.model.suspended:
+        fixed = self.model.elastic and not self.model.auto
+        if fixed and self.model.trains() and not self.model.suspended:
             assert_the_dearest_are_spared(self.model, there)
         assert_enough_are_wanted(self.model)
 
@@ -141,9 +153,12 @@ class Cluster(RuleBasedStateMachine):
     def time(self, seconds: float) -> None:
         self.model.wait(seconds)
 
-    @rule(replicas=st.integers(1, 4))
-    def scale(self, replicas: int) -> None:
-        self.model.scale(replicas)
+    @rule(workers=st.integers(0, 4))
+    def scale(self, workers: int) -> None:
+        if self.model.auto:
+            self.model.allocate(workers)
+        else:
+            self.model.scale(max(1, workers))
 
     @rule(suspended=st.booleans())
     def suspend(self, suspended: bool) -> None:
@@ -251,6 +266,39 @@ def test_only_failures_of_its_own_spend_the_budget(ends: list[str]) -> None:
     assert model.status.restarts <= ends.count("crash")
     if set(ends) <= {"crash"}:
         assert model.status.restarts == len(ends)
+
+
+SIZES = st.lists(
+    st.tuples(
+        st.integers(0, 4),
+        st.integers(0, 9),
+        st.sampled_from(["run", "run", "crash", "evict", "delete", "vanish"]),
+    ),
+    max_size=12,
+)
+
+
+@given(SIZES)
+@settings(max_examples=60, deadline=None)
+def test_an_auto_job_has_the_workers_that_it_was_given(sizes: list[tuple[int, int, str]]) -> None:
+    model = Model(auto=True)
+    model.step()
+    for workers, number, what in sizes:
+        model.allocate(workers)
+        names = sorted(model.pods)
+        getattr(model, what)(names[number % len(names)] if names else "")
+        model.step()
+        assert_the_allocation_is_kept_to(model)
+        assert_one_living_pod_a_place(model)
+        again = model.decide()
+        assert (again.actions, again.status) == ((), None), again
+    model.allocate(3)
+    _calm(model)
+    assert model.status.workers is not None and model.status.workers.summary == "3/3"
+    model.suspend(True)
+    model.step()
+    assert model.status.allocation is not None and model.status.allocation.workers == 0
+    assert (model.decide().actions, model.decide().status) == ((), None)
 
 
 def _next_pod(model: Model) -> str:

@@ -43,6 +43,14 @@ CASES: dict[str, tuple[Pod, dict[str, Any], str, list[str]]] = {
         pod(unschedulable="0/2 nodes are available: 2 Insufficient cpu."),
         *({}, reasons.UNSCHEDULABLE, ["spec.workers.resources.requests"]),
     ),
+    "no GPUs for a job that has its size chosen": (
+        pod(unschedulable=NO_GPU),
+        {
+            "scaling": {"policy": "Auto"},
+            "workers": {"min": 1, "max": 2, "gpusPerWorker": 1},
+        },
+        *(reasons.UNSCHEDULABLE, ["spec.workers.gpusPerWorker or spec.workers.max"]),
+    ),
     "GPUs are there, CPUs are not": (
         pod(unschedulable="0/2 nodes are available: 2 Insufficient cpu."),
         {"workers": {"replicas": 2, "gpusPerWorker": 1}},
