@@ -54,13 +54,13 @@ class Sums:
     found: what the shards have found besides, see `SceneModel.survey`, (V, S).
     """
 
+    found: Tensor
     error: float
     rays: float
     samples: float
     changing: float
     out_of_memory: float
     gradients: float
-    found: Tensor
 
 
 class Trainer:
@@ -153,7 +153,7 @@ class Trainer:
         with self._clock.phase("all_reduce"):
             summed = self._gradients.over_ranks(votes, generation)
             found = summed[SUMS:-3].view(self.training.shards, self.state.model.survey_size())
-            return Sums(*torch.cat([summed[:SUMS], summed[-3:]]).tolist(), found=found)
+            return Sums(found, *torch.cat([summed[:SUMS], summed[-3:]]).tolist())
 
     def _accumulate_shard(self, shard: int) -> Tensor:
         """Forward and backward of a shard: its sums, and what it finds, in its place among all."""
