@@ -3,8 +3,8 @@
 Müller et al. 2022, appendix C. A cell remembers the greatest density that was found in it, which
 fades with each update; a cell counts as empty once a sample there would be all but transparent.
 
-Cells are looked at in turn, some in each step, and those of a step by all shards of the batch: so
-the work is shared among the ranks as that of the rays is, and no step takes much longer than others.
+Cells are looked at in turn, some in each step, and those of a step by all shards of the batch:
+ranks share this work as they share the rays, and no step takes much longer than others.
 
 Names: G cells along an edge; cells are numbered x + G * (y + G * z).
 """

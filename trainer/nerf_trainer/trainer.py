@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nerf_contract.training import TrainerConfig
 from nerf_trainer import compiler
+from nerf_trainer.device import repeat_exactly
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.gradients import ExactGradientSum, GradientSum, shards_of
 from nerf_trainer.models import Loss
@@ -54,13 +55,13 @@ class Sums:
     found: what the shards have found besides, see `SceneModel.survey`, (V, S).
     """
 
+    found: Tensor
     error: float
     rays: float
     samples: float
     changing: float
     out_of_memory: float
     gradients: float
-    found: Tensor
 
 
 class Trainer:
@@ -80,7 +81,10 @@ class Trainer:
         self.train_rays = RaySource(scene.train, device)
         self.held_out_rays = RaySource(scene.held_out, device)
         self._clock = PhaseClock(device)
-        kind = ExactGradientSum if self.training.exact_on(device.type) else GradientSum
+        exact = self.training.exact_on(device.type)
+        if exact:
+            repeat_exactly(device)
+        kind = ExactGradientSum if exact else GradientSum
         shards, survey = self.training.shards, self.state.model.survey_size()
         self._gradients = kind(
             self.state.model.parameters(), shards, tail=SUMS + shards * survey, votes=2
@@ -153,7 +157,7 @@ class Trainer:
         with self._clock.phase("all_reduce"):
             summed = self._gradients.over_ranks(votes, generation)
             found = summed[SUMS:-3].view(self.training.shards, self.state.model.survey_size())
-            return Sums(*torch.cat([summed[:SUMS], summed[-3:]]).tolist(), found=found)
+            return Sums(found, *torch.cat([summed[:SUMS], summed[-3:]]).tolist())
 
     def _accumulate_shard(self, shard: int) -> Tensor:
         """Forward and backward of a shard: its sums, and what it finds, in its place among all."""
