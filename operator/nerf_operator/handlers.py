@@ -29,7 +29,7 @@ class Backoffs:
         pause = 0.5
         while True:
             yield pause * random.uniform(0.7, 1.3)
-            pause = min(10.0, pause * 2)
+            pause = min(5.0, pause * 2)
 
 
 class NoDiffs(kopf.DiffBaseStorage):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,28 +27,66 @@ PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
     ("", "events"): frozenset({"create"}),
 }
 
+#: What an election needs, in the operator's own namespace.
+LEASE_PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
+    ("coordination.k8s.io", "leases"): frozenset({"get", "create", "patch"}),
+}
+
 _TIMEOUT = aiohttp.ClientTimeout(total=15)
 _CONNECTIONS = 32
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _APPLY_PATCH = "application/apply-patch+yaml"
 _MANAGER = {"fieldManager": names.FIELD_MANAGER}
+_OTHER_UID = re.compile("UID in (the )?precondition")
 _CORE_PLURALS = {"Service": "services", "PersistentVolumeClaim": "persistentvolumeclaims"}
 
 
 class ApiError(Exception):
-    """The API server said no. `code` is the HTTP status."""
+    """The API server said no. `code` is the HTTP status.
 
-    def __init__(self, code: int, message: str) -> None:
+    retry_after: seconds that it asks to wait before the call is made again.
+    """
+
+    def __init__(self, code: int, message: str, reason: str = "", retry_after: int = 0) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+        self.reason = reason
+        self.retry_after = retry_after
+
+    @property
+    def exists(self) -> bool:
+        """There is an object of that name. A conflict of quotas is a 409 as well, for instance."""
+        return self.code == 409 and self.reason == "AlreadyExists"
+
+    @property
+    def gone(self) -> bool:
+        """The object is gone, or another one has its name."""
+        return self.code == 404 or (self.code == 409 and bool(_OTHER_UID.search(str(self))))
+
+    @property
+    def owned(self) -> bool:
+        """Another manager holds the fields."""
+        return self.code == 409 and "Apply failed" in str(self)
+
+
+class NotLeading(Exception):
+    """A write was not sent, as another operator may be at work by now."""
 
 
 class Api:
-    """Calls as the user whom `connect` logs in; a rejected token is read anew, once a call."""
+    """Calls as the user whom `connect` logs in; a rejected token is read anew, once a call.
 
-    def __init__(self, connect: Callable[[], kopf.ConnectionInfo]) -> None:
+    may_write: asked before each call that changes something; where it says no, NotLeading is raised.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], kopf.ConnectionInfo],
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._connect = connect
+        self._may_write = may_write
         self._server = ""
         self._session: aiohttp.ClientSession | None = None
 
@@ -63,7 +102,7 @@ class Api:
         try:
             return await self._call("POST", "create", path, pod, _JSON, _MANAGER)
         except ApiError as error:
-            if error.code != 409:
+            if not error.exists:
                 raise
             return None
 
@@ -73,7 +112,7 @@ class Api:
         try:
             await self._call("POST", "create", path, secret, _JSON, _MANAGER)
         except ApiError as error:
-            if error.code != 409:
+            if not error.exists:
                 raise
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> Object | None:
@@ -83,7 +122,7 @@ class Api:
         try:
             answer = await self._call("DELETE", "delete", path, body, _JSON, {})
         except ApiError as error:
-            if error.code not in (404, 409):
+            if not error.gone:
                 raise
             return None
         return answer if answer.get("kind") == "Pod" else None
@@ -100,7 +139,7 @@ class Api:
         try:
             await self._call("DELETE", "delete", path, body, _JSON, {})
         except ApiError as error:
-            if error.code not in (404, 409):
+            if not error.gone:
                 raise
 
     async def apply(self, namespace: str, obj: Object, force: bool) -> Object | None:
@@ -111,20 +150,24 @@ class Api:
         try:
             return await self._call("PATCH", "apply", f"{path}/{name}", obj, _APPLY_PATCH, query)
         except ApiError as error:
-            if error.code != 409:
+            if not error.owned:
                 raise
             return None
 
     async def patch_status(
-        self, namespace: str, name: str, uid: str, status: Object
+        self, namespace: str, name: str, version: str, status: Object
     ) -> Object | None:
-        """Merge into the status; the job as it is then, or None where it is gone."""
+        """Merge into the status; the job as it is then, or None where it is gone.
+
+        Raises where the job is no longer of that version, or another one has its name: of a custom
+        resource a UID in the patch would be passed over.
+        """
         path = f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}/{name}/status"
-        body = {"metadata": {"uid": uid}, "status": status}
+        body = {"metadata": {"resourceVersion": version}, "status": status}
         try:
             return await self._call("PATCH", "patch", path, body, _MERGE_PATCH, _MANAGER)
         except ApiError as error:
-            if error.code not in (404, 409):
+            if not error.gone:
                 raise
             return None
 
@@ -134,7 +177,7 @@ class Api:
         try:
             await self._call("POST", "create", path, event, _JSON, {})
         except ApiError as error:
-            if error.code not in (403, 404, 409):
+            if error.code not in (403, 404) and not error.exists:
                 raise
             log.debug("event not told: %s", error)
 
@@ -144,6 +187,25 @@ class Api:
         accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
         answer = await self._call("GET", "list", path, None, _JSON, query, {"Accept": accept})
         return {item["metadata"]["uid"] for item in answer["items"] or ()}
+
+    async def get_lease(self, namespace: str, name: str) -> Object | None:
+        """A Lease, or None where there is none."""
+        try:
+            return await self._call("GET", "get", _lease(namespace, name), None, _JSON, {})
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            return None
+
+    async def create_lease(self, namespace: str, name: str, lease: Object) -> Object:
+        """The Lease as created."""
+        named = lease | {"metadata": {"name": name}}
+        return await self._call("POST", "create", _lease(namespace), named, _JSON, _MANAGER)
+
+    async def patch_lease(self, namespace: str, name: str, lease: Object) -> Object:
+        """The Lease after a merge."""
+        path = _lease(namespace, name)
+        return await self._call("PATCH", "patch", path, lease, _MERGE_PATCH, _MANAGER)
 
     async def _call(
         self,
@@ -157,6 +219,8 @@ class Api:
     ) -> Object:
         data = None if body is None else json.dumps(body).encode()
         sent = {"Content-Type": content_type, "Accept": _JSON} | (headers or {})
+        if method != "GET" and not self._may_write():
+            raise NotLeading(f"{verb} {path}")
         for last in (False, True):
             session = await self._connected()
             url = f"{self._server}{path}"
@@ -167,7 +231,7 @@ class Api:
                     await self.close()
                     continue
                 if got.status >= 400:
-                    raise ApiError(got.status, _message(text))
+                    raise _error(got, text)
                 answer: Object = json.loads(text)
                 return answer
         raise AssertionError("unreachable")
@@ -184,8 +248,17 @@ class Api:
         return self._session
 
 
-def _message(text: bytes) -> str:
+def _lease(namespace: str, name: str = "") -> str:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    return f"{path}/{name}" if name else path
+
+
+def _error(got: aiohttp.ClientResponse, text: bytes) -> ApiError:
+    wait = got.headers.get("Retry-After", "")
+    seconds = int(wait) if wait.isdigit() else 0
     try:
-        return str(json.loads(text).get("message", ""))[:500]
+        told = json.loads(text)
+        message, reason = str(told.get("message", ""))[:500], str(told.get("reason", ""))
     except (ValueError, AttributeError):
-        return text[:200].decode(errors="replace")
+        message, reason = text[:200].decode(errors="replace"), ""
+    return ApiError(got.status, message, reason, seconds)

@@ -102,7 +102,7 @@ class Applier:
     async def write_status(self, job: Job, new: NeRFJobStatus) -> bool:
         """Write what differs from the status that is there. False where the job is gone."""
         written = await self._api.patch_status(
-            job.namespace, job.name, job.uid, status_patch(job.status, new)
+            job.namespace, job.name, job.version, status_patch(job.status, new)
         )
         if written is not None:
             self._cache.put_job(parse.job(written))

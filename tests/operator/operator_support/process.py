@@ -54,7 +54,12 @@ class Operator:
 
     def start(self) -> None:
         """Start, and wait until it is healthy."""
-        self.port = free_port()
+        self.launch()
+        wait_until("the operator is healthy", self.healthy)
+
+    def launch(self) -> None:
+        """Start, and wait for nothing."""
+        self.port = self.port or free_port()
         paths = [str(ROOT / "contract"), str(ROOT / "operator")]
         env = {
             "PATH": os.environ["PATH"],
@@ -70,7 +75,6 @@ class Operator:
             self.process = subprocess.Popen(
                 argv, env=env, stdout=log, stderr=log, preexec_fn=end_with_parent
             )
-        wait_until("the operator is healthy", self.healthy)
 
     def healthy(self) -> bool:
         """Whether /healthz says so."""
