@@ -8,6 +8,10 @@ from nerf_contract.metrics import Metric
 REGISTRY = CollectorRegistry()
 
 
+def _gauge(metric: Metric) -> Gauge:
+    return Gauge(metric.name, metric.help, metric.labels, registry=REGISTRY)
+
+
 def _counter(metric: Metric) -> Counter:
     return Counter(metric.name, metric.help, metric.labels, registry=REGISTRY)
 
@@ -19,8 +23,12 @@ reconcile_seconds = Histogram(
     registry=REGISTRY,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-queue_depth = Gauge(contract.QUEUE_DEPTH.name, contract.QUEUE_DEPTH.help, registry=REGISTRY)
+queue_depth = _gauge(contract.QUEUE_DEPTH)
 api_requests = _counter(contract.API_REQUESTS)
+watch_age = _gauge(contract.WATCH_AGE)
+loop_lag = _gauge(contract.LOOP_LAG)
+jobs = _gauge(contract.JOBS)
+leader = _gauge(contract.LEADER)
 
 
 def exposition() -> bytes:

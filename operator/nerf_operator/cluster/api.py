@@ -70,14 +70,14 @@ class ApiError(Exception):
         return self.code == 409 and "Apply failed" in str(self)
 
 
-class NotLeading(Exception):
+class NotLeadingError(Exception):
     """A write was not sent, as another operator may be at work by now."""
 
 
 class Api:
     """Calls as the user whom `connect` logs in; a rejected token is read anew, once a call.
 
-    may_write: asked before each call that changes something; where it says no, NotLeading is raised.
+    may_write: asked before each call that changes something. A no raises NotLeadingError.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         sent = {"Content-Type": content_type, "Accept": _JSON} | (headers or {})
         if method != "GET" and not self._may_write():
-            raise NotLeading(f"{verb} {path}")
+            raise NotLeadingError(f"{verb} {path}")
         for last in (False, True):
             session = await self._connected()
             url = f"{self._server}{path}"

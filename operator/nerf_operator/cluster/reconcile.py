@@ -53,7 +53,6 @@ class Reconciler:
     async def reconcile(self, key: Key) -> None:
         """One pass. Raises where the API server does not do as asked; the queue tries again."""
         started, result = perf_counter(), "error"
-        metrics.queue_depth.set(len(self.queue))
         try:
             await self._pass(key)
             result = "ok"

@@ -1,63 +1,17 @@
 """What may go wrong between operator and API server does not change how a job's life ends."""
 
-import json
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from operator_support import faults, life
-from operator_support.apiserver import ApiServer
-from operator_support.cluster import Namespace, Object
-from operator_support.process import Operator
-from operator_support.proxy import Nth, Proxy, Tampering
+from operator_support.cluster import Object
+from operator_support.proxy import Nth, Tampering
+from operator_support.stage import Stage
 
 Place = tuple[str, str]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def alone(operator: Operator) -> Iterator[None]:
-    """The operator of the other tests is away."""
-    operator.kill()
-    yield
-    operator.start()
-
-
-class Stage:
-    """Lives of jobs, each in a namespace and with an operator and a proxy of its own."""
-
-    def __init__(self, server: ApiServer, token: str, folder: Path) -> None:
-        self._server = server
-        self._token = token
-        self._folder = folder
-        self._count = 0
-
-    @contextmanager
-    def act(self) -> Iterator[tuple[Namespace, Operator, Proxy]]:
-        """A fresh namespace with photos in it, and an operator that runs behind a proxy."""
-        self._count += 1
-        lab = Namespace(self._server, f"{self._folder.name}-{self._count}".replace("_", "-"))
-        self._server.request("POST", "/api/v1/namespaces", {"metadata": {"name": lab.name}})
-        lab.claim()
-        with Proxy(self._server).listening() as proxy:
-            config = self._folder / f"config-{self._count}"
-            self._server.write_kubeconfig(config, self._token, proxy.url)
-            operator = Operator(config, self._folder / f"log-{self._count}", lab.name)
-            operator.launch()
-            try:
-                yield lab, operator, proxy
-            finally:
-                operator.kill()
-
-
-@pytest.fixture(scope="module")
-def stage(server: ApiServer, account: Path, tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    return Stage(server, operator_token(account), tmp_path_factory.mktemp("faults"))
-
-
-def operator_token(kubeconfig: Path) -> str:
-    return str(json.loads(kubeconfig.read_text())["users"][0]["user"]["token"])
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture(scope="module")
