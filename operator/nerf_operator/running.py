@@ -69,10 +69,10 @@ async def _serve(
         return election.problem() or operator.problem()
 
     def unready() -> str | None:
-        """One that waits for the Lease is ready to take over."""
-        if not election.holds() or operator.vitals.ready():
-            return None
-        return "what is in the cluster is being listed"
+        """One that waits for the Lease, and can read it, is ready to take over."""
+        if not election.holds():
+            return election.unready()
+        return None if operator.vitals.ready() else "what is in the cluster is being listed"
 
     return await health.serve(
         settings.http_host, settings.http_port, problem, unready, operator.measure
@@ -80,12 +80,15 @@ async def _serve(
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Wait for the work, or until told to stop. Whether it was done."""
-    tasks = [asyncio.create_task(work), asyncio.create_task(stop.wait())]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    return not stop.is_set()
+    """Wait for the work, or until told to stop. Whether it was done; raises what it raises."""
+    working, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not working.done():
+        working.cancel()
+        return False
+    working.result()
+    return True
 
 
 async def _work(

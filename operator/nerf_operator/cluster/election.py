@@ -41,6 +41,10 @@ class Unopposed:
         """There is none."""
         return None
 
+    def unready(self) -> str | None:
+        """It never waits."""
+        return None
+
     async def give_back(self) -> None:
         """There is nothing to give back."""
 
@@ -56,6 +60,7 @@ class Election:
         self._where = (namespace, name)
         self._candidate = Candidate(me)
         self._won = False
+        self._answered = False
 
     async def win(self) -> None:
         """Return once the Lease is ours. Waits as long as it takes, also for the API server."""
@@ -81,6 +86,10 @@ class Election:
         """What makes a restart worth while."""
         return "the Lease is lost" if self._won and not self.holds() else None
 
+    def unready(self) -> str | None:
+        """Why it could not take over, while another one works."""
+        return None if self._answered else "the Lease was not read yet"
+
     async def give_back(self) -> None:
         """Let another one take over at once. Nothing may be written any more."""
         if self.holds():
@@ -105,6 +114,7 @@ class Election:
 
     async def _look(self) -> None:
         found = await self._api.get_lease(*self._where)
+        self._answered = True
         lease = None if found is None else _parse(found)
         self._candidate = self._candidate.saw(lease, time.monotonic())
 

@@ -8,7 +8,7 @@ import kopf
 import pytest
 from operator_support.cluster import IMAGE_ID, Namespace, nerf_job
 
-from nerf_operator.cluster.api import Api, ApiError
+from nerf_operator.cluster.api import Api, ApiError, NotLeadingError
 
 FAILED = {"phase": "Failed"}
 OTHER = "00000000-0000-0000-0000-000000000000"
@@ -64,6 +64,15 @@ def test_fields_of_another_manager_are_told_from_other_conflicts(bare: Namespace
     bare.create("services", service | {"spec": spec})
     ours = service | {"spec": spec | {"selector": {"a": "ours"}}}
     assert call(bare, lambda api: api.apply(bare.name, ours, False)) is None
+
+
+def test_who_may_not_write_sends_nothing() -> None:
+    async def run() -> None:
+        api = Api(lambda: kopf.ConnectionInfo(server="http://127.0.0.1:9"), lambda: False)
+        with pytest.raises(NotLeadingError):
+            await api.create_pod("lab", pod())
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("reason", ["Conflict", "AlreadyExists"])
