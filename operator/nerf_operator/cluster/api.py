@@ -125,7 +125,9 @@ class Api:
             if not error.gone:
                 raise
             return None
-        return answer if answer.get("kind") == "Pod" else None
+        # One without a version was deleted by someone else at the same moment.
+        ends = answer.get("kind") == "Pod" and "resourceVersion" in answer["metadata"]
+        return answer if ends else None
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         """Delete a NeRFJob, unless it is gone or another one has its name."""

@@ -38,6 +38,18 @@ def test_what_is_there_is_not_made_twice(bare: Namespace) -> None:
     assert call(bare, lambda api: api.create_pod(bare.name, pod())) is None
 
 
+def test_a_pod_that_several_delete_at_once_is_gone(bare: Namespace) -> None:
+    async def delete(api: Api, uid: str) -> list[Any]:
+        calls = (api.delete_pod(bare.name, "one", uid) for _ in range(8))
+        return await asyncio.gather(*calls)
+
+    for _ in range(10):
+        uid = bare.create("pods", pod())["metadata"]["uid"]
+        left = call(bare, lambda api, uid=uid: delete(api, uid))
+        assert all(found is None or found["metadata"]["resourceVersion"] for found in left)
+        assert bare.pods() == {}
+
+
 def test_another_object_of_that_name_is_left_alone(bare: Namespace) -> None:
     bare.create("pods", pod())
     bare.create("nerfjobs", nerf_job())
