@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,8 @@ import kopf
 
 from nerf_contract import names
 from nerf_operator import metrics
+from nerf_operator.cluster import refusals
+from nerf_operator.cluster.refusals import ApiError, NotLeadingError
 
 Object = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -38,40 +39,7 @@ _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _APPLY_PATCH = "application/apply-patch+yaml"
 _MANAGER = {"fieldManager": names.FIELD_MANAGER}
-_OTHER_UID = re.compile("UID in (the )?precondition")
 _CORE_PLURALS = {"Service": "services", "PersistentVolumeClaim": "persistentvolumeclaims"}
-
-
-class ApiError(Exception):
-    """The API server said no. `code` is the HTTP status.
-
-    retry_after: seconds that it asks to wait before the call is made again.
-    """
-
-    def __init__(self, code: int, message: str, reason: str = "", retry_after: int = 0) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.reason = reason
-        self.retry_after = retry_after
-
-    @property
-    def exists(self) -> bool:
-        """There is an object of that name. A conflict of quotas is a 409 as well, for instance."""
-        return self.code == 409 and self.reason == "AlreadyExists"
-
-    @property
-    def gone(self) -> bool:
-        """The object is gone, or another one has its name."""
-        return self.code == 404 or (self.code == 409 and bool(_OTHER_UID.search(str(self))))
-
-    @property
-    def owned(self) -> bool:
-        """Another manager holds the fields."""
-        return self.code == 409 and "Apply failed" in str(self)
-
-
-class NotLeadingError(Exception):
-    """A write was not sent, as another operator may be at work by now."""
 
 
 class Api:
@@ -233,7 +201,7 @@ class Api:
                     await self.close()
                     continue
                 if got.status >= 400:
-                    raise _error(got, text)
+                    raise refusals.read(got.status, got.headers, text)
                 answer: Object = json.loads(text)
                 return answer
         raise AssertionError("unreachable")
@@ -253,14 +221,3 @@ class Api:
 def _lease(namespace: str, name: str = "") -> str:
     path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
     return f"{path}/{name}" if name else path
-
-
-def _error(got: aiohttp.ClientResponse, text: bytes) -> ApiError:
-    wait = got.headers.get("Retry-After", "")
-    seconds = int(wait) if wait.isdigit() else 0
-    try:
-        told = json.loads(text)
-        message, reason = str(told.get("message", ""))[:500], str(told.get("reason", ""))
-    except (ValueError, AttributeError):
-        message, reason = text[:200].decode(errors="replace"), ""
-    return ApiError(got.status, message, reason, seconds)

@@ -10,8 +10,9 @@ from typing import Any
 import aiohttp
 
 from nerf_operator import metrics
-from nerf_operator.cluster.api import Api, ApiError, Object
+from nerf_operator.cluster.api import Api, Object
 from nerf_operator.cluster.queue import describe
+from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.core.lease import DURATION, LOOK_EVERY, Candidate, Lease
 
 log = logging.getLogger(__name__)

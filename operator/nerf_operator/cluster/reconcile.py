@@ -11,11 +11,12 @@ from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator import metrics
 from nerf_operator.cluster import snapshot
 from nerf_operator.cluster.announce import Announcer
-from nerf_operator.cluster.api import Api, ApiError
+from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.apply import Applier
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.cluster.probe import Prober
 from nerf_operator.cluster.queue import KeyedQueue
+from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.cluster.snapshot import Memory
 from nerf_operator.core.actions import Action, DrawToken, Plan
 from nerf_operator.core.observed import Job, Observed

@@ -8,7 +8,8 @@ import kopf
 import pytest
 from operator_support.cluster import IMAGE_ID, Namespace, nerf_job
 
-from nerf_operator.cluster.api import Api, ApiError, NotLeadingError
+from nerf_operator.cluster.api import Api
+from nerf_operator.cluster.refusals import ApiError, NotLeadingError
 
 FAILED = {"phase": "Failed"}
 OTHER = "00000000-0000-0000-0000-000000000000"

@@ -16,7 +16,6 @@ from operator_support.apiserver import ApiServer, end_with_parent, free_port, wa
 from operator_support.chart import ROOT, render
 
 ACCOUNT = "/api/v1/namespaces/nerf-system/serviceaccounts/nerf-nerf-operator"
-_READS = re.compile('verb="(list|watch|get)"')
 GROUPS = {
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
     "Namespace": "/api/v1/namespaces",
@@ -24,10 +23,9 @@ GROUPS = {
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
 }
-
-
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/nerf-system/leases"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/nerf-system"
+_READS = re.compile('verb="(list|watch|get)"')
 
 
 def allow_lease(server: ApiServer) -> None:

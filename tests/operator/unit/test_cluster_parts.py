@@ -8,9 +8,9 @@ import pytest
 from operator_support.builders import job, pod
 
 from nerf_operator.cluster import parse, resync
-from nerf_operator.cluster.api import ApiError
 from nerf_operator.cluster.cache import Cache, Key, Table
 from nerf_operator.cluster.queue import KeyedQueue
+from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.core.observed import Pod
 
 DEMO = Key("lab", "demo")
