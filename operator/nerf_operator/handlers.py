@@ -10,10 +10,12 @@ from typing import Any
 import kopf
 
 from nerf_contract import names
-from nerf_operator.cluster import health, parse, resync
+from nerf_operator import metrics
+from nerf_operator.cluster import listening, parse, resync
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Key
 from nerf_operator.cluster.reconcile import Reconciler
+from nerf_operator.cluster.vitals import Vitals
 from nerf_operator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ class Backoffs:
         pause = 0.5
         while True:
             yield pause * random.uniform(0.7, 1.3)
-            pause = min(10.0, pause * 2)
+            pause = min(5.0, pause * 2)
 
 
 class NoDiffs(kopf.DiffBaseStorage):
@@ -94,19 +96,18 @@ def connect(settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
 class Operator:
     """The parts of a running operator, wired together."""
 
-    def __init__(self, settings: Settings, reconciler: Reconciler, api: Api) -> None:
+    def __init__(
+        self, settings: Settings, reconciler: Reconciler, api: Api, vitals: Vitals
+    ) -> None:
         self.settings = settings
+        self.vitals = vitals
         self.reconciler = reconciler
         self.api = api
         self.cache = reconciler.cache
         self._tasks: list[asyncio.Task[None]] = []
-        self._server: Any = None
 
     async def start(self) -> None:
-        """Begin to work off the queue, to probe and to serve."""
-        self._server = await health.serve(
-            self.settings.http_host, self.settings.http_port, self.problem
-        )
+        """Begin to work off the queue and to probe."""
         work = (
             self.reconciler.queue.run(self.settings.workers),
             self.reconciler.prober.run(),
@@ -121,19 +122,32 @@ class Operator:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.reconciler.announcer.close()
-        await self._server.cleanup()
         await self.api.close()
 
     def problem(self) -> str | None:
         """What makes a restart worth while: one of our tasks has ended."""
         ended = [task for task in self._tasks if task.done()]
-        return f"{len(ended)} background tasks have ended" if ended else None
+        return f"{len(ended)} background tasks have ended" if ended else self.vitals.problem()
+
+    def measure(self) -> None:
+        """Set the gauges of what is watched and known."""
+        metrics.queue_depth.set(len(self.reconciler.queue))
+        metrics.loop_lag.set(self.vitals.lag())
+        oldest: dict[str, float] = {}
+        for watch, age in self.vitals.ages().items():
+            kind = watch.rsplit("/", 1)[-1]
+            oldest[kind] = max(age, oldest.get(kind, 0.0))
+        for kind, age in oldest.items():
+            metrics.watch_age.labels(kind).set(age)
+        for condition, count in self.cache.conditions().items():
+            metrics.jobs.labels(condition).set(count)
 
     async def _resync(self) -> None:
         while True:
             await asyncio.sleep(RESYNC_SECONDS * random.uniform(0.9, 1.1))
             try:
                 await self._remove_ghosts()
+                self.vitals.answered()
             except Exception as error:
                 log.warning("resync: %s; the next one is in %.0f s", error, RESYNC_SECONDS)
 
@@ -228,8 +242,8 @@ def register(operator: Operator, registry: kopf.OperatorRegistry) -> None:
         await operator.stop()
 
     @kopf.on.login(registry=registry)
-    def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
-        return connect(settings)
+    async def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.AiohttpSession:
+        return listening.listen(connect(settings), operator.vitals.heard)
 
     watched = [
         ((names.GROUP, names.VERSION, names.PLURAL), operator.index_job, operator.on_job),

@@ -11,7 +11,8 @@ import kopf
 
 from nerf_contract import names
 from nerf_operator import metrics
-from nerf_operator.cluster import parse
+from nerf_operator.cluster import parse, refusals
+from nerf_operator.cluster.refusals import ApiError, NotLeadingError
 
 Object = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -29,6 +30,11 @@ PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
     ("", "events"): frozenset({"create"}),
 }
 
+#: What an election needs, in the operator's own namespace.
+LEASE_PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
+    ("coordination.k8s.io", "leases"): frozenset({"get", "create", "patch"}),
+}
+
 _TIMEOUT = aiohttp.ClientTimeout(total=15)
 _CONNECTIONS = 32
 _JSON = "application/json"
@@ -44,19 +50,19 @@ _OF_OTHERS = {
 _CORE_PLURALS = {"Service": "services", "PersistentVolumeClaim": "persistentvolumeclaims"}
 
 
-class ApiError(Exception):
-    """The API server said no. `code` is the HTTP status."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-
-
 class Api:
-    """Calls as the user whom `connect` logs in; a rejected token is read anew, once a call."""
+    """Calls as the user whom `connect` logs in; a rejected token is read anew, once a call.
 
-    def __init__(self, connect: Callable[[], kopf.ConnectionInfo]) -> None:
+    may_write: asked before each call that changes something. A no raises NotLeadingError.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], kopf.ConnectionInfo],
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._connect = connect
+        self._may_write = may_write
         self._server = ""
         self._session: aiohttp.ClientSession | None = None
 
@@ -72,7 +78,7 @@ class Api:
         try:
             return await self._call("POST", "create", path, pod, _JSON, _MANAGER)
         except ApiError as error:
-            if error.code != 409:
+            if not error.exists:
                 raise
             return None
 
@@ -82,7 +88,7 @@ class Api:
         try:
             await self._call("POST", "create", path, secret, _JSON, _MANAGER)
         except ApiError as error:
-            if error.code != 409:
+            if not error.exists:
                 raise
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> Object | None:
@@ -92,10 +98,12 @@ class Api:
         try:
             answer = await self._call("DELETE", "delete", path, body, _JSON, {})
         except ApiError as error:
-            if error.code not in (404, 409):
+            if not error.gone:
                 raise
             return None
-        return answer if answer.get("kind") == "Pod" else None
+        # One without a version was deleted by someone else at the same moment.
+        ends = answer.get("kind") == "Pod" and "resourceVersion" in answer["metadata"]
+        return answer if ends else None
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         """Delete a NeRFJob, unless it is gone or another one has its name."""
@@ -109,7 +117,7 @@ class Api:
         try:
             await self._call("DELETE", "delete", path, body, _JSON, {})
         except ApiError as error:
-            if error.code not in (404, 409):
+            if not error.gone:
                 raise
 
     async def apply(self, namespace: str, obj: Object, force: bool) -> Object | None:
@@ -120,20 +128,24 @@ class Api:
         try:
             return await self._call("PATCH", "apply", f"{path}/{name}", obj, _APPLY_PATCH, query)
         except ApiError as error:
-            if error.code != 409:
+            if not error.owned:
                 raise
             return None
 
     async def patch_status(
-        self, namespace: str, name: str, uid: str, status: Object
+        self, namespace: str, name: str, version: str, status: Object
     ) -> Object | None:
-        """Merge into the status; the job as it is then, or None where it is gone."""
+        """Merge into the status; the job as it is then, or None where it is gone.
+
+        Raises where the job is no longer of that version, or another one has its name: of a custom
+        resource a UID in the patch would be passed over.
+        """
         path = f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}/{name}/status"
-        body = {"metadata": {"uid": uid}, "status": status}
+        body = {"metadata": {"resourceVersion": version}, "status": status}
         try:
             return await self._call("PATCH", "patch", path, body, _MERGE_PATCH, _MANAGER)
         except ApiError as error:
-            if error.code not in (404, 409):
+            if not error.gone:
                 raise
             return None
 
@@ -143,7 +155,7 @@ class Api:
         try:
             await self._call("POST", "create", path, event, _JSON, {})
         except ApiError as error:
-            if error.code not in (403, 404, 409):
+            if error.code not in (403, 404) and not error.exists:
                 raise
             log.debug("event not told: %s", error)
 
@@ -167,6 +179,25 @@ class Api:
                 return dict(held)
             query = _OF_OTHERS | {"continue": more}
 
+    async def get_lease(self, namespace: str, name: str) -> Object | None:
+        """A Lease, or None where there is none."""
+        try:
+            return await self._call("GET", "get", _lease(namespace, name), None, _JSON, {})
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            return None
+
+    async def create_lease(self, namespace: str, name: str, lease: Object) -> Object:
+        """The Lease as created."""
+        named = lease | {"metadata": {"name": name}}
+        return await self._call("POST", "create", _lease(namespace), named, _JSON, _MANAGER)
+
+    async def patch_lease(self, namespace: str, name: str, lease: Object) -> Object:
+        """The Lease after a merge."""
+        path = _lease(namespace, name)
+        return await self._call("PATCH", "patch", path, lease, _MERGE_PATCH, _MANAGER)
+
     async def _call(
         self,
         method: str,
@@ -179,6 +210,8 @@ class Api:
     ) -> Object:
         data = None if body is None else json.dumps(body).encode()
         sent = {"Content-Type": content_type, "Accept": _JSON} | (headers or {})
+        if method != "GET" and not self._may_write():
+            raise NotLeadingError(f"{verb} {path}")
         for last in (False, True):
             session = await self._connected()
             url = f"{self._server}{path}"
@@ -189,7 +222,7 @@ class Api:
                     await self.close()
                     continue
                 if got.status >= 400:
-                    raise ApiError(got.status, _message(text))
+                    raise refusals.read(got.status, got.headers, text)
                 answer: Object = json.loads(text)
                 return answer
         raise AssertionError("unreachable")
@@ -206,8 +239,6 @@ class Api:
         return self._session
 
 
-def _message(text: bytes) -> str:
-    try:
-        return str(json.loads(text).get("message", ""))[:500]
-    except (ValueError, AttributeError):
-        return text[:200].decode(errors="replace")
+def _lease(namespace: str, name: str = "") -> str:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    return f"{path}/{name}" if name else path

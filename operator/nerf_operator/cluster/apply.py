@@ -11,8 +11,9 @@ from nerf_contract import children, names
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.cluster import parse
 from nerf_operator.cluster.announce import Announcer
-from nerf_operator.cluster.api import Api, ApiError, Object
+from nerf_operator.cluster.api import Api, Object
 from nerf_operator.cluster.cache import Cache, Key
+from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.core.actions import Action, Apply, Create, Delete, DeleteJob, DrawToken
 from nerf_operator.core.observed import Job
 
@@ -102,7 +103,7 @@ class Applier:
     async def write_status(self, job: Job, new: NeRFJobStatus) -> bool:
         """Write what differs from the status that is there. False where the job is gone."""
         written = await self._api.patch_status(
-            job.namespace, job.name, job.uid, status_patch(job.status, new)
+            job.namespace, job.name, job.version, status_patch(job.status, new)
         )
         if written is not None:
             self._cache.put_job(parse.job(written))

@@ -11,11 +11,12 @@ from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator import metrics
 from nerf_operator.cluster import snapshot
 from nerf_operator.cluster.announce import Announcer
-from nerf_operator.cluster.api import Api, ApiError
+from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.apply import Applier
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.cluster.probe import Prober
 from nerf_operator.cluster.queue import KeyedQueue
+from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.cluster.sharing import Sharer
 from nerf_operator.cluster.snapshot import Memory
 from nerf_operator.core import auto
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: Answers by which the API server does not admit an object: a person has to change something.
 REFUSALS = (403, 422)
+#: In which a watch mostly tells of what a write found to have changed.
+CHANGED_SECONDS = 1.0
 
 
 def utc_now() -> datetime:
@@ -58,7 +61,6 @@ class Reconciler:
     async def reconcile(self, key: Key) -> None:
         """One pass. Raises where the API server does not do as asked; the queue tries again."""
         started, result = perf_counter(), "error"
-        metrics.queue_depth.set(len(self.queue))
         try:
             await self._pass(key)
             result = "ok"
@@ -91,13 +93,23 @@ class Reconciler:
             decided = plan(job, hindered, now, self._defaults)
             decided = replace(decided, actions=())
         key = Key(job.namespace, job.name)
-        if decided.status is not None and await self._applier.write_status(job, decided.status):
+        if decided.status is not None and await self._write_status(job, decided.status):
             self._remember(job, status_written=now)
             self.announcer.tell(job, decided.events, now)
             _count_change(job, decided.status)
         self.prober.aim(key, decided.probe)
         if decided.requeue_after is not None:
             self.queue.add(key, decided.requeue_after)
+
+    async def _write_status(self, job: Job, status: NeRFJobStatus) -> bool:
+        """False where the job is gone or has changed meanwhile, of which its watch will tell."""
+        try:
+            return await self._applier.write_status(job, status)
+        except ApiError as error:
+            if error.code != 409:
+                raise
+            self.queue.add(Key(job.namespace, job.name), CHANGED_SECONDS)
+            return False
 
     def forget(self, key: Key) -> None:
         """The job is gone; what was learnt of it must not be told of the next of its name."""

@@ -104,14 +104,13 @@ class ApiServer:
         except OSError:
             return False
 
-    def write_kubeconfig(self, path: Path, token: str) -> Path:
-        """A kubeconfig (JSON is YAML) for the holder of a token."""
+    def write_kubeconfig(self, path: Path, token: str, url: str = "") -> Path:
+        """A kubeconfig (JSON is YAML) for the holder of a token; `url` is that of a proxy."""
+        cluster = {"server": url or self.url, "insecure-skip-tls-verify": True}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [
-                {"name": "test", "cluster": {"server": self.url, "insecure-skip-tls-verify": True}}
-            ],
+            "clusters": [{"name": "test", "cluster": cluster}],
             "users": [{"name": "test", "user": {"token": token}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
             "current-context": "test",
