@@ -1,12 +1,14 @@
 """One pass over one job: snapshot, plan, apply, one status write, events."""
 
 import logging
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
 from nerf_contract import children
+from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator import metrics
 from nerf_operator.cluster import snapshot
 from nerf_operator.cluster.announce import Announcer
@@ -16,9 +18,10 @@ from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.cluster.probe import Prober
 from nerf_operator.cluster.queue import KeyedQueue
 from nerf_operator.cluster.snapshot import Memory
-from nerf_operator.core.actions import Action, DrawToken, Plan
+from nerf_operator.core.actions import Action, DrawToken, Event, Plan
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.plan import Defaults, plan
+from nerf_operator.core.step import soonest
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +68,7 @@ class Reconciler:
         if job is None:
             return
         now = self._clock()
-        memory = self._memory.get(key, Memory())
+        memory = self._memory.setdefault(key, self._first_memory(now))
         observed = snapshot.observe(self.cache, job, self.prober.progress(key), memory)
         decided = plan(job, observed, now, self._defaults)
         await self._carry_out(job, observed, decided, now)
@@ -86,12 +89,28 @@ class Reconciler:
             decided = plan(job, hindered, now, self._defaults)
             decided = replace(decided, actions=())
         key = Key(job.namespace, job.name)
-        if decided.status is not None and await self._applier.write_status(job, decided.status):
-            self._remember(job, status_written=now)
-            self.announcer.tell(job, decided.events, now)
         self.prober.aim(key, decided.probe)
-        if decided.requeue_after is not None:
-            self.queue.add(key, decided.requeue_after)
+        # What a pod has to tell as soon as it is ready goes into the write that tells so.
+        awaited = self.prober.first_answer(key)
+        if decided.status is not None and awaited is None:
+            await self._write(job, decided.status, decided.events, now)
+        again = soonest([decided.requeue_after, awaited])
+        if again is not None:
+            self.queue.add(key, again)
+
+    async def _write(
+        self, job: Job, status: NeRFJobStatus, events: Iterable[Event], now: datetime
+    ) -> None:
+        if await self._applier.write_status(job, status):
+            self._remember(job, status_written=now)
+            self.announcer.tell(job, events, now)
+            # What stands in the status now may allow the next step; its echo is no news.
+            self.queue.add(Key(job.namespace, job.name))
+
+    def _first_memory(self, now: datetime) -> Memory:
+        """An earlier process may just have told of any job: all that train are not told of at once."""
+        ago = random.uniform(0, snapshot.status_interval(self.cache))
+        return Memory(status_written=now - timedelta(seconds=ago))
 
     def forget(self, key: Key) -> None:
         """The job is gone; what was learnt of it must not be told of the next of its name."""

@@ -35,5 +35,10 @@ def observe(cache: Cache, job: Job, told: Told | None, memory: Memory) -> Observ
         stage_progress=told if isinstance(told, StageProgress) else None,
         token_drawn=memory.token_drawn,
         status_written=memory.status_written,
-        status_interval=max(2.0, len(cache.jobs) / PROGRESS_WRITES_PER_SECOND),
+        status_interval=status_interval(cache),
     )
+
+
+def status_interval(cache: Cache) -> float:
+    """Fewest seconds between two status writes of one job that only tell of progress."""
+    return max(2.0, len(cache.jobs) / PROGRESS_WRITES_PER_SECOND)

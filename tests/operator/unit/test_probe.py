@@ -51,6 +51,7 @@ def test_an_answer_counts_for_the_pod_that_was_asked(
         await prober._probe(DEMO)
         return prober.progress(DEMO)
 
-    told = counts and not silent
-    assert asyncio.run(run()) == (progress() if told else None)
-    assert changed == ([DEMO] if told else [])
+    assert asyncio.run(run()) == (progress() if counts and not silent else None)
+    assert changed == ([DEMO] if counts else []), (
+        "the first answer is waited for, if none comes too"
+    )
