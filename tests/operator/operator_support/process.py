@@ -86,8 +86,12 @@ class Operator:
 
     def writes(self) -> dict[str, float]:
         """API calls so far that write, by verb and code."""
-        calls = self._metric("nerf_operator_api_requests_total{")
+        calls = self.calls()
         return {labels: count for labels, count in calls.items() if 'verb="list"' not in labels}
+
+    def calls(self) -> dict[str, float]:
+        """API calls so far but for watches, by verb and code."""
+        return self._metric("nerf_operator_api_requests_total{")
 
     def passes(self) -> float:
         """Passes over a job that have ended so far."""
