@@ -148,15 +148,16 @@ class Operator:
                 self.reconciler.forget(key)
             self.reconciler.queue.add(key)
 
-    # --- Watches. What is older than the cache, such as the echo of our own write, is no news. -----
+    # --- Watches. What the cache knows already, as the echo of our own write, is no news. ---------
 
     def see_job(self, body: Body) -> None:
         """A NeRFJob is there, or has changed."""
         key = _key(body)
         known = self.cache.jobs.get(key)
-        if known is None or known.version != body["metadata"]["resourceVersion"]:
-            if self.cache.put_job(parse.job(body, known)):
-                self.reconciler.queue.add(key)
+        if known is not None and known.version == body["metadata"]["resourceVersion"]:
+            return
+        if self.cache.put_job(parse.job(body, known)):
+            self.reconciler.queue.add(key)
 
     def lose_job(self, body: Body) -> None:
         """A NeRFJob is gone."""

@@ -16,11 +16,10 @@ from nerf_operator.cluster.queue import KeyedQueue, describe
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 1.0
-#: Between two questions to a pod; many jobs share what the operator may ask in a second.
-FASTEST_SECONDS = 2.0
-PROBES_PER_SECOND = 15
-#: A pod that had nothing new to tell is asked after so many times as long.
-QUIET_FACTOR = 3.0
+#: Between two questions to a pod: after news, and where it had nothing new to tell.
+NEWS_SECONDS, QUIET_SECONDS = 2.0, 10.0
+#: Many jobs share what the operator may ask in a second.
+PROBES_PER_SECOND = 10
 CONSUMERS = 16
 #: A /status is a few hundred bytes; a pod that sends more is not ours.
 MAX_BYTES = 65536
@@ -92,7 +91,8 @@ class Prober:
         if news or not target.asked:
             self._changed(key)
         target.asked = True
-        self._queue.add(key, self._pause() * (1.0 if news else QUIET_FACTOR))
+        pause = NEWS_SECONDS if news else QUIET_SECONDS
+        self._queue.add(key, max(pause, self._crowd_pause()))
 
     async def _answer(self, key: Key, address: str) -> Told | None:
         try:
@@ -109,5 +109,5 @@ class Prober:
             answer.raise_for_status()
             return _TOLD.validate_json(await answer.content.read(MAX_BYTES))
 
-    def _pause(self) -> float:
-        return max(FASTEST_SECONDS, len(self._targets) / PROBES_PER_SECOND)
+    def _crowd_pause(self) -> float:
+        return len(self._targets) / PROBES_PER_SECOND

@@ -108,7 +108,7 @@ class Reconciler:
             self.queue.add(Key(job.namespace, job.name))
 
     def _first_memory(self, now: datetime) -> Memory:
-        """An earlier process may just have told of any job: all that train are not told of at once."""
+        """Another process may just have told of the job: not all of them are told of at once."""
         ago = random.uniform(0, snapshot.status_interval(self.cache))
         return Memory(status_written=now - timedelta(seconds=ago))
 

@@ -301,6 +301,16 @@ def test_a_changed_service_is_taken_back() -> None:
     assert isinstance(action, Apply) and action.force
 
 
+def test_progress_is_told_together_with_running_not_ahead_of_it() -> None:
+    first = status_of(decide(job(), observed(running(0), progress=progress(step=50))))
+    assert (first.phase, first.progress) == ("Pending", None)
+    seen = observed(running(0), running(1), progress=progress(step=50))
+    both = decide(job(first), seen)
+    status = status_of(both)
+    assert (status.phase, status.progress and status.progress.step) == ("Running", 50)
+    assert [event.reason for event in both.events] == ["TrainingStarted"]
+
+
 def test_progress_is_written_at_a_gentle_pace() -> None:
     seen = observed(running(0), running(1), progress=progress(step=50))
     before = job(status=decide(job(), seen).status)
