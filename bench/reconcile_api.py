@@ -82,12 +82,17 @@ class Client:
             return decoded
 
     async def watch(self, path: str) -> AsyncIterator[tuple[str, Object]]:
-        """Types and objects of events, of those first that are there; until the server ends it."""
-        async with self._watches.get(path, params={"watch": "1"}) as answer:
-            answer.raise_for_status()
-            async for line in answer.content:
-                event = json.loads(line)
-                yield event["type"], event["object"]
+        """Types and objects of events, without end; of what is there already first.
+
+        The server ends the watch of a client that lags behind. The next one begins anew, so an
+        object may be ADDED more than once.
+        """
+        while True:
+            async with self._watches.get(path, params={"watch": "1"}) as answer:
+                answer.raise_for_status()
+                async for line in answer.content:
+                    event = json.loads(line)
+                    yield event["type"], event["object"]
 
 
 def path(plural: str, namespace: str, name: str = "") -> str:

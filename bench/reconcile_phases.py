@@ -16,7 +16,11 @@ from reconcile_timeline import Timeline
 
 SINGLES = 100
 CHANGES = 200
+#: Names of the jobs that are made at once.
+BURST_PREFIX = "job-"
 WINDOW_SECONDS = 60.0
+#: A thousand jobs are asked for their progress once in this time.
+SETTLE_SECONDS = 100.0
 #: Without a write for so long, what was to be done is done.
 CALM_SECONDS = 5.0
 PATIENCE_SECONDS = 300.0
@@ -60,7 +64,7 @@ async def single(lab: Lab) -> Figures:
         began = time.monotonic()
         await lab.create(name)
         await timeline.until(f"pods of {name}", lambda: len(timeline.pods[name]) == 2, 10)  # noqa: B023
-        found.append(max(timeline.pods[name]) - began)
+        found.append(max(timeline.pods[name].values()) - began)
         await timeline.until(f"{name} runs", lambda: name in timeline.running, 10)  # noqa: B023
         await _remove(lab, name)
     await lab.calm()
@@ -79,7 +83,7 @@ async def _remove(lab: Lab, name: str) -> None:
 
 async def burst(lab: Lab, jobs: int) -> Figures:
     """All jobs at once, until each is Running and nothing is left to write."""
-    names, timeline = [f"job-{number}" for number in range(jobs)], lab.timeline
+    names, timeline = [_name(number) for number in range(jobs)], lab.timeline
     before, began = meter.read(lab.operator), time.monotonic()
     await asyncio.gather(*(lab.create(name) for name in names))
     created = time.monotonic() - began
@@ -95,13 +99,17 @@ async def burst(lab: Lab, jobs: int) -> Figures:
     return {
         "jobs": jobs,
         "jobs_created_s": round(created, 2),
-        "pods_created_s": round(max(max(timeline.pods[name]) for name in names) - began, 2),
+        "pods_created_s": round(timeline.last_pod(names) - began, 2),
         "running_s": round(running, 2),
         "jobs_per_second": round(jobs / running, 1),
         "api_writes_per_job": round(used.writes / jobs, 2),
         "operator_cpu_s": round(at_running.cpu, 2),
         "peak_rss_mb": round(meter.peak_megabytes(lab.operator), 1),
     }
+
+
+def _name(number: int) -> str:
+    return f"{BURST_PREFIX}{number}"
 
 
 async def idle(lab: Lab) -> Figures:
@@ -114,8 +122,9 @@ async def idle(lab: Lab) -> Figures:
 
 
 async def progressing(lab: Lab) -> Figures:
-    """What it costs that every job trains on."""
+    """What it costs that every job trains on, once each of them has told so."""
     _tell_trainers("/move")
+    await asyncio.sleep(SETTLE_SECONDS)
     used, seconds = await _window(lab)
     _tell_trainers("/rest")
     return {
@@ -137,7 +146,7 @@ def _tell_trainers(route: str) -> None:
 
 async def changes(lab: Lab, jobs: int) -> Figures:
     """Seconds from a pod's change to the job's status, of one job after the other."""
-    found = [await _change(lab, f"job-{number % jobs}", number) for number in range(CHANGES)]
+    found = [await _change(lab, _name(number % jobs), number) for number in range(CHANGES)]
     return {
         "event_to_status_p50_s": round(percentile(found, 50), 4),
         "event_to_status_p99_s": round(percentile(found, 99), 4),
@@ -149,10 +158,14 @@ async def _change(lab: Lab, name: str, number: int) -> float:
     pod, timeline = f"{name}-worker-{number % 2}-0", lab.timeline
     began = time.monotonic()
     await lab.set_ready(pod, False)
-    await timeline.until(f"{name} tells it", lambda: timeline.ready[name] == "1/2", 30)
+    await timeline.until(
+        f"{name} tells it", lambda: timeline.ready[name] == "1/2", PATIENCE_SECONDS
+    )
     seconds = time.monotonic() - began
     await lab.set_ready(pod, True)
-    await timeline.until(f"{name} is well again", lambda: timeline.ready[name] == "2/2", 30)
+    await timeline.until(
+        f"{name} is well again", lambda: timeline.ready[name] == "2/2", PATIENCE_SECONDS
+    )
     return seconds
 
 
@@ -162,7 +175,7 @@ async def restart(lab: Lab, jobs: int) -> Figures:
     lab.operator.kill()
     began = time.monotonic()
     await asyncio.to_thread(lab.operator.start)
-    acted = await _change(lab, f"job-{jobs - 1}", 1)
+    acted = await _change(lab, _name(jobs - 1), 1)
     seconds = time.monotonic() - began
     writes = meter.read(lab.operator).writes
     await lab.calm()

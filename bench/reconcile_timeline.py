@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from reconcile_api import Client, Object, path
@@ -17,7 +17,7 @@ class Timeline:
     """Times by time.monotonic(), by the name of the job."""
 
     def __init__(self) -> None:
-        self.pods: dict[str, list[float]] = defaultdict(list)
+        self.pods: dict[str, dict[str, float]] = defaultdict(dict)
         self.running: dict[str, float] = {}
         self.ready: dict[str, str] = {}
         self._news = asyncio.Event()
@@ -27,13 +27,18 @@ class Timeline:
         if obj["kind"] == "Pod":
             labels = obj["metadata"]["labels"]
             if kind == "ADDED" and LABEL_INDEX in labels:
-                self.pods[labels[LABEL_JOB]].append(time.monotonic())
+                made = self.pods[labels[LABEL_JOB]]
+                made.setdefault(obj["metadata"]["name"], time.monotonic())
         elif "status" in obj:
             name, status = obj["metadata"]["name"], obj["status"]
             if status["phase"] == "Running":
                 self.running.setdefault(name, time.monotonic())
             self.ready[name] = status["workers"]["summary"]
         self._news.set()
+
+    def last_pod(self, jobs: Iterable[str]) -> float:
+        """When the last pod of these jobs was created."""
+        return max(max(self.pods[job].values()) for job in jobs)
 
     async def until(self, what: str, holds: Callable[[], bool], seconds: float) -> None:
         """Wait for news after which it holds. Raises TimeoutError that names it."""
