@@ -104,8 +104,10 @@ class Reconciler:
         if await self._applier.write_status(job, status):
             self._remember(job, status_written=now)
             self.announcer.tell(job, events, now)
-            # What stands in the status now may allow the next step; its echo is no news.
-            self.queue.add(Key(job.namespace, job.name))
+            key = Key(job.namespace, job.name)
+            if self.cache.jobs.get(key) is not job:
+                # What stands in the status now may allow the next step; its echo is no news.
+                self.queue.add(key)
 
     def _first_memory(self, now: datetime) -> Memory:
         """Another process may just have told of the job: not all of them are told of at once."""

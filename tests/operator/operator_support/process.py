@@ -81,7 +81,7 @@ class Operator:
 
     def ask(self, path: str) -> str:
         """An answer of its HTTP server."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return str(answer.read().decode())
 
     def writes(self) -> dict[str, float]:
