@@ -40,6 +40,8 @@ _CONNECTIONS = 32
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _APPLY_PATCH = "application/apply-patch+yaml"
+_METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+_METADATA_LIST = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
 _MANAGER = {"fieldManager": names.FIELD_MANAGER}
 #: Pods of others that hold what they ask for, in pages that are small in memory.
 _OF_OTHERS = {
@@ -77,6 +79,16 @@ class Api:
         path = f"/api/v1/namespaces/{namespace}/pods"
         try:
             return await self._call("POST", "create", path, pod, _JSON, _MANAGER)
+        except ApiError as error:
+            if not error.exists:
+                raise
+            return None
+
+    async def create_service(self, namespace: str, service: Object) -> Object | None:
+        """The Service as created, or None where one of that name exists."""
+        path = f"/api/v1/namespaces/{namespace}/services"
+        try:
+            return await self._call("POST", "create", path, service, _JSON, _MANAGER)
         except ApiError as error:
             if not error.exists:
                 raise
@@ -135,7 +147,7 @@ class Api:
     async def patch_status(
         self, namespace: str, name: str, version: str, status: Object
     ) -> Object | None:
-        """Merge into the status; the job as it is then, or None where it is gone.
+        """Merge into the status; the job's metadata then, or None where it is gone.
 
         Raises where the job is no longer of that version, or another one has its name: of a custom
         resource a UID in the patch would be passed over.
@@ -143,7 +155,9 @@ class Api:
         path = f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}/{name}/status"
         body = {"metadata": {"resourceVersion": version}, "status": status}
         try:
-            return await self._call("PATCH", "patch", path, body, _MERGE_PATCH, _MANAGER)
+            return await self._call(
+                "PATCH", "patch", path, body, _MERGE_PATCH, _MANAGER, _METADATA_ONLY
+            )
         except ApiError as error:
             if not error.gone:
                 raise
@@ -162,8 +176,7 @@ class Api:
     async def list_uids(self, path: str, selector: str | None) -> set[str]:
         """UIDs of all objects under a path: metadata only."""
         query = {"labelSelector": selector} if selector else {}
-        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-        answer = await self._call("GET", "list", path, None, _JSON, query, {"Accept": accept})
+        answer = await self._call("GET", "list", path, None, _JSON, query, _METADATA_LIST)
         return {item["metadata"]["uid"] for item in answer["items"] or ()}
 
     async def foreign_gpus(self) -> dict[str, int]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -76,7 +77,7 @@ class Applier:
 
     async def _apply(self, job: Job, action: Apply) -> str | None:
         name: str = action.child["metadata"]["name"]
-        made = await self._api.apply(job.namespace, action.child, action.force)
+        made = await self._made(job, action)
         if made is None:
             return name
         if made["kind"] == "Service":
@@ -84,6 +85,14 @@ class Applier:
         else:
             self._cache.claims.put(Key(job.namespace, name), parse.claim(made))
         return None
+
+    async def _made(self, job: Job, action: Apply) -> Object | None:
+        """A Service that is missing is created: for the API server that is half the work."""
+        if action.child["kind"] == "Service" and not action.force:
+            made = await self._api.create_service(job.namespace, action.child)
+            if made is not None:
+                return made
+        return await self._api.apply(job.namespace, action.child, action.force)
 
     async def _create(self, job: Job, action: Create, now: datetime) -> None:
         try:
@@ -105,9 +114,11 @@ class Applier:
         written = await self._api.patch_status(
             job.namespace, job.name, job.version, status_patch(job.status, new)
         )
-        if written is not None:
-            self._cache.put_job(parse.job(written))
-        return written is not None
+        if written is None:
+            return False
+        version = written["metadata"]["resourceVersion"]
+        self._cache.put_job(replace(job, version=version, status=new))
+        return True
 
 
 async def _all(calls: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:

@@ -101,11 +101,13 @@ class Cache:
         self.nodes: Table[Node] = Table()
         self._users: dict[Key, set[str]] = {}
 
-    def put_job(self, job: Job) -> None:
-        """Keep a job, and which claims it names."""
-        self.jobs.put(Key(job.namespace, job.name), job)
+    def put_job(self, job: Job) -> bool:
+        """Keep a job, and which claims it names. False where nothing changed."""
+        if not self.jobs.put(Key(job.namespace, job.name), job):
+            return False
         for claim in claims.names_of(job):
             self._users.setdefault(Key(job.namespace, claim), set()).add(job.name)
+        return True
 
     def remove_job(self, job: Job) -> None:
         """The job is gone."""

@@ -1,9 +1,10 @@
 """One pass over one job: snapshot, plan, apply, one status write, events."""
 
 import logging
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
 from nerf_contract import children
@@ -20,9 +21,10 @@ from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.cluster.sharing import Sharer
 from nerf_operator.cluster.snapshot import Memory
 from nerf_operator.core import auto
-from nerf_operator.core.actions import Action, DrawToken, Plan
+from nerf_operator.core.actions import Action, DrawToken, Event, Plan
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.plan import Defaults, plan
+from nerf_operator.core.step import soonest
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ class Reconciler:
         if job is None:
             return
         now = self._clock()
-        memory = self._memory.get(key, Memory())
+        memory = self._memory.setdefault(key, self._first_memory(now))
         told, decided = self.prober.progress(key), self.sharer.allocation(job)
         observed = snapshot.observe(self.cache, job, told, decided, memory)
         await self._carry_out(job, observed, plan(job, observed, now, self._defaults), now)
@@ -93,13 +95,33 @@ class Reconciler:
             decided = plan(job, hindered, now, self._defaults)
             decided = replace(decided, actions=())
         key = Key(job.namespace, job.name)
-        if decided.status is not None and await self._write_status(job, decided.status):
-            self._remember(job, status_written=now)
-            self.announcer.tell(job, decided.events, now)
-            _count_change(job, decided.status)
         self.prober.aim(key, decided.probe)
-        if decided.requeue_after is not None:
-            self.queue.add(key, decided.requeue_after)
+        # What a pod has to tell as soon as it is ready goes into the write that tells so.
+        awaited = self.prober.first_answer(key)
+        if decided.status is not None and awaited is None:
+            await self._write(job, decided.status, decided.events, now)
+        again = soonest([decided.requeue_after, awaited])
+        if again is not None:
+            self.queue.add(key, again)
+
+    async def _write(
+        self, job: Job, status: NeRFJobStatus, events: Iterable[Event], now: datetime
+    ) -> None:
+        if not await self._write_status(job, status):
+            return
+        self._remember(job, status_written=now)
+        self.announcer.tell(job, events, now)
+        _count_change(job, status)
+        key = Key(job.namespace, job.name)
+        if self.cache.jobs.get(key) is not job:
+            # What stands in the status now may allow the next step; its echo is no news.
+            self.sharer.notice(key)
+            self.queue.add(key)
+
+    def _first_memory(self, now: datetime) -> Memory:
+        """Another process may just have told of the job: not all of them are told of at once."""
+        ago = random.uniform(0, snapshot.status_interval(self.cache))
+        return Memory(status_written=now - timedelta(seconds=ago))
 
     async def _write_status(self, job: Job, status: NeRFJobStatus) -> bool:
         """False where the job is gone or has changed meanwhile, of which its watch will tell."""

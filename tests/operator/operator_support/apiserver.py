@@ -199,7 +199,7 @@ def _listens(port: int) -> bool:
 def _make_keys(folder: Path) -> None:
     key = folder / "sa.key"
     subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
-    public = ["openssl", "rsa", "-in", key, "-pubout", "-out", folder / "sa.pub"]
+    public = ["openssl", "rsa", "-in", str(key), "-pubout", "-out", str(folder / "sa.pub")]
     subprocess.run(public, check=True, capture_output=True)
 
 

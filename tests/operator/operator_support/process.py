@@ -106,13 +106,18 @@ class Operator:
 
     def ask(self, path: str) -> str:
         """An answer of its HTTP server."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return str(answer.read().decode())
 
     def writes(self) -> dict[str, float]:
         """API calls so far that write, by verb and code."""
-        calls = self.metric("nerf_operator_api_requests_total{")
+        calls = self.calls()
         return {labels: count for labels, count in calls.items() if not _READS.search(labels)}
+
+    def calls(self) -> dict[str, float]:
+        """API calls so far but for watches, by verb and code."""
+        calls = self.metric("nerf_operator_api_requests_total{")
+        return {labels: count for labels, count in calls.items() if 'verb="watch"' not in labels}
 
     def leads(self) -> bool:
         """Whether it is the one that works."""
