@@ -8,6 +8,8 @@ GPUS ?= 0
 CLUSTER ?= local
 TORCH ?= cpu
 REGISTRY ?=
+# Jobs of bench-reconcile.
+N ?= 1000
 
 export NODES GPUS CLUSTER REGISTRY TORCH
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nerf-operator
@@ -19,7 +21,7 @@ PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 .PHONY: help setup demo test test-unit test-slow lint generate check-generated cluster cluster-down \
         cluster-status images images-load images-push install uninstall \
         bench-trainer bench-poses bench-checkpoint bench-elastic \
-        bench-elastic-pods bench-scaling bench-allocator
+        bench-elastic-pods bench-scaling bench-allocator bench-reconcile
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -62,6 +64,9 @@ bench-scaling: images ## Efficiency of two processes, and a model of 8 and 64 GP
 
 bench-allocator: setup ## Completion times of many jobs by the allocator and others (10 min, or QUICK=1).
 	@PYTHONPATH=operator:contract $(PYTHON) bench/allocator.py $(if $(QUICK),--quick)
+
+bench-reconcile: setup ## How quick and small the operator is with N=1000 jobs (10 min).
+	@PYTHONPATH=tests/operator:operator:contract $(PYTHON) bench/reconcile.py --jobs $(N)
 
 lint: setup ## ruff, mypy and the import layers.
 	@tools/test/run lint

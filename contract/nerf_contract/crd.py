@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from nerf_contract import names
 from nerf_contract.v1alpha1 import DATASET_RULES, SPEC_RULES, NeRFJobSpec, NeRFJobStatus
+from nerf_contract.v1alpha1.rules import Rule
 
 Schema = dict[str, Any]
 
@@ -92,8 +93,9 @@ def status_schema() -> Schema:
     return schema
 
 
-def _rules(rules: tuple[tuple[str, str], ...]) -> list[Schema]:
-    return [{"rule": rule, "message": message} for rule, message in rules]
+def _rules(rules: tuple[Rule, ...]) -> list[Schema]:
+    keys = ("rule", "message", "messageExpression")
+    return [dict(zip(keys, rule, strict=False)) for rule in rules]
 
 
 def crd() -> Schema:

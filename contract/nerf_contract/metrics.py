@@ -161,7 +161,23 @@ ALLOCATION_SECONDS: Final = Metric(
     "nerf_operator_allocation_seconds", "histogram", "Duration of one decision over all such jobs."
 )
 
+WATCH_AGE: Final = Metric(
+    "nerf_operator_watch_age_seconds",
+    "gauge",
+    "Time since the watch of a kind last told anything, bookmarks of the API server included.",
+    ("kind",),
+)
+LOOP_LAG: Final = Metric(
+    "nerf_operator_event_loop_lag_seconds", "gauge", "How late the event loop is."
+)
+JOBS: Final = Metric(
+    "nerf_operator_jobs", "gauge", "Jobs for which a condition is true.", ("condition",)
+)
+LEADER: Final = Metric(
+    "nerf_operator_leader", "gauge", "1 where this operator holds the Lease, or needs none; else 0."
+)
+
 OPERATOR_METRICS: Final = (
-    *(RECONCILE_SECONDS, QUEUE_DEPTH, API_REQUESTS),
+    *(RECONCILE_SECONDS, QUEUE_DEPTH, API_REQUESTS, WATCH_AGE, LOOP_LAG, JOBS, LEADER),
     *(ALLOCATION_CHANGES, ALLOCATION_GPUS, ALLOCATION_JOBS, ALLOCATION_SECONDS),
 )

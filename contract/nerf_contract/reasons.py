@@ -87,6 +87,8 @@ EXCEEDS_CAPACITY: Final = "ExceedsCapacity"
 CAPACITY_LOST: Final = "CapacityLost"
 CAPACITY_UNKNOWN: Final = "CapacityUnknown"
 NOT_TRAINING: Final = "NotTraining"
+#: Those of a size that is another one than before.
+OF_CHANGES: Final = (ADMITTED, ADMITTED_AFTER_WAIT, GROWN, SHRUNK, CAPACITY_LOST)
 
 # --- Reasons for the end of a pod that the cluster or the runtime gives --------------------------
 

@@ -5,13 +5,7 @@ import json
 import logging
 import sys
 
-import kopf
-
-from nerf_operator import handlers
-from nerf_operator.cluster.api import Api
-from nerf_operator.cluster.cache import Cache
-from nerf_operator.cluster.reconcile import Reconciler
-from nerf_operator.core.plan import Defaults
+from nerf_operator import running
 from nerf_operator.settings import Settings, SettingsError
 
 
@@ -48,20 +42,7 @@ def main() -> int:
         print(f"nerf-operator: {error}", file=sys.stderr)
         return 2
     configure_logging(settings.log_level)
-    kopf_settings, registry = kopf.OperatorSettings(), kopf.OperatorRegistry()
-    handlers.configure(kopf_settings)
-    api = Api(lambda: handlers.connect(kopf_settings))
-    defaults, everywhere = Defaults(settings.trainer_image), not settings.namespaces
-    reconciler = Reconciler(Cache(), api, defaults, whole_cluster=everywhere)
-    handlers.register(handlers.Operator(settings, reconciler, api), registry)
-    run = kopf.operator(
-        registry=registry,
-        settings=kopf_settings,
-        clusterwide=everywhere,
-        namespaces=settings.namespaces,
-        standalone=True,
-    )
-    asyncio.run(run)
+    asyncio.run(running.run(settings))
     return 0
 
 

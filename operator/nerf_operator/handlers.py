@@ -4,16 +4,18 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kopf
 
 from nerf_contract import names
-from nerf_operator.cluster import health, parse, resync
+from nerf_operator import metrics
+from nerf_operator.cluster import listening, parse, resync
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Key
 from nerf_operator.cluster.reconcile import Reconciler
+from nerf_operator.cluster.vitals import Vitals
 from nerf_operator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ class Backoffs:
         pause = 0.5
         while True:
             yield pause * random.uniform(0.7, 1.3)
-            pause = min(10.0, pause * 2)
+            pause = min(5.0, pause * 2)
 
 
 class NoDiffs(kopf.DiffBaseStorage):
@@ -94,23 +96,23 @@ def connect(settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
 class Operator:
     """The parts of a running operator, wired together."""
 
-    def __init__(self, settings: Settings, reconciler: Reconciler, api: Api) -> None:
+    def __init__(
+        self, settings: Settings, reconciler: Reconciler, api: Api, vitals: Vitals
+    ) -> None:
         self.settings = settings
+        self.vitals = vitals
         self.reconciler = reconciler
         self.api = api
         self.cache = reconciler.cache
+        self.listed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._server: Any = None
 
     async def start(self) -> None:
-        """Begin to work off the queue, to probe and to serve."""
-        self._server = await health.serve(
-            self.settings.http_host, self.settings.http_port, self.problem
-        )
+        """Begin to work off the queue and to probe."""
         work = (
-            self.reconciler.queue.run(self.settings.workers),
+            self._reconcile(),
             self.reconciler.prober.run(),
-            self.reconciler.sharer.run(),
+            self._share(),
             self._resync(),
         )
         self._tasks = [asyncio.create_task(part) for part in work]
@@ -121,19 +123,40 @@ class Operator:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.reconciler.announcer.close()
-        await self._server.cleanup()
         await self.api.close()
 
     def problem(self) -> str | None:
         """What makes a restart worth while: one of our tasks has ended."""
         ended = [task for task in self._tasks if task.done()]
-        return f"{len(ended)} background tasks have ended" if ended else None
+        return f"{len(ended)} background tasks have ended" if ended else self.vitals.problem()
+
+    def measure(self) -> None:
+        """Set the gauges of what is watched and known."""
+        metrics.queue_depth.set(len(self.reconciler.queue))
+        metrics.loop_lag.set(self.vitals.lag())
+        oldest: dict[str, float] = {}
+        for watch, age in self.vitals.ages().items():
+            kind = watch.rsplit("/", 1)[-1]
+            oldest[kind] = max(age, oldest.get(kind, 0.0))
+        for kind, age in oldest.items():
+            metrics.watch_age.labels(kind).set(age)
+        for condition, count in self.cache.conditions().items():
+            metrics.jobs.labels(condition).set(count)
+
+    async def _reconcile(self) -> None:
+        await self.listed.wait()
+        await self.reconciler.queue.run(self.settings.workers)
+
+    async def _share(self) -> None:
+        await self.listed.wait()
+        await self.reconciler.sharer.run()
 
     async def _resync(self) -> None:
         while True:
             await asyncio.sleep(RESYNC_SECONDS * random.uniform(0.9, 1.1))
             try:
                 await self._remove_ghosts()
+                self.vitals.answered()
             except Exception as error:
                 log.warning("resync: %s; the next one is in %.0f s", error, RESYNC_SECONDS)
 
@@ -145,65 +168,76 @@ class Operator:
             self.reconciler.queue.add(key)
             self.reconciler.sharer.notice(key)
 
-    # --- Watches: `index_*` are called for every object before any event is handled ---------------
+    # --- Watches. What the cache knows already, as the echo of our own write, is no news. ---------
 
-    def index_job(self, body: Body, **_: Any) -> None:
-        """Keep a NeRFJob."""
-        self.cache.put_job(parse.job(body))
-
-    def on_job(self, type: str | None, body: Body, **_: Any) -> None:
-        """A NeRFJob came, changed or went."""
+    def see_job(self, body: Body) -> None:
+        """A NeRFJob is there, or has changed."""
         key = _key(body)
-        if type == "DELETED":
-            self.cache.remove_job(parse.job(body))
-            self.reconciler.forget(key)
+        known = self.cache.jobs.get(key)
+        if known is not None and known.version == body["metadata"]["resourceVersion"]:
+            return
+        if self.cache.put_job(parse.job(body, known)):
+            self.reconciler.queue.add(key)
+            self.reconciler.sharer.notice(key)
+
+    def lose_job(self, body: Body) -> None:
+        """A NeRFJob is gone."""
+        key = _key(body)
+        self.cache.remove_job(parse.job(body))
+        self.reconciler.forget(key)
         self.reconciler.queue.add(key)
         self.reconciler.sharer.notice(key)
 
-    def index_pod(self, body: Body, **_: Any) -> None:
-        """Keep a pod of a job."""
-        self.cache.pods.put(_job_key(body), parse.pod(body))
+    def see_pod(self, body: Body) -> None:
+        """A pod of a job is there, or has changed."""
+        key = _job_key(body)
+        if self.cache.pods.put(key, parse.pod(body)):
+            self.reconciler.queue.add(key)
 
-    def on_pod(self, type: str | None, body: Body, **_: Any) -> None:
-        """A pod came, changed or went."""
-        if type == "DELETED":
-            meta = body["metadata"]
-            self.cache.pods.remove(_job_key(body), meta["name"], meta["uid"])
-            self.reconciler.sharer.notice_gpus()
-        self.reconciler.queue.add(_job_key(body))
-
-    def index_service(self, body: Body, **_: Any) -> None:
-        """Keep a Service of a job."""
-        self.cache.services.put(_job_key(body), parse.service(body))
-
-    def on_service(self, type: str | None, body: Body, **_: Any) -> None:
-        """A Service came, changed or went."""
+    def lose_pod(self, body: Body) -> None:
+        """A pod of a job is gone."""
         key, meta = _job_key(body), body["metadata"]
-        if type == "DELETED":
-            self.cache.services.remove(key, meta["name"], meta["uid"])
+        self.cache.pods.remove(key, meta["name"], meta["uid"])
+        self.reconciler.queue.add(key)
+        self.reconciler.sharer.notice_gpus()
+
+    def see_service(self, body: Body) -> None:
+        """A Service of a job is there, or has changed."""
+        key = _job_key(body)
+        if self.cache.services.put(key, parse.service(body)):
+            self.reconciler.queue.add(key)
+
+    def lose_service(self, body: Body) -> None:
+        """A Service of a job is gone."""
+        key, meta = _job_key(body), body["metadata"]
+        self.cache.services.remove(key, meta["name"], meta["uid"])
         self.reconciler.queue.add(key)
 
-    def index_claim(self, body: Body, **_: Any) -> None:
-        """Keep a claim, whosever it is: users bring their own."""
-        self.cache.claims.put(_key(body), parse.claim(body))
-
-    def on_claim(self, type: str | None, body: Body, **_: Any) -> None:
-        """A claim came, changed or went: its users want to know."""
+    def see_claim(self, body: Body) -> None:
+        """A claim is there, or has changed, whosever it is: users bring their own."""
         key = _key(body)
-        if type == "DELETED":
-            self.cache.claims.remove(key, key.name, body["metadata"]["uid"])
-        for job in self.cache.users(key):
+        if self.cache.claims.put(key, parse.claim(body)):
+            self._ask_users(key)
+
+    def lose_claim(self, body: Body) -> None:
+        """A claim is gone."""
+        key = _key(body)
+        self.cache.claims.remove(key, key.name, body["metadata"]["uid"])
+        self._ask_users(key)
+
+    def _ask_users(self, claim: Key) -> None:
+        for job in self.cache.users(claim):
             self.reconciler.queue.add(job)
 
-    def index_node(self, body: Body, **_: Any) -> None:
-        """Keep a node, for the GPUs that it has."""
-        self.cache.nodes.put(_key(body), parse.node(body))
+    def see_node(self, body: Body) -> None:
+        """A node is there, or has changed: it may have GPUs."""
+        if self.cache.nodes.put(_key(body), parse.node(body)):
+            self.reconciler.sharer.notice_gpus()
 
-    def on_node(self, type: str | None, body: Body, **_: Any) -> None:
-        """A node came, changed or went."""
+    def lose_node(self, body: Body) -> None:
+        """A node is gone."""
         key = _key(body)
-        if type == "DELETED":
-            self.cache.nodes.remove(key, key.name, body["metadata"]["uid"])
+        self.cache.nodes.remove(key, key.name, body["metadata"]["uid"])
         self.reconciler.sharer.notice_gpus()
 
 
@@ -228,31 +262,42 @@ def register(operator: Operator, registry: kopf.OperatorRegistry) -> None:
         await operator.stop()
 
     @kopf.on.login(registry=registry)
-    def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
-        return connect(settings)
+    async def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.AiohttpSession:
+        return listening.listen(connect(settings), operator.vitals.heard)
 
-    watched = [
-        ((names.GROUP, names.VERSION, names.PLURAL), operator.index_job, operator.on_job),
-        (("", "v1", "pods"), operator.index_pod, operator.on_pod),
-        (("", "v1", "services"), operator.index_service, operator.on_service),
-        (("", "v1", "persistentvolumeclaims"), operator.index_claim, operator.on_claim),
+    jobs = (names.GROUP, names.VERSION, names.PLURAL)
+    _watch(registry, operator, jobs, operator.see_job, operator.lose_job)
+    core = [
+        ("pods", operator.see_pod, operator.lose_pod),
+        ("services", operator.see_service, operator.lose_service),
+        ("persistentvolumeclaims", operator.see_claim, operator.lose_claim),
     ]
     if not operator.settings.namespaces:
-        watched.append((("", "v1", "nodes"), operator.index_node, operator.on_node))
-    for resource, index, event in watched:
-        _watch(registry, resource, index, event)
+        core.append(("nodes", operator.see_node, operator.lose_node))
+    for plural, see, lose in core:
+        _watch(registry, operator, ("", "v1", plural), see, lose)
 
 
 def _watch(
-    registry: kopf.OperatorRegistry, resource: tuple[str, str, str], index: Any, on: Any
+    registry: kopf.OperatorRegistry,
+    operator: Operator,
+    resource: tuple[str, str, str],
+    see: Callable[[Body], None],
+    lose: Callable[[Body], None],
 ) -> None:
-    # The caches are our own; kopf's index handlers come first, and hold all events back until
-    # every kind was listed once: no pod is ever missed because its list had not arrived yet.
-    async def indexed(**kwargs: Any) -> None:
-        index(**kwargs)
+    # The caches are our own. kopf's index handlers get all but deletions, and come first: event
+    # handlers are held back until every kind was listed once. So the first of them says that no
+    # pod can be missed because its list had not arrived yet, and passes may begin.
+    async def there(body: Body, **_: Any) -> None:
+        see(body)
 
-    async def happened(**kwargs: Any) -> None:
-        on(**kwargs)
+    async def happened(type: str | None, body: Body, **_: Any) -> None:
+        operator.listed.set()
+        if type == "DELETED":
+            lose(body)
 
-    kopf.index(*resource, registry=registry, id=f"index-{resource[2]}")(indexed)
-    kopf.on.event(*resource, registry=registry, id=f"on-{resource[2]}")(happened)
+    def matters(type: str | None, **_: Any) -> bool:
+        return type == "DELETED" or not operator.listed.is_set()
+
+    kopf.index(*resource, registry=registry, id=f"index-{resource[2]}")(there)
+    kopf.on.event(*resource, registry=registry, id=f"on-{resource[2]}", when=matters)(happened)

@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from nerf_contract import metrics as contract
+from nerf_contract import reasons
 from nerf_contract.metrics import Metric
 
 REGISTRY = CollectorRegistry()
@@ -25,6 +26,10 @@ reconcile_seconds = Histogram(
 )
 queue_depth = _gauge(contract.QUEUE_DEPTH)
 api_requests = _counter(contract.API_REQUESTS)
+watch_age = _gauge(contract.WATCH_AGE)
+loop_lag = _gauge(contract.LOOP_LAG)
+jobs = _gauge(contract.JOBS)
+leader = _gauge(contract.LEADER)
 allocation_changes = _counter(contract.ALLOCATION_CHANGES)
 allocation_gpus = _gauge(contract.ALLOCATION_GPUS)
 allocation_jobs = _gauge(contract.ALLOCATION_JOBS)
@@ -34,6 +39,16 @@ allocation_seconds = Histogram(
     registry=REGISTRY,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
 )
+
+# What was never counted is told as 0.
+for _reason in reasons.OF_CHANGES:
+    allocation_changes.labels(_reason)
+for _gauged, _states in (
+    (allocation_gpus, ("total", "allocated")),
+    (allocation_jobs, ("training", "waiting")),
+):
+    for _state in _states:
+        _gauged.labels(_state)
 
 
 def exposition() -> bytes:

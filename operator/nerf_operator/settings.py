@@ -19,6 +19,8 @@ class Settings:
     namespaces: that are watched; all if empty.
     http_host, http_port: where /healthz and /metrics are served.
     workers: reconcile passes at a time.
+    lease: name of the Lease that one of several operators must hold to work; "": there is only one.
+    namespace, identity: where that Lease lies, and who asks for it.
     """
 
     trainer_image: str
@@ -27,6 +29,9 @@ class Settings:
     http_port: int = names.OPERATOR_HTTP_PORT
     log_level: str = "INFO"
     workers: int = 16
+    lease: str = ""
+    namespace: str = ""
+    identity: str = ""
 
     @staticmethod
     def from_env(env: Mapping[str, str] = os.environ) -> "Settings":
@@ -42,7 +47,17 @@ class Settings:
             http_port=_number(env, "HTTP_PORT", Settings.http_port),
             log_level=_level(env),
             workers=_number(env, "RECONCILE_WORKERS", Settings.workers),
+            lease=env.get("LEASE_NAME", ""),
+            namespace=_with_lease(env, "POD_NAMESPACE"),
+            identity=_with_lease(env, "POD_NAME"),
         )
+
+
+def _with_lease(env: Mapping[str, str], name: str) -> str:
+    text = env.get(name, "")
+    if env.get("LEASE_NAME") and not text:
+        raise SettingsError(f"{name} is not set, which LEASE_NAME needs")
+    return text
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

@@ -11,7 +11,8 @@ import kopf
 
 from nerf_contract import names
 from nerf_operator import metrics
-from nerf_operator.cluster import parse
+from nerf_operator.cluster import parse, refusals
+from nerf_operator.cluster.refusals import ApiError, NotLeadingError
 
 Object = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -29,11 +30,18 @@ PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
     ("", "events"): frozenset({"create"}),
 }
 
+#: What an election needs, in the operator's own namespace.
+LEASE_PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
+    ("coordination.k8s.io", "leases"): frozenset({"get", "create", "patch"}),
+}
+
 _TIMEOUT = aiohttp.ClientTimeout(total=15)
 _CONNECTIONS = 32
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _APPLY_PATCH = "application/apply-patch+yaml"
+_METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+_METADATA_LIST = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
 _MANAGER = {"fieldManager": names.FIELD_MANAGER}
 #: Pods of others that hold what they ask for, in pages that are small in memory.
 _OF_OTHERS = {
@@ -44,19 +52,19 @@ _OF_OTHERS = {
 _CORE_PLURALS = {"Service": "services", "PersistentVolumeClaim": "persistentvolumeclaims"}
 
 
-class ApiError(Exception):
-    """The API server said no. `code` is the HTTP status."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-
-
 class Api:
-    """Calls as the user whom `connect` logs in; a rejected token is read anew, once a call."""
+    """Calls as the user whom `connect` logs in; a rejected token is read anew, once a call.
 
-    def __init__(self, connect: Callable[[], kopf.ConnectionInfo]) -> None:
+    may_write: asked before each call that changes something. A no raises NotLeadingError.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], kopf.ConnectionInfo],
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._connect = connect
+        self._may_write = may_write
         self._server = ""
         self._session: aiohttp.ClientSession | None = None
 
@@ -72,7 +80,17 @@ class Api:
         try:
             return await self._call("POST", "create", path, pod, _JSON, _MANAGER)
         except ApiError as error:
-            if error.code != 409:
+            if not error.exists:
+                raise
+            return None
+
+    async def create_service(self, namespace: str, service: Object) -> Object | None:
+        """The Service as created, or None where one of that name exists."""
+        path = f"/api/v1/namespaces/{namespace}/services"
+        try:
+            return await self._call("POST", "create", path, service, _JSON, _MANAGER)
+        except ApiError as error:
+            if not error.exists:
                 raise
             return None
 
@@ -82,7 +100,7 @@ class Api:
         try:
             await self._call("POST", "create", path, secret, _JSON, _MANAGER)
         except ApiError as error:
-            if error.code != 409:
+            if not error.exists:
                 raise
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> Object | None:
@@ -92,10 +110,12 @@ class Api:
         try:
             answer = await self._call("DELETE", "delete", path, body, _JSON, {})
         except ApiError as error:
-            if error.code not in (404, 409):
+            if not error.gone:
                 raise
             return None
-        return answer if answer.get("kind") == "Pod" else None
+        # One without a version was deleted by someone else at the same moment.
+        ends = answer.get("kind") == "Pod" and "resourceVersion" in answer["metadata"]
+        return answer if ends else None
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         """Delete a NeRFJob, unless it is gone or another one has its name."""
@@ -109,7 +129,7 @@ class Api:
         try:
             await self._call("DELETE", "delete", path, body, _JSON, {})
         except ApiError as error:
-            if error.code not in (404, 409):
+            if not error.gone:
                 raise
 
     async def apply(self, namespace: str, obj: Object, force: bool) -> Object | None:
@@ -120,20 +140,26 @@ class Api:
         try:
             return await self._call("PATCH", "apply", f"{path}/{name}", obj, _APPLY_PATCH, query)
         except ApiError as error:
-            if error.code != 409:
+            if not error.owned:
                 raise
             return None
 
     async def patch_status(
-        self, namespace: str, name: str, uid: str, status: Object
+        self, namespace: str, name: str, version: str, status: Object
     ) -> Object | None:
-        """Merge into the status; the job as it is then, or None where it is gone."""
+        """Merge into the status; the job's metadata then, or None where it is gone.
+
+        Raises where the job is no longer of that version, or another one has its name: of a custom
+        resource a UID in the patch would be passed over.
+        """
         path = f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}/{name}/status"
-        body = {"metadata": {"uid": uid}, "status": status}
+        body = {"metadata": {"resourceVersion": version}, "status": status}
         try:
-            return await self._call("PATCH", "patch", path, body, _MERGE_PATCH, _MANAGER)
+            return await self._call(
+                "PATCH", "patch", path, body, _MERGE_PATCH, _MANAGER, _METADATA_ONLY
+            )
         except ApiError as error:
-            if error.code not in (404, 409):
+            if not error.gone:
                 raise
             return None
 
@@ -143,15 +169,14 @@ class Api:
         try:
             await self._call("POST", "create", path, event, _JSON, {})
         except ApiError as error:
-            if error.code not in (403, 404, 409):
+            if error.code not in (403, 404) and not error.exists:
                 raise
             log.debug("event not told: %s", error)
 
     async def list_uids(self, path: str, selector: str | None) -> set[str]:
         """UIDs of all objects under a path: metadata only."""
         query = {"labelSelector": selector} if selector else {}
-        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-        answer = await self._call("GET", "list", path, None, _JSON, query, {"Accept": accept})
+        answer = await self._call("GET", "list", path, None, _JSON, query, _METADATA_LIST)
         return {item["metadata"]["uid"] for item in answer["items"] or ()}
 
     async def foreign_gpus(self) -> dict[str, int]:
@@ -167,6 +192,25 @@ class Api:
                 return dict(held)
             query = _OF_OTHERS | {"continue": more}
 
+    async def get_lease(self, namespace: str, name: str) -> Object | None:
+        """A Lease, or None where there is none."""
+        try:
+            return await self._call("GET", "get", _lease(namespace, name), None, _JSON, {})
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            return None
+
+    async def create_lease(self, namespace: str, name: str, lease: Object) -> Object:
+        """The Lease as created."""
+        named = lease | {"metadata": {"name": name}}
+        return await self._call("POST", "create", _lease(namespace), named, _JSON, _MANAGER)
+
+    async def patch_lease(self, namespace: str, name: str, lease: Object) -> Object:
+        """The Lease after a merge."""
+        path = _lease(namespace, name)
+        return await self._call("PATCH", "patch", path, lease, _MERGE_PATCH, _MANAGER)
+
     async def _call(
         self,
         method: str,
@@ -179,6 +223,8 @@ class Api:
     ) -> Object:
         data = None if body is None else json.dumps(body).encode()
         sent = {"Content-Type": content_type, "Accept": _JSON} | (headers or {})
+        if method != "GET" and not self._may_write():
+            raise NotLeadingError(f"{verb} {path}")
         for last in (False, True):
             session = await self._connected()
             url = f"{self._server}{path}"
@@ -189,7 +235,7 @@ class Api:
                     await self.close()
                     continue
                 if got.status >= 400:
-                    raise ApiError(got.status, _message(text))
+                    raise refusals.read(got.status, got.headers, text)
                 answer: Object = json.loads(text)
                 return answer
         raise AssertionError("unreachable")
@@ -206,8 +252,6 @@ class Api:
         return self._session
 
 
-def _message(text: bytes) -> str:
-    try:
-        return str(json.loads(text).get("message", ""))[:500]
-    except (ValueError, AttributeError):
-        return text[:200].decode(errors="replace")
+def _lease(namespace: str, name: str = "") -> str:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    return f"{path}/{name}" if name else path

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +12,9 @@ from nerf_contract import children, names
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.cluster import parse
 from nerf_operator.cluster.announce import Announcer
-from nerf_operator.cluster.api import Api, ApiError, Object
+from nerf_operator.cluster.api import Api, Object
 from nerf_operator.cluster.cache import Cache, Key
+from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.core.actions import Action, Apply, Create, Delete, DeleteJob, DrawToken
 from nerf_operator.core.observed import Job
 
@@ -75,7 +77,7 @@ class Applier:
 
     async def _apply(self, job: Job, action: Apply) -> str | None:
         name: str = action.child["metadata"]["name"]
-        made = await self._api.apply(job.namespace, action.child, action.force)
+        made = await self._made(job, action)
         if made is None:
             return name
         if made["kind"] == "Service":
@@ -83,6 +85,14 @@ class Applier:
         else:
             self._cache.claims.put(Key(job.namespace, name), parse.claim(made))
         return None
+
+    async def _made(self, job: Job, action: Apply) -> Object | None:
+        """A Service that is missing is created: for the API server that is half the work."""
+        if action.child["kind"] == "Service" and not action.force:
+            made = await self._api.create_service(job.namespace, action.child)
+            if made is not None:
+                return made
+        return await self._api.apply(job.namespace, action.child, action.force)
 
     async def _create(self, job: Job, action: Create, now: datetime) -> None:
         try:
@@ -102,11 +112,13 @@ class Applier:
     async def write_status(self, job: Job, new: NeRFJobStatus) -> bool:
         """Write what differs from the status that is there. False where the job is gone."""
         written = await self._api.patch_status(
-            job.namespace, job.name, job.uid, status_patch(job.status, new)
+            job.namespace, job.name, job.version, status_patch(job.status, new)
         )
-        if written is not None:
-            self._cache.put_job(parse.job(written))
-        return written is not None
+        if written is None:
+            return False
+        version = written["metadata"]["resourceVersion"]
+        self._cache.put_job(replace(job, version=version, status=new))
+        return True
 
 
 async def _all(calls: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:

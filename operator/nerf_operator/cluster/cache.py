@@ -4,10 +4,11 @@ An answer to a write goes the same way in as an event of a watch, so that a pass
 once sees what the one before it did, and neither repeats a call nor an event.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from nerf_contract import reasons
 from nerf_operator.core import claims
 from nerf_operator.core.gpus import Node
 from nerf_operator.core.observed import Claim, Job, Pod, Service
@@ -100,11 +101,13 @@ class Cache:
         self.nodes: Table[Node] = Table()
         self._users: dict[Key, set[str]] = {}
 
-    def put_job(self, job: Job) -> None:
-        """Keep a job, and which claims it names."""
-        self.jobs.put(Key(job.namespace, job.name), job)
+    def put_job(self, job: Job) -> bool:
+        """Keep a job, and which claims it names. False where nothing changed."""
+        if not self.jobs.put(Key(job.namespace, job.name), job):
+            return False
         for claim in claims.names_of(job):
             self._users.setdefault(Key(job.namespace, claim), set()).add(job.name)
+        return True
 
     def remove_job(self, job: Job) -> None:
         """The job is gone."""
@@ -114,6 +117,13 @@ class Cache:
             users.discard(job.name)
             if not users:
                 self._users.pop(Key(job.namespace, claim), None)
+
+    def conditions(self) -> Counter[str]:
+        """For how many jobs each condition is true; 0 for those that are true for none."""
+        count = Counter(dict.fromkeys(reasons.CONDITION_TYPES, 0))
+        for _, job in self.jobs.items():
+            count.update(c.type for c in job.status.conditions if c.status == "True")
+        return count
 
     def users(self, claim: Key) -> list[Key]:
         """Jobs that name this claim."""

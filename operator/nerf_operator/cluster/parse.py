@@ -26,10 +26,16 @@ def owner_uid(obj: Object) -> str:
     return ""
 
 
-def job(obj: Object) -> Job:
-    """A NeRFJob; a spec that the models reject becomes an error, not an exception."""
+def job(obj: Object, known: Job | None = None) -> Job:
+    """A NeRFJob; a spec that the models reject becomes an error, not an exception.
+
+    known: the job as it was; what its generation says to be the same is not read again.
+    """
     meta = obj["metadata"]
-    spec, error = _spec(obj.get("spec") or {})
+    if known is not None and (known.uid, known.generation) == (meta["uid"], meta["generation"]):
+        spec, error = known.spec, known.error
+    else:
+        spec, error = _spec(obj.get("spec") or {})
     return Job(
         namespace=meta["namespace"],
         name=meta["name"],

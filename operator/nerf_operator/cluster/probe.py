@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 
 import aiohttp
 from pydantic import TypeAdapter, ValidationError
@@ -15,9 +16,10 @@ from nerf_operator.cluster.queue import KeyedQueue, describe
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 1.0
-FASTEST_SECONDS = 2.0
-SLOWEST_SECONDS = 10.0
-PROBES_PER_SECOND = 100
+#: Between two questions to a pod: after news, and where it had nothing new to tell.
+NEWS_SECONDS, QUIET_SECONDS = 2.0, 10.0
+#: Many jobs share what the operator may ask in a second.
+PROBES_PER_SECOND = 10
 CONSUMERS = 16
 #: A /status is a few hundred bytes; a pod that sends more is not ours.
 MAX_BYTES = 65536
@@ -26,14 +28,11 @@ _TOLD: TypeAdapter[Told] = TypeAdapter(Told)
 
 @dataclass(eq=False)
 class Target:
-    """The pod that is polled for a job, and the seconds between two polls."""
+    """The pod that is polled for a job. asked: whether it has been, with or without an answer."""
 
     address: str
-    pause: float = FASTEST_SECONDS
-
-    def slow_down(self) -> None:
-        """It had nothing new to tell."""
-        self.pause = min(SLOWEST_SECONDS, self.pause * 1.5)
+    since: float
+    asked: bool = False
 
 
 class Prober:
@@ -53,8 +52,16 @@ class Prober:
         if address is None:
             self._targets.pop(key, None)
         elif known is None or known.address != address:
-            self._targets[key] = Target(address)
+            self._targets[key] = Target(address, monotonic())
             self._queue.add(key)
+
+    def first_answer(self, key: Key) -> float | None:
+        """Seconds for which the first answer of the job's pod is worth waiting for, if it is."""
+        target = self._targets.get(key)
+        if target is None or target.asked:
+            return None
+        left = target.since + TIMEOUT_SECONDS - monotonic()
+        return left if left > 0 else None
 
     def forget(self, key: Key) -> None:
         """The job is gone."""
@@ -78,13 +85,14 @@ class Prober:
         progress = await self._answer(key, target.address)
         if self._targets.get(key) is not target:
             return  # Meanwhile the job went, or another pod was chosen: this is not its progress.
-        if progress is None or progress == self._known.get(key):
-            target.slow_down()
-        else:
-            target.pause = FASTEST_SECONDS
+        news = progress is not None and progress != self._known.get(key)
+        if progress is not None:
             self._known[key] = progress
+        if news or not target.asked:
             self._changed(key)
-        self._queue.add(key, max(target.pause, self._crowd_pause()))
+        target.asked = True
+        pause = NEWS_SECONDS if news else QUIET_SECONDS
+        self._queue.add(key, max(pause, self._crowd_pause()))
 
     async def _answer(self, key: Key, address: str) -> Told | None:
         try:
@@ -102,4 +110,4 @@ class Prober:
             return _TOLD.validate_json(await answer.content.read(MAX_BYTES))
 
     def _crowd_pause(self) -> float:
-        return min(SLOWEST_SECONDS, len(self._targets) / PROBES_PER_SECOND)
+        return len(self._targets) / PROBES_PER_SECOND

@@ -9,7 +9,8 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 log = logging.getLogger(__name__)
 
-RETRY_MAX_SECONDS = 30.0
+#: Below the 10 s in which jobs are to be brought up to date once an API server is back.
+RETRY_MAX_SECONDS = 7.0
 
 
 class KeyedQueue(Generic[K]):
@@ -81,7 +82,8 @@ class KeyedQueue(Generic[K]):
             await self._work(key)
         except Exception as error:
             count = self._failures[key] = self._failures.get(key, 0) + 1
-            delay = min(RETRY_MAX_SECONDS, 0.25 * 2 ** min(count, 10)) * random.uniform(0.8, 1.2)
+            pause = min(RETRY_MAX_SECONDS, 0.25 * 2 ** min(count, 10)) * random.uniform(0.8, 1.2)
+            delay = max(pause, getattr(error, "retry_after", 0))
             log.warning("%s: retry in %.1f s after %s", key, delay, describe(error))
             log.debug("%s", key, exc_info=error)
             self.add(key, delay)

@@ -1,9 +1,10 @@
 """One pass over one job: snapshot, plan, apply, one status write, events."""
 
 import logging
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
 from nerf_contract import children
@@ -11,22 +12,26 @@ from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator import metrics
 from nerf_operator.cluster import snapshot
 from nerf_operator.cluster.announce import Announcer
-from nerf_operator.cluster.api import Api, ApiError
+from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.apply import Applier
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.cluster.probe import Prober
 from nerf_operator.cluster.queue import KeyedQueue
+from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.cluster.sharing import Sharer
 from nerf_operator.cluster.snapshot import Memory
 from nerf_operator.core import auto
-from nerf_operator.core.actions import Action, DrawToken, Plan
+from nerf_operator.core.actions import Action, DrawToken, Event, Plan
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.plan import Defaults, plan
+from nerf_operator.core.step import soonest
 
 log = logging.getLogger(__name__)
 
 #: Answers by which the API server does not admit an object: a person has to change something.
 REFUSALS = (403, 422)
+#: In which a watch mostly tells of what a write found to have changed.
+CHANGED_SECONDS = 1.0
 
 
 def utc_now() -> datetime:
@@ -58,7 +63,6 @@ class Reconciler:
     async def reconcile(self, key: Key) -> None:
         """One pass. Raises where the API server does not do as asked; the queue tries again."""
         started, result = perf_counter(), "error"
-        metrics.queue_depth.set(len(self.queue))
         try:
             await self._pass(key)
             result = "ok"
@@ -70,7 +74,7 @@ class Reconciler:
         if job is None:
             return
         now = self._clock()
-        memory = self._memory.get(key, Memory())
+        memory = self._memory.setdefault(key, self._first_memory(now))
         told, decided = self.prober.progress(key), self.sharer.allocation(job)
         observed = snapshot.observe(self.cache, job, told, decided, memory)
         await self._carry_out(job, observed, plan(job, observed, now, self._defaults), now)
@@ -91,13 +95,43 @@ class Reconciler:
             decided = plan(job, hindered, now, self._defaults)
             decided = replace(decided, actions=())
         key = Key(job.namespace, job.name)
-        if decided.status is not None and await self._applier.write_status(job, decided.status):
-            self._remember(job, status_written=now)
-            self.announcer.tell(job, decided.events, now)
-            _count_change(job, decided.status)
         self.prober.aim(key, decided.probe)
-        if decided.requeue_after is not None:
-            self.queue.add(key, decided.requeue_after)
+        # What a pod has to tell as soon as it is ready goes into the write that tells so.
+        awaited = self.prober.first_answer(key)
+        if decided.status is not None and awaited is None:
+            await self._write(job, decided.status, decided.events, now)
+        again = soonest([decided.requeue_after, awaited])
+        if again is not None:
+            self.queue.add(key, again)
+
+    async def _write(
+        self, job: Job, status: NeRFJobStatus, events: Iterable[Event], now: datetime
+    ) -> None:
+        if not await self._write_status(job, status):
+            return
+        self._remember(job, status_written=now)
+        self.announcer.tell(job, events, now)
+        _count_change(job, status)
+        key = Key(job.namespace, job.name)
+        if self.cache.jobs.get(key) is not job:
+            # What stands in the status now may allow the next step; its echo is no news.
+            self.sharer.notice(key)
+            self.queue.add(key)
+
+    def _first_memory(self, now: datetime) -> Memory:
+        """Another process may just have told of the job: not all of them are told of at once."""
+        ago = random.uniform(0, snapshot.status_interval(self.cache))
+        return Memory(status_written=now - timedelta(seconds=ago))
+
+    async def _write_status(self, job: Job, status: NeRFJobStatus) -> bool:
+        """False where the job is gone or has changed meanwhile, of which its watch will tell."""
+        try:
+            return await self._applier.write_status(job, status)
+        except ApiError as error:
+            if error.code != 409:
+                raise
+            self.queue.add(Key(job.namespace, job.name), CHANGED_SECONDS)
+            return False
 
     def forget(self, key: Key) -> None:
         """The job is gone; what was learnt of it must not be told of the next of its name."""

@@ -39,5 +39,10 @@ def observe(
         allocation=decided,
         token_drawn=memory.token_drawn,
         status_written=memory.status_written,
-        status_interval=max(2.0, len(cache.jobs) / PROGRESS_WRITES_PER_SECOND),
+        status_interval=status_interval(cache),
     )
+
+
+def status_interval(cache: Cache) -> float:
+    """Fewest seconds between two status writes of one job that only tell of progress."""
+    return max(2.0, len(cache.jobs) / PROGRESS_WRITES_PER_SECOND)

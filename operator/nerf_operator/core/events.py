@@ -13,9 +13,9 @@ def derive(old: NeRFJobStatus, new: NeRFJobStatus, processes: int = 1) -> tuple[
     processes: of each worker.
     """
     found = [_recovered(old, new), _suspended(old, new), _poses(old, new), _resized(old, new)]
-    found += [_allocated(old, new), _waits_for_gpus(old, new), _created(old, new)]
-    found += [_given_up(old, new), _tried_again(old, new), _running(old, new)]
-    found += [_rescaled(old, new, processes), _trained(old, new), _outputs(old, new)]
+    found += [_allocated(old, new), _waits_for_gpus(old, new), _given_up(old, new)]
+    found += [_tried_again(old, new), _running(old, new), _rescaled(old, new, processes)]
+    found += [_trained(old, new), _outputs(old, new)]
     return tuple(e for e in [*found, _stalled(old, new), _ended(old, new)] if e is not None)
 
 
@@ -31,14 +31,6 @@ def _turned(old: NeRFJobStatus, new: NeRFJobStatus, type_: str) -> Condition | N
 def _is_true(status: NeRFJobStatus, type_: str) -> bool:
     condition = status.condition(type_)
     return condition is not None and condition.status == "True"
-
-
-def _created(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
-    before = old.workers.replicas if old.workers else 0
-    after = new.workers.replicas if new.workers else 0
-    if before or not after or old.progress is not None:
-        return None
-    return Event("WorkersCreated", f"Created {after} worker {'pod' if after == 1 else 'pods'}.")
 
 
 def _resized(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:

@@ -89,6 +89,8 @@ def _go_on(
         unsaved=progress.unsaved(observed.progress) if at.current == "training" else None,
     )
     tally = _tally(job, spec, observed, chosen, at, step.alive + workers, step.given_up)
+    if step.ready < spec.workers.fewest and at.training is None:
+        tally = replace(tally, progress=None)  # Told together with Running, not ahead of it.
     new = status.build(job, observed, facts, tally, now)
     timers = [*step.timers, shown.wait, lifetime.deadline_left(spec, job.status, now)]
     if blocked is not None and (observed.taken or observed.refused):

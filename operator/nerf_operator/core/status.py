@@ -107,7 +107,7 @@ def postponed(
 def _state(status: NeRFJobStatus) -> tuple[object, ...]:
     found = tuple((c.type, c.status, c.reason) for c in status.conditions)
     given_up = status.workers.given_up if status.workers else None
-    known = status.observed_generation, status.image, status.restarts, given_up
+    known = status.observed_generation, status.restarts, given_up
     size = status.allocation.workers if status.allocation else None
     return found, status.phase, _world_size(status), size, *known
 

@@ -9,6 +9,7 @@ from operator_support import apiserver, process
 from operator_support.apiserver import ApiServer
 from operator_support.cluster import Namespace
 from operator_support.process import Operator
+from operator_support.stage import Stage
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,20 @@ def operator(account: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     found.start()
     yield found
     found.kill()
+
+
+@pytest.fixture(scope="module")
+def alone(operator: Operator) -> Iterator[None]:
+    """The operator of the other tests is away."""
+    operator.kill()
+    yield
+    operator.start()
+
+
+@pytest.fixture(scope="module")
+def stage(server: ApiServer, account: Path, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """For operators behind proxies."""
+    return Stage(server, account, tmp_path_factory.mktemp("stage"))
 
 
 @pytest.fixture

@@ -29,7 +29,6 @@ def test_a_job_gets_its_children_and_all_conditions(lab: Namespace) -> None:
         assert not owner.get("blockOwnerDeletion", False)
         assert child["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "nerf-operator"
         assert "finalizers" not in child["metadata"] or child["kind"] == "PersistentVolumeClaim"
-    wait_until("the event", lambda: "WorkersCreated" in lab.events(), 10)
     config = json.loads(pods[BOTH[0]]["metadata"]["annotations"]["nerfops.dev/trainer-config"])
     assert config["training"]["steps"] == 2000
 

@@ -100,7 +100,7 @@ def test_nothing_is_written_while_nothing_changes(
     start(lab)
     lab.await_condition("WorkersReady", "AllReady")
     wait_until("progress", lambda: lab.status().get("progress"), 10)
-    wait_until("events", lambda: {"WorkersCreated", "TrainingStarted"} <= set(lab.events()), 10)
+    wait_until("events", lambda: "TrainingStarted" in lab.events(), 10)
     wait_until("calm", lambda: is_calm(operator, trainer), 40)
     before, writes = lab.get("nerfjobs", "demo"), operator.writes()
     touch(lab, operator, "pods", BOTH[1])

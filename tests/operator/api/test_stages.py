@@ -39,7 +39,7 @@ def test_photos_become_outputs(lab: Namespace) -> None:
     lab.await_pods(POSES, WORKER, VIEWER)
     lab.end_pod(WORKER, 0, word(reasons.TRAINING_COMPLETED))
     lab.await_pods(POSES, WORKER, VIEWER, EXPORT)
-    assert lab.status()["phase"] == "Exporting"
+    wait_until("the phase", lambda: lab.status()["phase"] == "Exporting", 10)
     lab.end_pod(EXPORT, 0, word(reasons.OUTPUTS_MADE, outputs=["mesh.ply"]))
     lab.await_condition("Succeeded", reasons.TRAINING_COMPLETED)
     status = lab.status()

@@ -104,14 +104,13 @@ class ApiServer:
         except OSError:
             return False
 
-    def write_kubeconfig(self, path: Path, token: str) -> Path:
-        """A kubeconfig (JSON is YAML) for the holder of a token."""
+    def write_kubeconfig(self, path: Path, token: str, url: str = "") -> Path:
+        """A kubeconfig (JSON is YAML) for the holder of a token; `url` is that of a proxy."""
+        cluster = {"server": url or self.url, "insecure-skip-tls-verify": True}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [
-                {"name": "test", "cluster": {"server": self.url, "insecure-skip-tls-verify": True}}
-            ],
+            "clusters": [{"name": "test", "cluster": cluster}],
             "users": [{"name": "test", "user": {"token": token}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
             "current-context": "test",
@@ -200,7 +199,7 @@ def _listens(port: int) -> bool:
 def _make_keys(folder: Path) -> None:
     key = folder / "sa.key"
     subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
-    public = ["openssl", "rsa", "-in", key, "-pubout", "-out", folder / "sa.pub"]
+    public = ["openssl", "rsa", "-in", str(key), "-pubout", "-out", str(folder / "sa.pub")]
     subprocess.run(public, check=True, capture_output=True)
 
 

@@ -1,17 +1,20 @@
 """The operator as a process of its own, with the rights that the chart gives it and no others."""
 
 import os
+import re
 import subprocess
 import sys
+import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from operator_support.apiserver import ApiServer, end_with_parent, free_port, wait_until
+from operator_support.chart import ROOT, render
 
-ROOT = Path(__file__).resolve().parents[3]
 ACCOUNT = "/api/v1/namespaces/nerf-system/serviceaccounts/nerf-nerf-operator"
 GROUPS = {
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
@@ -20,6 +23,19 @@ GROUPS = {
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
 }
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/nerf-system/leases"
+_RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/nerf-system"
+_READS = re.compile('verb="(list|watch|get)"')
+
+
+def allow_lease(server: ApiServer) -> None:
+    """Give the rights that the chart gives to several operators, and no Lease is there yet."""
+    server.request("DELETE", LEASES)
+    paths = {"Role": f"{_RBAC}/roles", "RoleBinding": f"{_RBAC}/rolebindings"}
+    for obj in render("replicas=2"):
+        if obj["kind"] in paths:
+            with suppress(urllib.error.HTTPError):  # It is there already.
+                server.request("POST", paths[obj["kind"]], obj)
 
 
 def install(server: ApiServer) -> Path:
@@ -49,12 +65,19 @@ class Operator:
     kubeconfig: Path
     log: Path
     namespaces: str = ""
+    #: Its name among several; "": it is the only one.
+    identity: str = ""
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
     def start(self) -> None:
-        """Start, and wait until it is healthy."""
-        self.port = free_port()
+        """Start, and wait until it is ready."""
+        self.launch()
+        wait_until("the operator is ready", self.ready)
+
+    def launch(self) -> None:
+        """Start, and wait for nothing."""
+        self.port = self.port or free_port()
         paths = [str(ROOT / "contract"), str(ROOT / "operator")]
         env = {
             "PATH": os.environ["PATH"],
@@ -65,35 +88,50 @@ class Operator:
             "WATCH_NAMESPACES": self.namespaces,
             "HTTP_PORT": str(self.port),
         }
+        if self.identity:
+            lease = {"LEASE_NAME": "nerf-nerf-operator", "POD_NAMESPACE": "nerf-system"}
+            env |= lease | {"POD_NAME": self.identity}
         argv = [sys.executable, "-m", "nerf_operator"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 argv, env=env, stdout=log, stderr=log, preexec_fn=end_with_parent
             )
-        wait_until("the operator is healthy", self.healthy)
 
-    def healthy(self) -> bool:
-        """Whether /healthz says so."""
+    def ready(self) -> bool:
+        """Whether /readyz says so."""
         try:
-            return bool(self.ask("/healthz"))
+            return bool(self.ask("/readyz"))
         except OSError:
             return False
 
     def ask(self, path: str) -> str:
         """An answer of its HTTP server."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return str(answer.read().decode())
 
     def writes(self) -> dict[str, float]:
         """API calls so far that write, by verb and code."""
-        calls = self._metric("nerf_operator_api_requests_total{")
-        return {labels: count for labels, count in calls.items() if 'verb="list"' not in labels}
+        calls = self.calls()
+        return {labels: count for labels, count in calls.items() if not _READS.search(labels)}
+
+    def calls(self) -> dict[str, float]:
+        """API calls so far but for watches, by verb and code."""
+        calls = self.metric("nerf_operator_api_requests_total{")
+        return {labels: count for labels, count in calls.items() if 'verb="watch"' not in labels}
+
+    def leads(self) -> bool:
+        """Whether it is the one that works."""
+        try:
+            return self.metric("nerf_operator_leader ") == {"nerf_operator_leader": 1.0}
+        except OSError:
+            return False
 
     def passes(self) -> float:
         """Passes over a job that have ended so far."""
-        return sum(self._metric("nerf_operator_reconcile_seconds_count").values())
+        return sum(self.metric("nerf_operator_reconcile_seconds_count").values())
 
-    def _metric(self, start: str) -> dict[str, float]:
+    def metric(self, start: str) -> dict[str, float]:
+        """Metrics whose lines start with this."""
         lines = (line for line in self.ask("/metrics").splitlines() if line.startswith(start))
         pairs = (line.rsplit(maxsplit=1) for line in lines)
         return {labels: float(value) for labels, value in pairs}

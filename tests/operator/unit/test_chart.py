@@ -1,28 +1,15 @@
 """What the chart renders: the least rights, a restricted pod, and files that are up to date."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from operator_support.chart import HELM, ROOT, render
 
-from nerf_operator.cluster.api import PERMISSIONS
+from nerf_operator.cluster.api import LEASE_PERMISSIONS, PERMISSIONS
 
-ROOT = Path(__file__).parents[3]
-HELM = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nerf-operator/bin/helm"
 Object = dict[str, Any]
-
-
-def render(*values: str) -> list[Object]:
-    """The chart's objects with these values."""
-    sets = [part for value in values for part in ("--set", value)]
-    chart = str(ROOT / "charts" / "nerf-operator")
-    fixed = ["template", "nerf", chart, "--namespace", "nerf-system", "--kube-version", "1.30.0"]
-    done = subprocess.run([HELM, *fixed, *sets], check=True, text=True, capture_output=True)
-    return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
 
 
 def kinds(objects: list[Object], kind: str) -> list[Object]:
@@ -78,7 +65,7 @@ def test_image(values: list[str], image: str) -> None:
 def test_one_restricted_operator_at_a_time() -> None:
     [deployment] = kinds(render(), "Deployment")
     assert deployment["spec"]["replicas"] == 1
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert deployment["spec"]["strategy"] == {"type": "Recreate", "rollingUpdate": None}
     pod = deployment["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["containers"][0]["securityContext"] == {
@@ -86,6 +73,29 @@ def test_one_restricted_operator_at_a_time() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def test_of_two_operators_one_holds_a_lease() -> None:
+    objects = render("replicas=2")
+    [deployment] = kinds(objects, "Deployment")
+    assert deployment["spec"]["replicas"] == 2
+    assert deployment["spec"]["strategy"] == {"type": "RollingUpdate"}
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    env = {one["name"]: one for one in container["env"]}
+    [role] = kinds(objects, "Role")
+    given: dict[tuple[str, str], frozenset[str]] = {}
+    for rule in role["rules"]:
+        assert rule["verbs"] == ["create"] or rule["resourceNames"] == [env["LEASE_NAME"]["value"]]
+        for key, verbs in rights({"rules": [rule]}).items():
+            given[key] = given.get(key, frozenset()) | verbs
+    assert given == LEASE_PERMISSIONS
+    assert role["metadata"]["namespace"] == "nerf-system"
+    assert {"POD_NAME", "POD_NAMESPACE"} <= set(env)
+
+
+def test_one_operator_asks_for_no_lease() -> None:
+    assert kinds(render(), "Role") == []
+    assert "LEASE_NAME" not in str(kinds(render(), "Deployment"))
 
 
 def test_lint() -> None:

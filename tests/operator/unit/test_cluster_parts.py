@@ -1,6 +1,7 @@
 """The cache, the queue and the parsing, without a cluster."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from operator_support.builders import job, pod
 from nerf_operator.cluster import parse, resync
 from nerf_operator.cluster.cache import Cache, Key, Table
 from nerf_operator.cluster.queue import KeyedQueue
+from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.core.observed import Pod
 
 DEMO = Key("lab", "demo")
@@ -73,7 +75,12 @@ def test_what_no_watch_said_to_be_gone_is_found_out() -> None:
     assert cache.jobs.get(DEMO) is not None
 
 
-async def worked_off(adds: list[tuple[str, float]], failures: int = 0) -> list[str]:
+AWAY = OSError("the API server is away")
+
+
+async def worked_off(
+    adds: list[tuple[str, float]], failures: int = 0, error: Exception = AWAY
+) -> list[str]:
     """What a queue with three consumers does with these additions."""
     done: list[str] = []
     busy: set[str] = set()
@@ -87,7 +94,7 @@ async def worked_off(adds: list[tuple[str, float]], failures: int = 0) -> list[s
         busy.discard(key)
         if left:
             left -= 1
-            raise OSError("the API server is away")
+            raise error
         done.append(key)
 
     queue: KeyedQueue[str] = KeyedQueue(work)
@@ -113,6 +120,13 @@ def test_the_sooner_of_two_delays_counts() -> None:
 
 def test_what_fails_is_tried_again() -> None:
     assert asyncio.run(worked_off([("a", 0)], failures=2)) == ["a"]
+
+
+def test_an_api_server_says_when_to_come_back() -> None:
+    begin = time.monotonic()
+    busy = ApiError(429, "too many requests", retry_after=1)
+    assert asyncio.run(worked_off([("a", 0)], 1, busy)) == ["a"]
+    assert time.monotonic() - begin >= 1
 
 
 def test_a_broken_spec_is_an_error_with_its_fields_not_an_exception() -> None:

@@ -61,7 +61,7 @@ def test_first_pass_makes_everything_at_once() -> None:
     first = decide(job(), Observed(claims={"photos": claim()}))
     assert applied(first) == ["demo", "demo-checkpoint"]
     assert created(first) == ["demo-worker-0-0", "demo-worker-1-0"]
-    assert [event.reason for event in first.events] == ["WorkersCreated"]
+    assert first.events == ()
     status = status_of(first)
     assert [c.type for c in status.conditions] == list(reasons.CONDITION_TYPES)
     assert (status.phase, status.workers and status.workers.summary) == ("Pending", "0/2")
@@ -311,6 +311,16 @@ def test_a_changed_service_is_taken_back() -> None:
     changed = service(selector={"app": "other"})
     [action] = decide(job(), observed(running(0), running(1), service=changed)).actions
     assert isinstance(action, Apply) and action.force
+
+
+def test_progress_is_told_together_with_running_not_ahead_of_it() -> None:
+    first = status_of(decide(job(), observed(running(0), progress=progress(step=50))))
+    assert (first.phase, first.progress) == ("Pending", None)
+    seen = observed(running(0), running(1), progress=progress(step=50))
+    both = decide(job(first), seen)
+    status = status_of(both)
+    assert (status.phase, status.progress and status.progress.step) == ("Running", 50)
+    assert [event.reason for event in both.events] == ["TrainingStarted"]
 
 
 def test_progress_is_written_at_a_gentle_pace() -> None:

@@ -187,7 +187,7 @@ class Cluster(RuleBasedStateMachine):
         assert (again.actions, again.status) == ((), None), again
 
 
-Cluster.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+Cluster.TestCase.settings = settings(max_examples=100, stateful_step_count=25)
 TestCluster = Cluster.TestCase
 
 
@@ -204,7 +204,7 @@ FAULTS = st.lists(
     staged=st.booleans(),
     suspended=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_once_the_faults_end_the_job_trains_and_succeeds(
     faults: list[tuple[int, str]], replicas: int, elastic: bool, staged: bool, suspended: bool
 ) -> None:
@@ -253,7 +253,7 @@ def _calm(model: Model) -> None:
 
 
 @given(st.lists(st.sampled_from(["crash", "evict", "delete", "vanish"]), max_size=12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_only_failures_of_its_own_spend_the_budget(ends: list[str]) -> None:
     model = Model(replicas=1)
     for what in ends:
@@ -279,7 +279,7 @@ SIZES = st.lists(
 
 
 @given(SIZES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_auto_job_has_the_workers_that_it_was_given(sizes: list[tuple[int, int, str]]) -> None:
     model = Model(auto=True)
     model.step()

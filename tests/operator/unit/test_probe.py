@@ -7,6 +7,7 @@ import pytest
 from operator_support.builders import progress
 
 from nerf_contract.progress import Progress
+from nerf_operator.cluster import probe
 from nerf_operator.cluster.cache import Key
 from nerf_operator.cluster.probe import Prober
 
@@ -51,6 +52,49 @@ def test_an_answer_counts_for_the_pod_that_was_asked(
         await prober._probe(DEMO)
         return prober.progress(DEMO)
 
-    told = counts and not silent
-    assert asyncio.run(run()) == (progress() if told else None)
-    assert changed == ([DEMO] if told else [])
+    assert asyncio.run(run()) == (progress() if counts and not silent else None)
+    assert changed == ([DEMO] if counts else []), (
+        "the first answer is waited for, if none comes too"
+    )
+
+
+def test_the_first_answer_is_waited_for_once_and_not_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run() -> list[bool]:
+        prober = Prober(lambda key: None)
+
+        async def ask(address: str) -> Progress:
+            return progress()
+
+        monkeypatch.setattr(prober, "_ask", ask)
+        waits = [prober.first_answer(DEMO) is not None]
+        prober.aim(DEMO, "10.0.0.1")
+        waits.append(prober.first_answer(DEMO) is not None)
+        await prober._probe(DEMO)
+        waits.append(prober.first_answer(DEMO) is not None)
+        prober.aim(DEMO, "10.0.0.2")
+        monkeypatch.setattr(probe, "TIMEOUT_SECONDS", 0.0)
+        waits.append(prober.first_answer(DEMO) is not None)
+        return waits
+
+    assert asyncio.run(run()) == [False, True, False, False]
+
+
+def test_many_jobs_share_what_is_asked_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run(jobs: int) -> float:
+        prober = Prober(lambda key: None)
+
+        async def ask(address: str) -> Progress:
+            return progress()
+
+        monkeypatch.setattr(prober, "_ask", ask)
+        pauses: dict[Key, float] = {}
+        for number in range(jobs):
+            prober.aim(Key("lab", f"job-{number}"), "10.0.0.1")
+        monkeypatch.setattr(prober._queue, "add", pauses.__setitem__)
+        await prober._probe(Key("lab", "job-0"))
+        return pauses[Key("lab", "job-0")]
+
+    assert asyncio.run(run(1)) == probe.NEWS_SECONDS
+    assert asyncio.run(run(1000)) == 1000 / probe.PROBES_PER_SECOND

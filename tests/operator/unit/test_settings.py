@@ -15,6 +15,15 @@ def test_namespaces_are_listed() -> None:
     assert found.namespaces == ("a", "b")
 
 
+def test_a_lease_needs_to_know_where_it_is_and_who_asks() -> None:
+    env = {"TRAINER_IMAGE": "i", "LEASE_NAME": "l", "POD_NAMESPACE": "n", "POD_NAME": "p"}
+    found = Settings.from_env(env)
+    assert (found.lease, found.namespace, found.identity) == ("l", "n", "p")
+    for name in ("POD_NAMESPACE", "POD_NAME"):
+        with pytest.raises(SettingsError, match=name):
+            Settings.from_env(env | {name: ""})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("TRAINER_IMAGE", ""), ("HTTP_PORT", "http"), ("RECONCILE_WORKERS", "0"), ("LOG_LEVEL", "x")],

@@ -1,0 +1,81 @@
+"""kopf's own connection to the API server, but with an ear on what it hears, bookmarks included."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import kopf
+
+from nerf_contract import names
+from nerf_operator import metrics
+
+_IN_NAMESPACES = (names.PLURAL, "pods", "services", "persistentvolumeclaims")
+_IN_NONE = ("nodes",)
+Heard = Callable[[str], None]
+
+
+def watches(namespaces: Sequence[str]) -> int:
+    """How many there are, of these namespaces or, if empty, of the whole cluster."""
+    in_all = len(_IN_NAMESPACES) + len(_IN_NONE)
+    return len(_IN_NAMESPACES) * len(namespaces) if namespaces else in_all
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Listening(kopf.AiohttpSession):
+    """A session of these credentials. kopf tells by them whether a login brought new ones."""
+
+    connection: kopf.ConnectionInfo
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Listening) and self.connection == other.connection
+
+    def __hash__(self) -> int:
+        return hash(self.connection.server)
+
+
+def listen(info: kopf.ConnectionInfo, heard: Heard) -> Listening:
+    """A session for kopf that calls `heard` with the path of a kind that was listed or told of."""
+
+    class Response(aiohttp.ClientResponse):
+        """Tells of a list at its start, of a watch at each chunk."""
+
+        async def start(self, connection: Any) -> aiohttp.ClientResponse:
+            await super().start(connection)
+            if self.url.name not in _IN_NAMESPACES + _IN_NONE:
+                return self
+            watches = self.url.query.get("watch") == "true"
+            metrics.api_requests.labels("watch" if watches else "list", str(self.status)).inc()
+            if self.status == 200:
+                heard(self.url.path)
+                if watches:
+                    self.content = _Ear(self.content, lambda: heard(self.url.path))  # type: ignore[assignment]
+            return self
+
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+        headers=info.as_http_headers(),
+        response_class=Response,
+    )
+    return Listening(
+        server=info.server,
+        default_namespace=info.default_namespace,
+        aiohttp_session=session,
+        connection=info,
+    )
+
+
+class _Ear:
+    """A stream that tells of each chunk; all else is that of the stream."""
+
+    def __init__(self, stream: aiohttp.StreamReader, tell: Callable[[], None]) -> None:
+        self._stream = stream
+        self._tell = tell
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        async for chunk in self._stream.iter_chunked(size):
+            self._tell()
+            yield chunk

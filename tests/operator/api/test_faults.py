@@ -1,0 +1,101 @@
+"""What may go wrong between operator and API server does not change how a job's life ends."""
+
+import random
+
+import pytest
+from operator_support import faults, life
+from operator_support.cluster import Object
+from operator_support.proxy import Nth, Tampering
+from operator_support.stage import Stage
+
+Place = tuple[str, str]
+
+
+pytestmark = pytest.mark.usefixtures("alone")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(stage: Stage) -> tuple[Object, list[str]]:
+    """The state at the end of a life without faults, and all calls that made it."""
+    with stage.act() as (lab, _, proxy):
+        end = life.live(lab)
+        life.die(lab)
+        names = Nth()
+        return end, [names.label(one.call) for one in proxy.writes()]
+
+
+def kill_at(stage: Stage, target: str, when: str, expected: Object) -> str:
+    """What was different where the operator was killed at this call; "" if nothing was."""
+    with stage.act() as (lab, operator, proxy):
+        killing = proxy.rule = faults.Killing(operator, target, when)
+        try:
+            end = life.live(lab)
+            life.die(lab)
+        except (AssertionError, TimeoutError) as error:
+            return f"killed at {target} {when}: {error}"
+        if end != expected:
+            return f"killed at {target} {when}: {end} instead of {expected}"
+        return "" if killing.met or may_merge(target) else f"{target} never came"
+
+
+def may_merge(call: str) -> bool:
+    """Status writes that come fast become one; events tell of status writes."""
+    return "/status #" in call or "/events/" in call
+
+
+def places(calls: list[str]) -> list[Place]:
+    return [(call, when) for call in calls for when in (faults.BEFORE, faults.AFTER)]
+
+
+def test_the_life_has_every_kind_of_call(undisturbed: tuple[Object, list[str]]) -> None:
+    _, calls = undisturbed
+    for part in (
+        *("PATCH services/demo", "POST secrets/demo", "POST pods/demo-worker-0-0"),
+        *("PATCH persistentvolumeclaims/demo-checkpoint", "POST pods/demo-coordinator-0"),
+        *("POST pods/demo-worker-2-0", "DELETE pods/demo-worker-2-0", "POST pods/demo-worker-1-1"),
+        *("DELETE pods/demo-coordinator-0", "DELETE nerfjobs/demo", "PATCH demo/status"),
+    ):
+        assert f"{part} #1" in calls
+
+
+def test_an_operator_that_dies_at_a_call_is_not_missed(
+    stage: Stage, undisturbed: tuple[Object, list[str]]
+) -> None:
+    expected, calls = undisturbed
+    some = random.Random(7).sample(places([c for c in calls if not may_merge(c)]), 3)
+    assert [found for at in some if (found := kill_at(stage, *at, expected))] == []
+
+
+@pytest.mark.slow
+def test_an_operator_that_dies_at_any_call_is_not_missed(
+    stage: Stage, undisturbed: tuple[Object, list[str]]
+) -> None:
+    expected, calls = undisturbed
+    assert [found for at in places(calls) if (found := kill_at(stage, *at, expected))] == []
+
+
+TAMPERINGS: dict[str, Tampering] = {
+    "duplicated": faults.duplicated,
+    "delayed": faults.delayed,
+    "reordered": faults.reordered,
+    "broken off": faults.broken_off(),
+    "expired": faults.broken_off(faults.EXPIRED.encode() + b"\n"),
+}
+
+
+@pytest.mark.parametrize("how", TAMPERINGS)
+def test_watches_may_tell_badly(
+    stage: Stage, undisturbed: tuple[Object, list[str]], how: str
+) -> None:
+    with stage.act() as (lab, _, proxy):
+        proxy.tamper = TAMPERINGS[how]
+        assert life.live(lab) == undisturbed[0]
+
+
+@pytest.mark.parametrize("code", [409, 429, 500])
+def test_calls_may_be_refused(
+    stage: Stage, undisturbed: tuple[Object, list[str]], code: int
+) -> None:
+    with stage.act() as (lab, _, proxy):
+        proxy.rule = faults.answering(code, 0.3, random.Random(code))
+        assert life.live(lab) == undisturbed[0]
