@@ -83,7 +83,7 @@ class Sharer:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def share(self) -> None:
-        """Decide once. Nothing is noticed before all that the cluster has was listed once."""
+        """Decide once. Not to be called before all that the cluster has was listed once."""
         if not self._seen:
             _tell({}, [], 0)
             self._listed = None

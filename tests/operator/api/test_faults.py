@@ -50,7 +50,7 @@ def places(calls: list[str]) -> list[Place]:
 def test_the_life_has_every_kind_of_call(undisturbed: tuple[Object, list[str]]) -> None:
     _, calls = undisturbed
     for part in (
-        *("PATCH services/demo", "POST secrets/demo", "POST pods/demo-worker-0-0"),
+        *("POST services/demo", "POST secrets/demo", "POST pods/demo-worker-0-0"),
         *("PATCH persistentvolumeclaims/demo-checkpoint", "POST pods/demo-coordinator-0"),
         *("POST pods/demo-worker-2-0", "DELETE pods/demo-worker-2-0", "POST pods/demo-worker-1-1"),
         *("DELETE pods/demo-coordinator-0", "DELETE nerfjobs/demo", "PATCH demo/status"),
