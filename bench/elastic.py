@@ -33,6 +33,8 @@ from nerf_trainer.scenes.demo import generate
 SEED = 1
 #: The default model, small and plain enough to start soon, with steps of a tenth of a second.
 SMALL = {"raysPerBatch": 512, "samplesPerRay": 96, "compile": False}
+#: A GPU waits for each of the small operations that a large grid is looked at by.
+MODEL: dict[str, dict[str, int]] = {"cpu": {}, "cuda": {"occupancyResolution": 32}}
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="less of everything")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="for all pods")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         scene = Path(folder) / "scene"
         generate(scene, photos=12, width=64)
-        bench = Bench(Path(folder), scene, QUICK if arguments.quick else WHOLE)
+        plan = QUICK if arguments.quick else WHOLE
+        bench = Bench(Path(folder), scene, plan, arguments.device)
         figures = bench.figures(arguments.only)
     print(json.dumps(figures | {"machine": machine(), "date": time.strftime("%Y-%m-%d")}))
 
@@ -92,8 +96,8 @@ def main() -> None:
 class Bench:
     """All parts, one after the other."""
 
-    def __init__(self, work: Path, scene: Path, plan: Plan) -> None:
-        self._work, self._scene, self._plan = work, scene, plan
+    def __init__(self, work: Path, scene: Path, plan: Plan, device: str) -> None:
+        self._work, self._scene, self._plan, self._device = work, scene, plan, device
 
     def figures(self, only: Sequence[str]) -> dict[str, Any]:
         """Of these parts."""
@@ -176,7 +180,8 @@ class Bench:
         """A job. Its logs are shown where anything goes wrong."""
         config = {
             "dataset": {"holdoutEvery": 6},
-            "training": {"steps": steps, "evalEvery": steps, "threads": 1, "device": "cpu"}
+            "model": MODEL[self._device],
+            "training": {"steps": steps, "evalEvery": steps, "threads": 1, "device": self._device}
             | training,
             "checkpoint": {"intervalSeconds": 1, "snapshotSeconds": 1},
         }

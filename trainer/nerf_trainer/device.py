@@ -32,6 +32,16 @@ def choose_device(wanted: str, local_rank: int) -> torch.device:
     return torch.device("cuda", local_rank)
 
 
+def repeat_exactly(device: torch.device) -> None:
+    """From now on the same operations give the same bits, as a CPU's do by themselves.
+
+    torch warns of an operation that a GPU cannot do so.
+    """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
 def gpus_given() -> bool:
     """Whether this worker was given GPUs, working or not."""
     visible = os.environ.get("NVIDIA_VISIBLE_DEVICES", "")

@@ -13,16 +13,24 @@ from nerf_trainer.rays import Rays, pinhole_directions, world_rays
 from nerf_trainer.scenes.shrink import shrink
 from nerf_trainer.scenes.types import Views
 
+#: Of a GPU's free memory, photos may take so much: the rest is for training.
+SHARE_OF_GPU = 0.25
+
 
 class RaySource:
-    """Makes rays for the pixels of views. Photos stay uint8, and in the CPU's memory."""
+    """Makes rays for the pixels of views. Photos stay uint8, on a GPU where it has room for them:
+    a CPU that looks up the pixels of a large batch takes as long as the GPU that trains on it."""
 
     def __init__(self, views: Views, device: torch.device) -> None:
         self._device = device
+        self._home = _home(views, device)
         self._data = views
-        self._images = torch.from_numpy(views.images)
-        self._poses = torch.from_numpy(views.poses)
-        self._intrinsics = torch.from_numpy(views.intrinsics)
+        self._images = torch.from_numpy(views.images).to(self._home)
+        self._transparency = None
+        if views.alpha is not None:
+            self._transparency = torch.from_numpy(views.alpha).to(self._home)
+        self._poses = torch.from_numpy(views.poses).to(self._home)
+        self._intrinsics = torch.from_numpy(views.intrinsics).to(self._home)
         self._drawn_from = None if views.usable is None else usable_numbers(views.usable)
         self._shrunk: dict[int, RaySource] = {}
         self.views, self.height, self.width = (int(n) for n in views.images.shape[:3])
@@ -65,28 +73,38 @@ class RaySource:
 
     def _through(self, pixel: Tensor) -> Rays:
         """Rays through the centres of pixels, numbered over all views."""
+        pixel = pixel.to(self._home)
         size = self.height * self.width
         view, row, column = pixel // size, pixel % size // self.width, pixel % self.width
         o, d = world_rays(self._local(view, row, column), self._poses[view])
-        rgb = self._images[view, row, column].float() / 255
-        return Rays(
-            o.to(self._device), d.to(self._device), rgb.to(self._device), self._alpha(pixel)
-        )
+        rgb = self._images[view, row, column].to(self._device).float() / 255
+        return Rays(o.to(self._device), d.to(self._device), rgb, self._alpha(pixel))
 
     def _local(self, view: Tensor, row: Tensor, column: Tensor) -> Tensor:
         """Directions (R, 3) in the axes of the cameras."""
         intrinsics = self._intrinsics[view]
         if self._data.lenses is None:
             return pinhole_directions(row, column, intrinsics)
-        x, y = image_plane(row.numpy(), column.numpy(), intrinsics.numpy())
-        opencv, _ = directions(x, y, self._data.lenses[view.numpy()])
-        return torch.from_numpy(opencv).float() * torch.tensor([1.0, -1.0, -1.0])
+        pixels = (row.cpu().numpy(), column.cpu().numpy())
+        x, y = image_plane(*pixels, intrinsics.cpu().numpy())
+        opencv, _ = directions(x, y, self._data.lenses[view.cpu().numpy()])
+        local = torch.from_numpy(opencv).float() * torch.tensor([1.0, -1.0, -1.0])
+        return local.to(self._home)
 
     def _alpha(self, pixel: Tensor) -> Tensor | None:
         """Opacities of pixels that are numbered over all views."""
-        if self._data.alpha is None:
+        if self._transparency is None:
             return None
-        return (torch.from_numpy(self._data.alpha).view(-1)[pixel].float() / 255).to(self._device)
+        return self._transparency.view(-1)[pixel].to(self._device).float() / 255
+
+
+def _home(views: Views, device: torch.device) -> torch.device:
+    """Where the photos are kept."""
+    if device.type != "cuda":
+        return device
+    needed = views.images.nbytes + (0 if views.alpha is None else views.alpha.nbytes)
+    free, _ = torch.cuda.mem_get_info(device)
+    return device if needed <= SHARE_OF_GPU * free else torch.device("cpu")
 
 
 def usable_numbers(usable: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nerf_contract.training import TrainerConfig
 from nerf_trainer import compiler
+from nerf_trainer.device import repeat_exactly
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.gradients import ExactGradientSum, GradientSum, shards_of
 from nerf_trainer.models import Loss
@@ -80,7 +81,10 @@ class Trainer:
         self.train_rays = RaySource(scene.train, device)
         self.held_out_rays = RaySource(scene.held_out, device)
         self._clock = PhaseClock(device)
-        kind = ExactGradientSum if self.training.exact_on(device.type) else GradientSum
+        exact = self.training.exact_on(device.type)
+        if exact:
+            repeat_exactly(device)
+        kind = ExactGradientSum if exact else GradientSum
         shards, survey = self.training.shards, self.state.model.survey_size()
         self._gradients = kind(
             self.state.model.parameters(), shards, tail=SUMS + shards * survey, votes=2

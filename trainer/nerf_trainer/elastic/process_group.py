@@ -1,6 +1,7 @@
 """Torch's process group of one generation: made, broken and destroyed within the process."""
 
 import fcntl
+import logging
 import os
 import socket
 import struct
@@ -16,6 +17,8 @@ from nerf_trainer.coordination.messages import Placement
 from nerf_trainer.elastic.interface import PeerLost, peer_loss
 from nerf_trainer.elastic.sockets import open_sockets, shut_down
 
+log = logging.getLogger(__name__)
+
 #: A member that vanishes while the group connects costs the others at most this long.
 CONNECT_TIMEOUT = timedelta(seconds=10)
 #: Of a collective. Long, as rank 0 alone evaluates and writes while the others wait in the next
@@ -27,7 +30,7 @@ _SIOCGIFADDR = 0x8915
 
 
 class ProcessGroup:
-    """At most one group at a time, over gloo, or NCCL where the device is a GPU.
+    """At most one group at a time, over gloo, or NCCL where each process has a GPU of its own.
 
     host: this pod's address, at which peers reach its store and its connections.
     """
@@ -37,6 +40,7 @@ class ProcessGroup:
         self._host = host
         self._server: dist.TCPStore | None = None
         self._sockets: set[str] = set()
+        self._over_nccl = False
         _bind_to_interface_of(host)
 
     def offer_store(self) -> str:
@@ -63,7 +67,7 @@ class ProcessGroup:
     def abort(self) -> None:
         """Make the collectives that are under way fail. Called from another thread."""
         shut_down(self._sockets)
-        if self._device.type == "cuda":
+        if self._over_nccl:
             with suppress(RuntimeError, ValueError):
                 dist.distributed_c10d._abort_process_group()
 
@@ -71,7 +75,7 @@ class ProcessGroup:
         """End the group. Connections end even if someone still refers to it (DDP does)."""
         if not dist.is_initialized():
             return
-        if self._device.type == "cuda":
+        if self._over_nccl:
             self.abort()
         shut_down(self._sockets)
         self._sockets = set()
@@ -87,9 +91,11 @@ class ProcessGroup:
         )
 
     def _init(self, store: dist.Store, placement: Placement) -> None:
-        cuda = self._device.type == "cuda"
+        self._over_nccl = self._device.type == "cuda" and not _share_gpu(
+            store, placement, self._device
+        )
         dist.init_process_group(
-            backend="cpu:gloo,cuda:nccl" if cuda else "gloo",
+            backend="cpu:gloo,cuda:nccl" if self._over_nccl else "gloo",
             store=store,
             rank=placement.rank,
             world_size=placement.world_size,
@@ -147,6 +153,17 @@ def _wait_for_all(store: dist.Store, world_size: int, give_up: Callable[[], bool
             store.wait(["complete"], _POLL)
             return
     raise PeerLost("a member of the new generation did not come")
+
+
+def _share_gpu(store: dist.Store, placement: Placement, device: torch.device) -> bool:
+    """Whether two of the group have one GPU, as time-slicing gives it: NCCL refuses that."""
+    ranks = range(placement.world_size)
+    store.set(f"gpu-{placement.rank}", str(torch.cuda.get_device_properties(device).uuid))
+    gpus = [store.get(f"gpu-{rank}") for rank in ranks]
+    shared = len(set(gpus)) < len(gpus)
+    if shared:
+        log.warning("processes share a GPU: gloo adds up their gradients, which is slower")
+    return shared
 
 
 def _bind_to_interface_of(host: str) -> None:
