@@ -10,7 +10,7 @@ from typing import Any
 
 import kopf
 
-from nerf_operator import handlers
+from nerf_operator import handlers, kopf_config
 from nerf_operator.cluster import health, listening
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Cache
@@ -29,7 +29,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):  # kopf has its own as soon as it runs.
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     kopf_settings = kopf.OperatorSettings()
-    handlers.configure(kopf_settings)
+    kopf_config.configure(kopf_settings)
     election = _election(settings, kopf_settings)
     operator = _operator(settings, kopf_settings, election)
     server = await _serve(settings, operator, election)
@@ -49,14 +49,14 @@ async def run(settings: Settings) -> None:
 def _election(settings: Settings, kopf_settings: kopf.OperatorSettings) -> Election | Unopposed:
     if not settings.lease:
         return Unopposed()
-    api = Api(partial(handlers.connect, kopf_settings))
+    api = Api(partial(kopf_config.connect, kopf_settings))
     return Election(api, settings.namespace, settings.lease, settings.identity)
 
 
 def _operator(
     settings: Settings, kopf_settings: kopf.OperatorSettings, election: Election | Unopposed
 ) -> handlers.Operator:
-    api = Api(partial(handlers.connect, kopf_settings), election.holds)
+    api = Api(partial(kopf_config.connect, kopf_settings), election.holds)
     vitals = Vitals(listening.watches(settings.namespaces))
     defaults, everywhere = Defaults(settings.trainer_image), not settings.namespaces
     reconciler = Reconciler(Cache(), api, defaults, whole_cluster=everywhere)
