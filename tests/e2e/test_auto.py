@@ -1,5 +1,4 @@
-"""GPUs are shared: a job that comes takes from those that have more than their min, and no step is
-lost."""
+"""GPUs are shared: a job that comes takes from those above their min, and no step is lost."""
 
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def test_three_jobs_share_four_gpus(shared: Namespace, tmp_path: Path) -> None:
     assert _size(long) + _size(short) + _size(late) <= GPUS
     late.wait_step(1)
     late.wait_condition("Succeeded", deadline_s=240)
-    # Who grows by its GPU depends on what two workers did on two cores; tests/operator/api has that.
+    # Who grows by its GPU depends on what two cores gave two workers: see tests/operator/api.
     for job in (short, long):
         job.wait_condition("Succeeded", deadline_s=400)
     for job in (long, short, late):
