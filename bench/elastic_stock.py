@@ -77,10 +77,7 @@ def step(trainer: Trainer, model: DistributedDataParallel, group: Generation) ->
         for rays, noise in trainer._chunks(shard):
             model.require_backward_grad_sync = shard == shards[-1]
             (model(rays, noise) * (group.world_size / trainer.training.shards)).backward()
-    found = torch.zeros(trainer.training.shards, state.model.survey_size())
-    for shard in shards:
-        own = state.model.survey(state.step, trainer.training.seed, shard)
-        found[shard, : len(own)] = own
+    found = torch.stack([trainer.survey(shard) for shard in shards]).sum(0)
     dist.all_reduce(found)
     state.apply_gradients()
     state.model.take_in(state.step, found)

@@ -137,6 +137,15 @@ class Trainer:
         """Numbers of the shards that this rank computes."""
         return shards_of(generation.rank, generation.world_size, self.training.shards)
 
+    def survey(self, shard: int) -> Tensor:
+        """What a shard finds in this step besides its gradients, in its place among all: (V, S)."""
+        model = self.state.model
+        found = torch.zeros(self.training.shards, model.survey_size(), device=self.device)
+        with self._clock.phase("occupancy"), self.state.precision.autocast():
+            own = model.survey(self.state.step, self.training.seed, shard)
+            found[shard, : len(own)] = own
+        return found
+
     def render(self, rays: Rays) -> Rendered:
         """Render any number of rays as they are judged: without randomness."""
         with self.state.precision.autocast():
@@ -164,13 +173,7 @@ class Trainer:
         sums = torch.zeros(SUMS, device=self.device)
         for rays, noise in self._chunks(shard):
             sums += self._accumulate(rays, noise)
-        found = torch.zeros(
-            self.training.shards, self.state.model.survey_size(), device=self.device
-        )
-        with self._clock.phase("occupancy"), self.state.precision.autocast():
-            own = self.state.model.survey(self.state.step, self.training.seed, shard)
-            found[shard, : len(own)] = own
-        return torch.cat([sums, found.view(-1)])
+        return torch.cat([sums, self.survey(shard).view(-1)])
 
     def _accumulate(self, rays: Rays, noise: Tensor) -> Tensor:
         """Forward and backward of a chunk: its part of the error, its rays and its samples."""
