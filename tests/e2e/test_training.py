@@ -12,6 +12,8 @@ from e2e_support.manifests import nerf_job
 
 pytestmark = pytest.mark.cluster
 
+# More steps than any machine does before the test is over.
+ENDLESS = {"steps": 1_000_000, "evalEvery": 1_000_000}
 OPERATOR = ("-n", "nerf-system", "deployment/nerf-nerf-operator")
 
 
@@ -37,7 +39,7 @@ def test_job_becomes_a_scene_and_tells_about_it(shared: Namespace) -> None:
 
 
 def test_training_survives_the_loss_of_processes_pods_and_service(shared: Namespace) -> None:
-    shared.apply(nerf_job("faults", training={"steps": 4000, "evalEvery": 4000}))
+    shared.apply(nerf_job("faults", training=ENDLESS))
     job = shared.job("faults")
     job.wait_step(50)
     processes.send(job, 1, signal.SIGKILL, newest=True)
@@ -54,7 +56,7 @@ def test_training_survives_the_loss_of_processes_pods_and_service(shared: Namesp
 
 
 def test_no_pod_restarts_while_operator_or_api_server_is_away(shared: Namespace) -> None:
-    shared.apply(nerf_job("calm", training={"steps": 1500, "evalEvery": 1500}))
+    shared.apply(nerf_job("calm", training=ENDLESS))
     job = shared.job("calm")
     job.wait_step(50)
     before = _identities(job)
@@ -69,7 +71,6 @@ def test_no_pod_restarts_while_operator_or_api_server_is_away(shared: Namespace)
         subprocess.run([LOCALKUBE, "apiserver", "start"], check=True)
     _goes_on(job)
     assert _identities(job) == before
-    job.wait_condition("Succeeded", deadline_s=150)
     job.delete()
 
 
