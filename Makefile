@@ -18,7 +18,7 @@ LOCALKUBE := tools/localkube/localkube
 IMAGES := tools/images/images.py
 PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
-.PHONY: help setup demo test test-unit test-slow lint generate check-generated cluster cluster-down \
+.PHONY: help setup demo test test-unit test-slow lint docs generate check-generated cluster cluster-down \
         cluster-status images images-load images-push install uninstall \
         bench-trainer bench-poses bench-checkpoint bench-elastic \
         bench-elastic-pods bench-scaling bench-allocator bench-reconcile
@@ -70,6 +70,9 @@ bench-reconcile: setup ## How quick and small the operator is with N=1000 jobs (
 
 lint: setup ## ruff, mypy and the import layers.
 	@tools/test/run lint
+
+docs: setup ## The documentation as a site, in out/site.
+	@tools/test/run docs
 
 generate: setup ## Regenerate the CRD, the manifests and the reference docs from the models.
 	@$(PYTHON) tools/generate/generate.py

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "contract"), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT / name) for name in ("cli", "contract", "tools")]
 
-from generate import reference  # noqa: E402
+from generate import programs, reference  # noqa: E402
 from nerf_contract import crd, names  # noqa: E402
 
 CHART = ROOT / "charts" / "nerf-operator"
@@ -69,6 +69,8 @@ FILES = {
     "docs/reference/api.md": reference.api,
     "docs/reference/metrics.md": reference.metrics,
     "docs/reference/conditions.md": reference.conditions,
+    "docs/reference/cli.md": programs.commands,
+    "docs/reference/exit-codes.md": programs.exit_codes,
 }
 
 
