@@ -59,7 +59,7 @@ def test_no_pod_restarts_while_operator_or_api_server_is_away(shared: Namespace)
     shared.apply(nerf_job("calm", training=ENDLESS))
     job = shared.job("calm")
     job.wait_step(50)
-    before = _identities(job)
+    before = job.identities()
     kubectl("rollout", "restart", *OPERATOR)
     kubectl("rollout", "status", *OPERATOR, "--timeout=60s")
     _goes_on(job)
@@ -70,7 +70,7 @@ def test_no_pod_restarts_while_operator_or_api_server_is_away(shared: Namespace)
     finally:
         subprocess.run([LOCALKUBE, "apiserver", "start"], check=True)
     _goes_on(job)
-    assert _identities(job) == before
+    assert job.identities() == before
     job.delete()
 
 
@@ -118,15 +118,6 @@ def _goes_on(job: Job) -> None:
 def _ready(job: Job) -> bool:
     workers = job.status().get("workers", {})
     return bool(workers) and workers["ready"] == workers["wanted"]
-
-
-def _identities(job: Job) -> dict[str, int]:
-    """UID of each pod with the restarts of its container."""
-    pods = job.pods()
-    return {
-        p["metadata"]["uid"]: sum(c["restartCount"] for c in p["status"]["containerStatuses"])
-        for p in pods
-    }
 
 
 def _node_cpus() -> int:

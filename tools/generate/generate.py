@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / name) for name in ("cli", "contract", "tools")]
 
-from generate import programs, reference  # noqa: E402
+from generate import chart, programs, reference  # noqa: E402
 from nerf_contract import crd, names  # noqa: E402
 
 CHART = ROOT / "charts" / "nerf-operator"
@@ -35,9 +35,11 @@ def chart_crd() -> str:
 
 
 def install() -> str:
-    """manifests/install.yaml: the chart with its default values, in a namespace of its own."""
+    """manifests/install.yaml: the chart in a namespace of its own, without what Helm runs and
+    what only Grafana reads."""
     # A helm without a cluster takes the version that it was built for, which may be too old.
-    flags = ["--namespace", NAMESPACE, "--kube-version", "1.30.0"]
+    flags = ["--namespace", NAMESPACE, "--kube-version", "1.30.0", "--skip-tests"]
+    flags += ["--set", "dashboards.enabled=false"]
     command = ["helm", "template", "nerf", str(CHART), *flags]
     done = subprocess.run(command, env=_environment(), text=True, capture_output=True)
     if done.returncode:
@@ -61,9 +63,12 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{own}:{os.environ['PATH']}"}
 
 
-#: In this order: install.yaml is rendered with the chart's CRD.
+#: In this order: install.yaml is rendered with the chart's CRD and values.
 FILES = {
     "charts/nerf-operator/templates/crd.yaml": chart_crd,
+    "charts/nerf-operator/values.yaml": chart.values_yaml,
+    "charts/nerf-operator/values.schema.json": chart.schema,
+    "charts/nerf-operator/README.md": chart.readme,
     "manifests/crd.yaml": manifest,
     "manifests/install.yaml": install,
     "docs/reference/api.md": reference.api,

@@ -122,6 +122,15 @@ class Job:
         pods = self.namespace.items("pods", f"nerfops.dev/job={self.name}")
         return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
+    def identities(self) -> dict[str, int]:
+        """UID of each pod, with the restarts of its container."""
+        return {
+            pod["metadata"]["uid"]: sum(
+                c["restartCount"] for c in pod["status"]["containerStatuses"]
+            )
+            for pod in self.pods()
+        }
+
     def workers(self) -> dict[int, Object]:
         """The running worker pod of each index."""
         running = [pod for pod in self.pods() if pod["status"].get("phase") == "Running"]

@@ -1,0 +1,38 @@
+{{/* A name that a NeRFJob may have, for all objects of `helm test`. */}}
+{{- define "nerf-operator.test.name" -}}
+{{- printf "test-%s" (include "nerf-operator.fullname" . | replace "." "-" | trunc 37 | trimSuffix "-") -}}
+{{- end -}}
+
+{{/* Where the operator serves jobs. */}}
+{{- define "nerf-operator.test.namespace" -}}
+{{- first .Values.watchNamespaces | default .Release.Namespace -}}
+{{- end -}}
+
+{{/* keep: after a test that failed, to be looked at. */}}
+{{- define "nerf-operator.test.metadata" -}}
+{{- $hook := dict
+  "helm.sh/hook" "test"
+  "helm.sh/hook-weight" .weight
+  "helm.sh/hook-delete-policy" (.keep | ternary "before-hook-creation" "before-hook-creation,hook-succeeded")
+  "helm.sh/hook-output-log-policy" "hook-succeeded,hook-failed" -}}
+{{- $name := include "nerf-operator.test.name" .root -}}
+{{- $namespace := include "nerf-operator.test.namespace" .root -}}
+{{- include "nerf-operator.metadata" (dict "root" .root "name" $name "namespace" $namespace "labels" .labels "annotations" $hook) -}}
+{{- end -}}
+
+{{- define "nerf-operator.test.container" -}}
+imagePullPolicy: IfNotPresent
+resources:
+  requests:
+    cpu: 100m
+    memory: 128Mi
+    ephemeral-storage: 64Mi
+  limits:
+    memory: 512Mi
+    ephemeral-storage: 128Mi
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+{{- end -}}

@@ -1,0 +1,6 @@
+"""Lets the tests import `operator_support`, where the chart is rendered."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "operator"))
