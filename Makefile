@@ -16,12 +16,14 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nerf-operator
 export PATH := $(CACHE)/bin:$(PATH)
 LOCALKUBE := tools/localkube/localkube
 IMAGES := tools/images/images.py
+OBSERVE = PYTHONPATH=tools:contract:operator:trainer $(PYTHON) -m observe
 PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
 .PHONY: help setup demo test test-unit test-slow lint docs generate check-generated cluster cluster-down \
         cluster-status images images-load images-push install uninstall \
         bench-trainer bench-poses bench-checkpoint bench-elastic \
-        bench-elastic-pods bench-scaling bench-allocator bench-reconcile
+        bench-elastic-pods bench-scaling bench-allocator bench-reconcile bench-dashboards \
+        observe observe-pages
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -67,6 +69,16 @@ bench-allocator: setup ## Completion times of many jobs by the allocator and oth
 
 bench-reconcile: setup ## How quick and small the operator is with N=1000 jobs (10 min).
 	@PYTHONPATH=tests/operator:operator:contract $(PYTHON) bench/reconcile.py --jobs $(N)
+
+bench-dashboards: images ## Dashboards and rules against a job that rescales; pages in out/observe (7 min).
+	@PYTHONPATH=tests/operator:tools:operator:contract:trainer $(PYTHON) bench/dashboards.py
+
+observe: setup ## A Prometheus on this machine that watches the cluster, until Ctrl-C.
+	@[ "$(CLUSTER)" = current ] || export KUBECONFIG=$$($(LOCALKUBE) kubeconfig); \
+	  $(OBSERVE) serve
+
+observe-pages: setup ## Grafana's dashboards as pictures of what it knows, in out/observe.
+	@$(OBSERVE) draw $(if $(JOB),--job $(JOB))
 
 lint: setup ## ruff, mypy and the import layers.
 	@tools/test/run lint

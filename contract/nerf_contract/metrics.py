@@ -67,11 +67,30 @@ REGROUP_SECONDS: Final = Metric(
     "Time without training at a change of membership.",
     _RANK,
 )
+REGROUP_TIMESTAMP: Final = Metric(
+    "nerf_trainer_regroup_timestamp_seconds",
+    "gauge",
+    "When the group last formed, in Unix time, told by the job's writer.",
+    _RANK,
+)
 CHECKPOINT_SECONDS: Final = Metric(
     "nerf_trainer_checkpoint_seconds", "histogram", "Time to write a checkpoint.", _RANK
 )
 CHECKPOINT_STEP: Final = Metric(
-    "nerf_trainer_checkpoint_step", "gauge", "Step of the newest checkpoint.", _RANK
+    "nerf_trainer_checkpoint_step", "gauge", "Step of the newest checkpoint; 0 before it.", _RANK
+)
+CHECKPOINT_TIMESTAMP: Final = Metric(
+    "nerf_trainer_checkpoint_timestamp_seconds",
+    "gauge",
+    "When the newest checkpoint was written, in Unix time; until there is one, when its writer was "
+    "ready to train.",
+    _RANK,
+)
+CHECKPOINT_INTERVAL: Final = Metric(
+    "nerf_trainer_checkpoint_interval_seconds",
+    "gauge",
+    "`checkpoint.intervalSeconds`, told by the writer.",
+    _RANK,
 )
 CHECKPOINT_FAILURES: Final = Metric(
     "nerf_trainer_checkpoint_failures_total",
@@ -99,6 +118,13 @@ GOODPUT: Final = Metric(
     "trained in the same wall time.",
     _RANK,
 )
+GROUP_RAYS: Final = Metric(
+    "nerf_trainer_group_rays_per_second",
+    "gauge",
+    "Rays per second of a whole group of this size, as the median of its last steps, told by the "
+    "job's writer.",
+    (*_RANK, "world_size"),
+)
 SCALING_EFFICIENCY: Final = Metric(
     "nerf_trainer_scaling_efficiency_ratio",
     "gauge",
@@ -125,8 +151,9 @@ RESIDENT_MEMORY: Final = Metric(
 TRAINER_METRICS: Final = (
     *(RAYS, SAMPLES, STEP, STEP_SECONDS, PHASE_SECONDS, SKIPPED_STEPS, AMP_SCALE, LOSS),
     *(PSNR, SSIM, OCCUPANCY, WORLD_SIZE, GENERATION, REGROUP_SECONDS),
-    *(CHECKPOINT_SECONDS, CHECKPOINT_STEP, CHECKPOINT_FAILURES),
-    *(LOST_SECONDS, WALL_SECONDS, GOODPUT, SCALING_EFFICIENCY),
+    *(REGROUP_TIMESTAMP, CHECKPOINT_SECONDS, CHECKPOINT_STEP, CHECKPOINT_TIMESTAMP),
+    *(CHECKPOINT_INTERVAL, CHECKPOINT_FAILURES),
+    *(LOST_SECONDS, WALL_SECONDS, GOODPUT, GROUP_RAYS, SCALING_EFFICIENCY),
     *(GPU_MEMORY, GPU_UTILIZATION, RESIDENT_MEMORY),
 )
 
@@ -173,11 +200,48 @@ LOOP_LAG: Final = Metric(
 JOBS: Final = Metric(
     "nerf_operator_jobs", "gauge", "Jobs for which a condition is true.", ("condition",)
 )
+JOB_PENDING: Final = Metric(
+    "nerf_operator_job_pending_seconds",
+    "gauge",
+    "Since when a job is to train and does not, as seconds up to now, and why: the reason of its "
+    "condition Stalled or Running. Absent for every other job.",
+    ("job_namespace", "job_name", "reason"),
+)
+JOB_START: Final = Metric(
+    "nerf_operator_job_start_seconds",
+    "histogram",
+    "How long jobs were pending before they trained: queue, image, photos, compilation.",
+)
+GPUS: Final = Metric(
+    "nerf_operator_gpus",
+    "gauge",
+    "GPUs by state: total (of nodes that take pods; absent where the operator may not read nodes), "
+    "held (by pods of jobs), or wanted (by jobs that are to train: `workers.replicas`, or "
+    "`workers.max` with `scaling.policy` `Auto`).",
+    ("state",),
+)
 LEADER: Final = Metric(
     "nerf_operator_leader", "gauge", "1 where this operator holds the Lease, or needs none; else 0."
 )
 
+#: These families of its ProcessCollector are named by prometheus-client.
+PROCESS_PREFIX: Final = "nerf_operator"
+RESIDENT_BYTES: Final = Metric(
+    "nerf_operator_process_resident_memory_bytes", "gauge", "Resident memory of the operator."
+)
+CPU_SECONDS: Final = Metric(
+    "nerf_operator_process_cpu_seconds_total", "counter", "CPU time of the operator."
+)
+OPEN_FILES: Final = Metric(
+    "nerf_operator_process_open_fds", "gauge", "Open file descriptors of the operator."
+)
+START_TIME: Final = Metric(
+    "nerf_operator_process_start_time_seconds", "gauge", "When the operator started, in Unix time."
+)
+
 OPERATOR_METRICS: Final = (
     *(RECONCILE_SECONDS, QUEUE_DEPTH, API_REQUESTS, WATCH_AGE, LOOP_LAG, JOBS, LEADER),
+    *(JOB_PENDING, JOB_START, GPUS),
     *(ALLOCATION_CHANGES, ALLOCATION_GPUS, ALLOCATION_JOBS, ALLOCATION_SECONDS),
+    *(RESIDENT_BYTES, CPU_SECONDS, OPEN_FILES, START_TIME),
 )

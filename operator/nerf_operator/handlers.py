@@ -9,11 +9,10 @@ from typing import Any
 import kopf
 
 from nerf_contract import names
-from nerf_operator import metrics
-from nerf_operator.cluster import listening, parse, resync
+from nerf_operator.cluster import gauges, listening, parse, resync
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Key
-from nerf_operator.cluster.reconcile import Reconciler
+from nerf_operator.cluster.reconcile import Reconciler, utc_now
 from nerf_operator.cluster.vitals import Vitals
 from nerf_operator.kopf_config import connect
 from nerf_operator.settings import Settings
@@ -63,16 +62,9 @@ class Operator:
 
     def measure(self) -> None:
         """Set the gauges of what is watched and known."""
-        metrics.queue_depth.set(len(self.reconciler.queue))
-        metrics.loop_lag.set(self.vitals.lag())
-        oldest: dict[str, float] = {}
-        for watch, age in self.vitals.ages().items():
-            kind = watch.rsplit("/", 1)[-1]
-            oldest[kind] = max(age, oldest.get(kind, 0.0))
-        for kind, age in oldest.items():
-            metrics.watch_age.labels(kind).set(age)
-        for condition, count in self.cache.conditions().items():
-            metrics.jobs.labels(condition).set(count)
+        gauges.tell_vitals(self.vitals, len(self.reconciler.queue))
+        gauges.tell_jobs(self.cache, utc_now())
+        gauges.tell_gpus(self.cache, whole_cluster=not self.settings.namespaces)
 
     async def _reconcile(self) -> None:
         await self.listed.wait()

@@ -1,12 +1,20 @@
 """The operator's own Prometheus metrics."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 from nerf_contract import metrics as contract
 from nerf_contract import reasons
 from nerf_contract.metrics import Metric
 
 REGISTRY = CollectorRegistry()
+ProcessCollector(namespace=contract.PROCESS_PREFIX, registry=REGISTRY)
 
 
 def _counter(metric: Metric) -> Counter:
@@ -30,6 +38,14 @@ watch_age = _gauge(contract.WATCH_AGE)
 loop_lag = _gauge(contract.LOOP_LAG)
 jobs = _gauge(contract.JOBS)
 leader = _gauge(contract.LEADER)
+job_pending = _gauge(contract.JOB_PENDING)
+job_start = Histogram(
+    contract.JOB_START.name,
+    contract.JOB_START.help,
+    registry=REGISTRY,
+    buckets=(1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600),
+)
+gpus = _gauge(contract.GPUS)
 allocation_changes = _counter(contract.ALLOCATION_CHANGES)
 allocation_gpus = _gauge(contract.ALLOCATION_GPUS)
 allocation_jobs = _gauge(contract.ALLOCATION_JOBS)

@@ -179,6 +179,19 @@ def test_the_next_process_goes_on_with_the_ledger(
     assert second["seconds"] == ({"training": kept} if goes_on else {})
 
 
+def test_counters_begin_at_what_was_kept(tmp_path: Path) -> None:
+    """From 0 they would jump, and what was lost before the restart would count again."""
+    first = Writer(tmp_path)
+    assert first.lost(goodput.EVALUATION) == 0
+    first.now += 5
+    first.accounts.charge(goodput.EVALUATION)
+    first.accounts.close()
+    assert (
+        Writer(tmp_path).lost(goodput.EVALUATION)
+        == first.accounts.figures()["seconds"][goodput.EVALUATION]
+    )
+
+
 def test_a_gap_between_two_processes_is_a_restart(tmp_path: Path) -> None:
     Writer(tmp_path).accounts.close()
     path = tmp_path / "ledger.json"

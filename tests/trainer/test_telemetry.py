@@ -1,6 +1,7 @@
 """What the loop measures, where it is told; and when skipped steps are too many."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,24 @@ def test_a_checkpoint_that_cannot_be_written_is_told_until_one_is(worker: Worker
     assert worker.board.progress.checkpoint_failure is None
 
 
+def test_checkpoints_are_told_from_the_start(worker: Worker) -> None:
+    """Else neither an alert on failures nor one on age could see the first of them."""
+    before = time.time()
+    worker.telemetry.keeps(30)
+    assert (worker.value(m.CHECKPOINT_INTERVAL), worker.value(m.CHECKPOINT_FAILURES)) == (30, 0)
+    assert worker.value(m.CHECKPOINT_STEP) == 0
+    assert before <= (worker.value(m.CHECKPOINT_TIMESTAMP) or 0) <= time.time()
+    worker.telemetry.saved(7, "2026-01-01T00:00:00Z", 0.1)
+    assert worker.value(m.CHECKPOINT_TIMESTAMP) == 1767225600
+
+
+def test_a_checkpoint_that_was_read_is_the_newest(worker: Worker) -> None:
+    worker.telemetry.resumed(7, "2026-01-01T00:00:00Z")
+    worker.telemetry.keeps(30)
+    assert worker.value(m.CHECKPOINT_STEP) == 7
+    assert worker.value(m.CHECKPOINT_TIMESTAMP) == 1767225600
+
+
 def test_a_phase_is_timed(worker: Worker) -> None:
     with worker.telemetry.timed("evaluation"):
         pass
@@ -182,6 +201,8 @@ def test_every_second_of_the_writer_has_a_cause(
     assert worker.value(m.GOODPUT) == pytest.approx(figures["goodput"])
     assert told is not None and told.ratio == pytest.approx(figures["goodput"], abs=1e-4)
     assert worker.value(m.SCALING_EFFICIENCY, world_size="1") == 1
+    assert (worker.value(m.GROUP_RAYS, world_size="1") or 0) > 0
+    assert time.time() - (worker.value(m.REGROUP_TIMESTAMP) or 0) < 60
     assert worker.value(m.LOST_SECONDS, cause="evaluation") == figures["seconds"]["evaluation"]
     telemetry.close()
     assert json.loads((tmp_path / "ledger.json").read_text())["ended"]

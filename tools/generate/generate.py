@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / name) for name in ("cli", "contract", "tools")]
 
 from generate import chart, programs, reference  # noqa: E402
+from generate.monitoring import fleet, job, operator, rules, scaling  # noqa: E402
 from nerf_contract import crd, names  # noqa: E402
 
 CHART = ROOT / "charts" / "nerf-operator"
@@ -63,9 +64,15 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{own}:{os.environ['PATH']}"}
 
 
-#: In this order: install.yaml is rendered with the chart's CRD and values.
+DASHBOARDS = "charts/nerf-operator/files/dashboards"
+#: In this order: install.yaml is rendered with the chart's files.
 FILES = {
     "charts/nerf-operator/templates/crd.yaml": chart_crd,
+    "charts/nerf-operator/files/rules.yaml": rules.rules,
+    f"{DASHBOARDS}/scaling-efficiency.json": scaling.dashboard,
+    f"{DASHBOARDS}/job.json": job.dashboard,
+    f"{DASHBOARDS}/fleet.json": fleet.dashboard,
+    f"{DASHBOARDS}/operator.json": operator.dashboard,
     "charts/nerf-operator/values.yaml": chart.values_yaml,
     "charts/nerf-operator/values.schema.json": chart.schema,
     "charts/nerf-operator/README.md": chart.readme,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from generate.monitoring import alerts, recorded
 from nerf_contract import crd, names, reasons
 from nerf_contract import metrics as contract
 
@@ -99,13 +100,28 @@ def metrics() -> str:
     columns = ("Name", "Kind", "Labels", "Meaning")
     return page(
         "Metrics",
-        f"Workers serve them on port {names.TRAINER_HTTP_PORT}, the operator on port "
-        f"{names.OPERATOR_HTTP_PORT}, both at `/metrics`.",
+        f"Workers serve them on port {names.TRAINER_HTTP_PORT}, and on the next one for each "
+        f"further process of a pod; the operator on port {names.OPERATOR_HTTP_PORT}; all at "
+        "`/metrics`. Recorded series, alerts and [dashboards](../dashboards.md) expect scraping to "
+        f"add the labels `namespace` and `pod`, and `job` by the pod's label `{names.LABEL_JOB}`.",
         "## Trainer",
         table(columns, map(_metric, contract.TRAINER_METRICS)),
         "## Operator",
         table(columns, map(_metric, contract.OPERATOR_METRICS)),
+        "## Recorded series",
+        table(("Name", "Labels", "Meaning"), map(_recorded, recorded.ALL)),
+        "## Alerts",
+        "Several rules of one name are several ways to come to the same runbook.",
+        table(("Name", "Severity, cause", "After", "Fires where"), map(_alert, alerts.ALL)),
     )
+
+
+def _recorded(rule: recorded.Recorded) -> tuple[str, ...]:
+    return f"`{rule.name}`", ", ".join(f"`{label}`" for label in rule.labels), rule.help
+
+
+def _alert(rule: alerts.Alert) -> tuple[str, ...]:
+    return f"`{rule.name}`", ", ".join(rule.labels.values()), rule.hold, f"`{rule.expression}`"
 
 
 def _metric(metric: contract.Metric) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Prepare this machine for development: Debian packages, and a virtual environment with the locked
-# requirements in which the checkout's packages can be imported. Does nothing when all is there.
+# Prepare this machine for development: Debian packages, Prometheus' programs, and a virtual
+# environment with the locked requirements in which the checkout's packages can be imported. Does
+# nothing when all is there.
 #
 #   tools/setup/setup.sh                prints the virtual environment's path as its last line
 #   tools/setup/setup.sh --print-venv   only prints it; fails if it has not been made
@@ -51,6 +52,21 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends $missing >&2
 }
 
+# Only the programs of Debian's package: installed, it would start a server that all can reach.
+fetch_prometheus() {
+  [[ -x $cache/bin/promtool ]] && return
+  command -v apt-get >/dev/null || { say "tests of the alerts need prometheus and promtool"; return; }
+  say "fetching prometheus and promtool"
+  local folder
+  folder=$(mktemp -d)
+  local apt=(apt-get -q -o APT::Sandbox::User=root)
+  (cd "$folder" && { "${apt[@]}" download prometheus || { "${apt[@]}" update && "${apt[@]}" download prometheus; }; }) >&2
+  dpkg-deb --extract "$folder"/prometheus_*.deb "$folder"
+  mkdir -p "$cache/bin"
+  mv "$folder/usr/bin/prometheus" "$folder/usr/bin/promtool" "$cache/bin/"
+  rm -rf "$folder"
+}
+
 make_venv() {
   say "making the virtual environment $1"
   rm -rf "$1"
@@ -73,6 +89,7 @@ venv=$(venv_path)
 if [[ ${1:-} != --print-venv ]]; then
   install_packages
   mkdir -p "$cache"
+  fetch_prometheus
   [[ -e $venv/complete ]] || make_venv "$venv"
   install_plugin "$venv"
 elif [[ ! -e $venv/complete ]]; then

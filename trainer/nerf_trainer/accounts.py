@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nerf_contract import goodput, names
 from nerf_contract import metrics as m
-from nerf_contract import names
 from nerf_contract.progress import GoodputReport
 from nerf_trainer.ledger import Account, Ledger
 from nerf_trainer.ledger_file import LedgerFile
@@ -43,6 +43,7 @@ class Accounts:
         self._seconds_before = gap + (kept.account.wall_seconds if kept else 0.0)
         wanted = int(os.environ.get(names.ENV_WANTED_PROCESSES, "0"))
         self._ledger = Ledger(clock() - age, wanted, kept.account if kept else None, gap)
+        self._begin_counters()
 
     def charge(self, cause: str) -> None:
         """All since the last charge was spent so."""
@@ -105,11 +106,19 @@ class Accounts:
         )
         self._board.update(goodput=report)
 
+    def _begin_counters(self) -> None:
+        """At what was kept, never at 0: who watches them over a restart would count it twice."""
+        for cause in goodput.TRAINER_CAUSES:
+            self._count(m.LOST_SECONDS, 0.0, cause)
+        self._tell_metrics(self._ledger.account(), self._ledger.wanted)
+
     def _tell_metrics(self, account: Account, wanted: int) -> None:
         before, self._told = self._told, account
         for cause, seconds in account.lost_seconds.items():
             self._count(m.LOST_SECONDS, seconds - before.seconds.get(cause, 0.0), cause)
         self._count(m.WALL_SECONDS, account.wall_seconds - before.wall_seconds)
+        for size, rays in account.speeds.items():
+            self._metrics.set(m.GROUP_RAYS, rays, str(size))
         for size, efficiency in account.efficiency().items():
             self._metrics.set(m.SCALING_EFFICIENCY, efficiency, str(size))
         ratio = account.goodput(wanted)

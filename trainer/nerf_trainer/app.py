@@ -62,6 +62,8 @@ def run(
         stores = _open_stores(config, trainer, membership.is_writer, local_rank)
         resume(trainer, telemetry, stores)
         output = _create_output(config, trainer, telemetry, scene, stores.volume)
+        if output:
+            telemetry.keeps(config.checkpoint.interval_seconds)
         snapshot_saver = _create_snapshot_saver(config, trainer, stores.memory)
         telemetry.spent(START)
         trainer.warm_up()

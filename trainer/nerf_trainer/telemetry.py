@@ -1,7 +1,9 @@
 """Measuring the training, and telling it: status, metrics and logs."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from nerf_contract import goodput
@@ -84,6 +86,8 @@ class Telemetry:
         self._metrics.set(m.WORLD_SIZE, generation.world_size)
         self._metrics.set(m.GENERATION, generation.number)
         self._metrics.observe(m.REGROUP_SECONDS, seconds)
+        if self._accounts:
+            self._metrics.set(m.REGROUP_TIMESTAMP, time.time())
 
     def stepped(self, step: int, result: StepResult, seconds: float, part: float) -> None:
         """A step is done in so much wall time; `part` of it was this process's."""
@@ -178,14 +182,26 @@ class Telemetry:
     def resumed(self, step: int, stamp: str) -> None:
         """A checkpoint was read."""
         self._board.update(step=step, checkpoint=CheckpointInfo(step=step, time=stamp))
-        self._metrics.set(m.CHECKPOINT_STEP, step)
+        self._tell_checkpoint(step, stamp)
+
+    def keeps(self, interval_seconds: float) -> None:
+        """From now on a checkpoint is to be written every so many seconds."""
+        self._metrics.set(m.CHECKPOINT_INTERVAL, interval_seconds)
+        self._metrics.add(m.CHECKPOINT_FAILURES, 0)  # Else the first failure is no increase.
+        if self._board.progress.checkpoint is None:
+            self._metrics.set(m.CHECKPOINT_STEP, 0)
+            self._metrics.set(m.CHECKPOINT_TIMESTAMP, time.time())
 
     def saved(self, step: int, stamp: str, seconds: float) -> None:
         """A checkpoint is safe on the volume."""
         info = CheckpointInfo(step=step, time=stamp)
         self._board.update(checkpoint=info, checkpoint_failure=None)
-        self._metrics.set(m.CHECKPOINT_STEP, step)
+        self._tell_checkpoint(step, stamp)
         self._metrics.observe(m.CHECKPOINT_SECONDS, seconds)
+
+    def _tell_checkpoint(self, step: int, stamp: str) -> None:
+        self._metrics.set(m.CHECKPOINT_STEP, step)
+        self._metrics.set(m.CHECKPOINT_TIMESTAMP, datetime.fromisoformat(stamp).timestamp())
 
     def save_failed(self, error: Exception) -> None:
         """A checkpoint could not be written; training goes on."""

@@ -23,6 +23,7 @@ from nerf_operator.cluster.snapshot import Memory
 from nerf_operator.core import auto
 from nerf_operator.core.actions import Action, DrawToken, Event, Plan
 from nerf_operator.core.observed import Job, Observed
+from nerf_operator.core.pending import waited
 from nerf_operator.core.plan import Defaults, plan
 from nerf_operator.core.step import soonest
 
@@ -111,7 +112,7 @@ class Reconciler:
             return
         self._remember(job, status_written=now)
         self.announcer.tell(job, events, now)
-        _count_change(job, status)
+        _count_change(job, status, now)
         key = Key(job.namespace, job.name)
         if self.cache.jobs.get(key) is not job:
             # What stands in the status now may allow the next step; its echo is no news.
@@ -148,7 +149,10 @@ def _is_viewers_token(job: Job, action: Action) -> bool:
     return isinstance(action, DrawToken) and action.secret["metadata"]["name"] == viewer
 
 
-def _count_change(job: Job, new: NeRFJobStatus) -> None:
+def _count_change(job: Job, new: NeRFJobStatus, now: datetime) -> None:
     found = auto.resized(job.status, new)
     if found is not None:
         metrics.allocation_changes.labels(found.reason).inc()
+    seconds = waited(job.status, new, now)
+    if seconds is not None:
+        metrics.job_start.observe(seconds)

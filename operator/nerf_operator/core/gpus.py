@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from nerf_contract import names
 from nerf_operator.allocation import model
 from nerf_operator.allocation.model import Allocation, Capacity
-from nerf_operator.core.observed import Pod
+from nerf_operator.core import auto
+from nerf_operator.core.observed import Job, Pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,24 @@ def _by_node(pods: Iterable[Pod]) -> Counter[str]:
         if pod.node is not None:
             found[pod.node] += pod.gpus
     return found
+
+
+def wanted(job: Job) -> int:
+    """GPUs that a job asks for while it is to train; an Auto job asks for its most."""
+    if job.spec is None or job.deleting or not auto.wants_workers(job.status.conditions):
+        return 0
+    workers = job.spec.workers
+    return (workers.most if job.spec.auto else workers.wanted) * workers.gpus_per_worker
+
+
+def held(pods: Iterable[Pod]) -> int:
+    """GPUs of pods that are on a node."""
+    return sum(pod.gpus for pod in pods if pod.node is not None and not pod.ended)
+
+
+def total(nodes: Iterable[Node]) -> int:
+    """GPUs of nodes that take new pods."""
+    return sum(node.gpus for node in nodes if node.usable)
 
 
 def after_releases(

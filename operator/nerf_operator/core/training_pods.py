@@ -58,7 +58,7 @@ def _hosts_coordinator(spec: NeRFJobSpec, index: int) -> bool:
 
 def _trainer(job: Job, spec: NeRFJobSpec, request: PodRequest, mounted: Mounts) -> Object:
     assert request.index is not None
-    ports = [{"name": "http", "containerPort": names.TRAINER_HTTP_PORT}]
+    ports = _http_ports(spec.workers.processes)
     if _hosts_coordinator(spec, request.index):
         ports.append({"name": "coordinator", "containerPort": names.COORDINATOR_PORT})
     env = _worker_env(job, spec, request.index)
@@ -68,6 +68,17 @@ def _trainer(job: Job, spec: NeRFJobSpec, request: PodRequest, mounted: Mounts) 
         "readinessProbe": pod.readiness("/healthz", names.TRAINER_HTTP_PORT),
         "volumeMounts": [*mounts.volume_mounts(job, spec, mounted), _TOKEN_MOUNT],
     }
+
+
+def _http_ports(processes: int) -> list[Object]:
+    """Every process tells of itself: who scrapes pods finds all of them by their declared ports."""
+    return [
+        {
+            "name": f"http-{rank}" if rank else "http",
+            "containerPort": names.TRAINER_HTTP_PORT + rank,
+        }
+        for rank in range(processes)
+    ]
 
 
 def torchrun(job: Job, spec: NeRFJobSpec) -> list[str]:

@@ -1,0 +1,96 @@
+"""A training whose group changes, as processes of this machine that a Prometheus can scrape.
+
+    python3 bench/dashboards_job.py FOLDER      in the trainer image, with the host's network
+
+FOLDER gets `targets.json`, for Prometheus' file_sd, and `figures.json`: the speed of one process
+and of two, from what the processes noted of their last steps in each group.
+"""
+
+import json
+import re
+import sys
+import tempfile
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from elastic_job import Job
+from elastic_launch import Launch
+from elastic_notes import Note, median_step
+
+from nerf_trainer.ledger import WINDOW
+from nerf_trainer.scenes.demo import generate
+
+NAMESPACE, JOB = "lab", "garden"
+#: Groups, and steps that each is to do.
+GROUPS = ((1, 250), (2, 350), (1, 250), (2, 350))
+CONFIG: dict[str, Any] = {
+    "dataset": {"holdoutEvery": 6},
+    "model": {"levels": 8, "log2TableSize": 15, "finestResolution": 256, "hiddenWidth": 32},
+    "training": {
+        **{"steps": 100_000, "raysPerBatch": 2048, "samplesPerRay": 48, "evalEvery": 150},
+        **{"threads": 1, "device": "cpu"},
+    },
+    "checkpoint": {"intervalSeconds": 20},
+}
+
+
+def main() -> None:
+    """Train, and leave the figures."""
+    folder = Path(sys.argv[1])
+    with tempfile.TemporaryDirectory() as work:
+        scene = Path(work) / "scene"
+        generate(scene, photos=24, width=160)
+        launch = Launch(Path(work) / "job", scene, CONFIG)
+        with Job(launch) as job:
+            for world, steps in GROUPS:
+                _resize(job, world)
+                job.wait(lambda: _tell_targets(folder, launch.folder), "an address", 120)
+                job.wait_for_world(world, steps)
+                print(f"{world} process(es): step {job.step()}", flush=True)
+            figures = _figures(job.notes())
+        (folder / "figures.json").write_text(json.dumps(figures))
+
+
+def _resize(job: Job, world: int) -> None:
+    if world == 2:
+        job.start_pod(1)
+    elif 1 in job.agents:
+        job.terminate_pod(1)
+    else:
+        job.start_pod(0)
+
+
+def _tell_targets(folder: Path, logs: Path) -> bool:
+    """The newest address of each pod, once all have one."""
+    targets = []
+    for log in sorted(logs.glob("pod-*.log")):
+        found = re.findall(r"status at http://(127\.0\.0\.1:\d+)/status", log.read_text())
+        if not found:
+            return False
+        pod = f"{JOB}-worker-{log.stem.removeprefix('pod-')}-0"
+        labels = {"namespace": NAMESPACE, "job": JOB, "pod": pod}
+        targets.append({"targets": found[-1:], "labels": labels})
+    draft = folder / "targets.draft"
+    draft.write_text(json.dumps(targets))
+    draft.rename(folder / "targets.json")
+    return True
+
+
+def _figures(notes: list[Note]) -> dict[str, float]:
+    """Rays per second of groups of one and of two, at the end of the last group of each size."""
+    mine = sorted((note for note in notes if note.pod == 0), key=lambda note: note.time)
+    groups = [list(group) for _, group in groupby(mine, key=lambda note: note.generation)]
+    newest = {group[0].world: group[-WINDOW - 1 :] for group in groups if len(group) > WINDOW}
+    speeds = {
+        n: group[0].rays / median_step([[x.time for x in group]]) for n, group in newest.items()
+    }
+    return {
+        "rays_per_second_1": speeds[1],
+        "rays_per_second_2": speeds[2],
+        "efficiency": speeds[2] / (2 * speeds[1]),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""Values as Grafana writes them, for the units that our dashboards use."""
+
+from collections.abc import Callable
+
+_BYTES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+_TIMES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs"))
+_COUNTS = ((1e9, " G"), (1e6, " M"), (1e3, " k"))
+
+
+def write(value: float, unit: str) -> str:
+    """A value in its unit. Raises KeyError for one that is not known."""
+    if unit.startswith("suffix:"):
+        return f"{_scaled(value, _COUNTS)} {unit.removeprefix('suffix:').strip()}"
+    return _UNITS[unit](value)
+
+
+def _scaled(value: float, scales: tuple[tuple[float, str], ...], rest: str = "") -> str:
+    for factor, name in scales:
+        if abs(value) >= factor:
+            return f"{value / factor:.3g}{name}"
+    return f"{value:.3g}{rest}"
+
+
+def _seconds(value: float) -> str:
+    return "0 s" if value == 0 else _scaled(value, tuple((f, f" {n}") for f, n in _TIMES), " s")
+
+
+_UNITS: dict[str, Callable[[float], str]] = {
+    "none": lambda value: f"{value:.4g}" if abs(value) < 1e5 else f"{value:.3e}",
+    "percentunit": lambda value: f"{100 * value:.3g} %",
+    "dB": lambda value: f"{value:.2f} dB",
+    "reqps": lambda value: f"{_scaled(value, _COUNTS)} req/s",
+    "bytes": lambda value: _scaled(value, tuple((f, f" {n}") for f, n in _BYTES), " B"),
+    "s": _seconds,
+}
