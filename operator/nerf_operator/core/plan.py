@@ -74,6 +74,8 @@ def _go_on(
     if blocked is None:
         actions += children.volumes(job, spec, observed)
         actions += step.creations
+    else:
+        actions += children.released(job, spec, observed)
     workers = sum(1 for action in actions if isinstance(action, Create) and _is_worker(action))
     shown = viewer.decide(job, spec, observed, now, chosen, at)
     actions += shown.actions if blocked is None else ()

@@ -9,6 +9,7 @@ from operator_support.process import Operator
 
 BOTH = ("demo-worker-0-0", "demo-worker-1-0")
 DONE = json.dumps({"reason": "TrainingCompleted", "message": "Trained 200 steps."})
+BAD = json.dumps({"reason": "DatasetInvalid", "message": "no photos"})
 
 
 def run(lab: Namespace, **sections: object) -> None:
@@ -86,17 +87,19 @@ LEFT = {"None": BOTH, "Running": BOTH[1:], "All": ()}
 @pytest.mark.parametrize("policy", LEFT)
 def test_pods_are_cleaned_up_as_asked_for(lab: Namespace, policy: str) -> None:
     run(lab, runPolicy={"cleanPodPolicy": policy})
-    bad = {"reason": "DatasetInvalid", "message": "no photos"}
-    lab.end_pod(BOTH[1], 65, json.dumps(bad))
+    lab.end_pod(BOTH[1], 65, BAD)
     lab.await_condition("Failed", "DatasetInvalid")
     lab.await_pods(*LEFT[policy])
 
 
-@pytest.mark.parametrize("from_the_first", [True, False])
-def test_a_claim_that_is_retained_outlives_its_job(lab: Namespace, from_the_first: bool) -> None:
+@pytest.mark.parametrize("asked", ["from the first", "while it runs", "after its failure"])
+def test_a_claim_that_is_retained_outlives_its_job(lab: Namespace, asked: str) -> None:
     retained = {"volume": {"retentionPolicy": "Retain"}}
-    run(lab, **({"checkpoint": retained} if from_the_first else {}))
-    if not from_the_first:
+    run(lab, **({"checkpoint": retained} if asked == "from the first" else {}))
+    if asked == "after its failure":
+        lab.end_pod(BOTH[0], 65, BAD)
+        lab.await_condition("Failed", "DatasetInvalid")
+    if asked != "from the first":
         assert _owners(lab)
         lab.patch("nerfjobs", "demo", {"spec": {"checkpoint": retained}})
     wait_until("nobody owns the claim", lambda: not _owners(lab), 10)
