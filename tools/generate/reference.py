@@ -133,7 +133,8 @@ def conditions() -> str:
         "## Ways for a pod to end",
         "Of workers, and of the pods that find poses or make outputs. The exit code is that of the "
         "trainer's process; the reasons without one are found by the operator, from the state of "
-        "the pod and the end of its log.",
+        "the pod and the end of its log. *Elsewhere*: the next attempt prefers other nodes, if "
+        "there are any, until the place has made progress.",
         table(
             ("Reason", "Exit code", "Class", "Tried again", "Spends backoffLimit", "Meaning"),
             map(_failure, _failures()),
@@ -147,11 +148,12 @@ def _failures() -> list[reasons.Failure]:
 
 def _failure(failure: reasons.Failure) -> tuple[str, ...]:
     spends = failure.retryable and failure.counts
+    again = "yes, elsewhere" if failure.of_node else _yes(failure.retryable)
     return (
         f"`{failure.reason}`",
         str(failure.exit_code or ""),
         failure.kind,
-        _yes(failure.retryable),
+        again,
         _yes(spends),
         failure.meaning,
     )

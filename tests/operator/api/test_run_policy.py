@@ -147,11 +147,17 @@ def test_an_image_without_the_trainer_is_not_tried_again(lab: Namespace) -> None
     assert "spec.image" in found["message"]
 
 
-def test_an_error_of_cuda_is_tried_again_and_counted(lab: Namespace) -> None:
+def test_an_error_of_cuda_is_counted_and_tried_again_on_another_node(lab: Namespace) -> None:
     run(lab)
+    lab.place_pod(BOTH[1], "bad-node")
     crash = {"reason": "WorkerCrashed", "message": "RuntimeError: CUDA error: unspecified"}
     lab.end_pod(BOTH[1], 1, json.dumps(crash))
-    lab.await_pods(*BOTH, "demo-worker-1-1")
+    again = lab.await_pods(*BOTH, "demo-worker-1-1")["demo-worker-1-1"]
+    affinity = again["spec"]["affinity"]["nodeAffinity"]
+    [wish] = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
+    [field] = wish["preference"]["matchFields"]
+    assert field == {"key": "metadata.name", "operator": "NotIn", "values": ["bad-node"]}
     wait_until("it is counted", lambda: lab.status().get("restarts") == 1, 10)
     wait_until("the event", lambda: "WorkerReplaced" in lab.events(), 10)
-    assert "CudaError" in lab.events()["WorkerReplaced"]
+    told = lab.events()["WorkerReplaced"]
+    assert "CudaError" in told and "Other nodes are preferred to bad-node." in told
