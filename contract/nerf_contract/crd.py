@@ -6,7 +6,14 @@ import yaml
 from pydantic import BaseModel
 
 from nerf_contract import names
-from nerf_contract.v1alpha1 import DATASET_RULES, SPEC_RULES, NeRFJobSpec, NeRFJobStatus
+from nerf_contract.v1alpha1 import (
+    CHANGE_RULES,
+    DATASET_RULES,
+    END_RULES,
+    SPEC_RULES,
+    NeRFJobSpec,
+    NeRFJobStatus,
+)
 from nerf_contract.v1alpha1.rules import Rule
 
 Schema = dict[str, Any]
@@ -77,7 +84,7 @@ def spec_schema() -> Schema:
     schema = structural(NeRFJobSpec)
     dataset = schema["properties"]["dataset"]
     dataset["x-kubernetes-validations"] = _rules(DATASET_RULES)
-    schema["x-kubernetes-validations"] = _rules(SPEC_RULES)
+    schema["x-kubernetes-validations"] = _rules((*SPEC_RULES, *CHANGE_RULES))
     return schema
 
 
@@ -91,6 +98,11 @@ def status_schema() -> Schema:
     for field in ("conditions", "outputs", "restarts"):
         schema["properties"][field].pop("default", None)
     return schema
+
+
+def root_rules() -> list[Schema]:
+    """CEL rules over the whole resource."""
+    return _rules((*NAME_RULES, *END_RULES))
 
 
 def _rules(rules: tuple[Rule, ...]) -> list[Schema]:
@@ -143,7 +155,7 @@ def _version() -> Schema:
                 "type": "object",
                 "description": "A NeRF to train: photos in, a scene out.",
                 "required": ["spec"],
-                "x-kubernetes-validations": _rules(NAME_RULES),
+                "x-kubernetes-validations": root_rules(),
                 "properties": {
                     "apiVersion": {"type": "string"},
                     "kind": {"type": "string"},
@@ -158,7 +170,7 @@ def _version() -> Schema:
 
 
 #: A job and the viewer of another one would have one Service.
-NAME_RULES = (
+NAME_RULES: tuple[Rule, ...] = (
     ("!self.metadata.name.endsWith('-viewer')", "metadata.name must not end with -viewer"),
 )
 _NAME_SCHEMA: Schema = {

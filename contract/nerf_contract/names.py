@@ -42,6 +42,8 @@ COMPONENT_COPY: Final = "copy"
 #: Failures in a row, without progress between them, before a pod; and the step it began from.
 ANNOTATION_ROUNDS: Final = f"{GROUP}/failures-without-progress"
 ANNOTATION_STEP: Final = f"{GROUP}/first-step"
+#: Nodes, with commas between, to which a pod prefers others: there its place failed before.
+ANNOTATION_AVOIDED: Final = f"{GROUP}/avoided-nodes"
 ANNOTATION_CONFIG: Final = f"{GROUP}/trainer-config"
 
 # --- Inside a worker pod -------------------------------------------------------------------------

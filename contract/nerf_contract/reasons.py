@@ -139,6 +139,7 @@ class Failure:
 
     exit_code: of the trainer process (sysexits.h where one fits); 0 where it says nothing of it.
     retryable: whether a new attempt may succeed without a person changing something.
+    of_node: whether it may be the node's fault, so that the next attempt prefers others.
     """
 
     reason: str
@@ -146,6 +147,7 @@ class Failure:
     kind: FailureClass
     retryable: bool
     meaning: str
+    of_node: bool = False
 
     @property
     def counts(self) -> bool:
@@ -204,7 +206,12 @@ FAILURES: Final = _table(
 
 #: What the operator makes of an end that the worker did not explain.
 FOUND_FAILURES: Final = _table(
-    Failure(CUDA_ERROR, 0, _CUDA, True, "The last words are of an error of CUDA or NCCL."),
+    Failure(
+        *(CUDA_ERROR, 0, _CUDA, True),
+        meaning="The last words are of an error of CUDA or NCCL; or GPUs do not work, of a job "
+        "that has trained before.",
+        of_node=True,
+    ),
     Failure(
         *(STORAGE_EXCEEDED, 0, _INFRASTRUCTURE, True),
         meaning="The pod wrote more to its scratch space than its limit allows.",
@@ -213,11 +220,16 @@ FOUND_FAILURES: Final = _table(
     Failure(
         *(CONTAINER_NOT_STARTED, 0, _INFRASTRUCTURE, True),
         meaning="The node could not start the container.",
+        of_node=True,
     ),
     Failure(PREEMPTED, 0, _DISRUPTION, True, "A pod of a higher priority took its place."),
     Failure(EVICTED, 0, _DISRUPTION, True, "The node, or a drain of it, put the pod out."),
     Failure(NODE_LOST, 0, _DISRUPTION, True, "The node was lost, or shut down."),
-    Failure(DISRUPTED, 0, _DISRUPTION, True, "The cluster ended the pod, or its node refused it."),
+    Failure(
+        *(DISRUPTED, 0, _DISRUPTION, True),
+        meaning="The cluster ended the pod, or its node refused it.",
+        of_node=True,
+    ),
 )
 
 #: Reasons of a pod's condition DisruptionTarget, and in its status, that blame the cluster.

@@ -120,7 +120,7 @@ class Operator:
     def lose_pod(self, body: Body) -> None:
         """A pod of a job is gone."""
         key, meta = _job_key(body), body["metadata"]
-        self.cache.pods.remove(key, meta["name"], meta["uid"])
+        self.cache.lose_pod(key, meta["name"], meta["uid"])
         self.reconciler.queue.add(key)
         self.reconciler.sharer.notice_gpus()
 

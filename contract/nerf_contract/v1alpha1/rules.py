@@ -1,81 +1,17 @@
-"""CEL rules: (rule, message), and an expression for the message where it depends on the change.
-
-The models enforce the same in Python, but for changes.
-"""
+"""CEL rules: what a spec may say. The models enforce the same in Python."""
 
 from nerf_contract.training import CROSS_FIELD_RULES
 
+#: (rule, message), and an expression for the message where it depends on the change.
 Rule = tuple[str, str] | tuple[str, str, str]
 
 
-def _same(path: str) -> str:
-    """Whether a field is as it was, or as absent as it was."""
-    return (
-        f"has(self.{path}) == has(oldSelf.{path}) && "
-        f"(!has(self.{path}) || self.{path} == oldSelf.{path})"
-    )
+def replicas(of: str) -> str:
+    """How many workers `self` or `oldSelf` asks for."""
+    return f"(has({of}.workers.replicas) ? {of}.workers.replicas : 1)"
 
 
-def _fixed(section: str, *fields: str) -> Rule:
-    """Decided once for all pods of a job, and for what is on its volume."""
-    return _unchanged(section, fields, "cannot be changed: create the job again under another name")
-
-
-def _fixed_while_active(section: str, *fields: str) -> Rule:
-    """Told to each pod at its start: all pods of a job that is active must have been told alike."""
-    why = "can be changed only while runPolicy.suspend is true"
-    rule, message, expression = _unchanged(section, fields, why)
-    return f"oldSelf.runPolicy.suspend || {rule}", message, expression
-
-
-def _unchanged(section: str, fields: tuple[str, ...], why: str) -> tuple[str, str, str]:
-    """One rule for many fields: each status write evaluates all rules, and a section that is as it
-    was is the usual case. The message names the first of the fields that were changed."""
-    paths = [f"{section}.{field}" if section else field for field in fields]
-    each = " && ".join(f"({_same(path)})" for path in paths)
-    rule = f"self.{section} == oldSelf.{section} || ({each})" if section else each
-    *most, last = paths
-    blamed = "".join(f"!({_same(path)}) ? '{path}' : " for path in most) + f"'{last}'"
-    return rule, f"{', '.join(paths)} {why}", f"({blamed}) + ' {why}'"
-
-
-_REPLICAS = "(has({0}.workers.replicas) ? {0}.workers.replicas : 1)"
-_WANTED, _WANTED_BEFORE = _REPLICAS.format("self"), _REPLICAS.format("oldSelf")
-
-#: What may change while a job is active: replicas (of an elastic job) and max of the workers,
-#: runPolicy, outputs and viewer.
-CHANGE_RULES: tuple[Rule, ...] = (
-    _fixed("", "model", "dataset", "image"),
-    _fixed(
-        "training",
-        *("determinism", "shards", "raysPerBatch", "precision", "seed", "samplesPerRay"),
-        *("keptSamplesPerRay", "raysPerChunk", "stages", "learningRate"),
-    ),
-    _fixed("checkpoint.volume", "claimName", "size", "storageClassName"),
-    (
-        "self.checkpoint.volume.retentionPolicy == 'Retain' || "
-        "oldSelf.checkpoint.volume.retentionPolicy == 'Delete'",
-        "checkpoint.volume.retentionPolicy cannot go back to Delete: delete the claim yourself",
-    ),
-    (
-        f"oldSelf.runPolicy.suspend || has(self.workers.min) || {_WANTED} == {_WANTED_BEFORE}",
-        "workers.replicas of a job without workers.min can be changed only while "
-        "runPolicy.suspend is true: workers.min, set at its creation, lets a job be scaled",
-    ),
-    _fixed_while_active(
-        "workers",
-        *("min", "gpusPerWorker", "processesPerWorker", "resources", "sharedMemory"),
-        *("terminationGracePeriodSeconds", "nodeSelector", "affinity", "tolerations"),
-        *("topologySpreadConstraints", "priorityClassName", "runtimeClassName", "schedulerName"),
-        *("labels", "annotations"),
-    ),
-    _fixed_while_active("scaling", "policy"),
-    _fixed_while_active("", "imagePullSecrets", "poses"),
-    _fixed_while_active(
-        "training", "steps", "evalEvery", "targetPSNR", "device", "threads", "compile"
-    ),
-    _fixed_while_active("checkpoint", "intervalSeconds", "snapshotSeconds", "keep"),
-)
+_WANTED = replicas("self")
 
 WORKER_RULES: tuple[Rule, ...] = (
     (
@@ -148,7 +84,7 @@ POD_RULES: tuple[Rule, ...] = (
     ),
 )
 
-SPEC_RULES = (*WORKER_RULES, *SCALING_RULES, *POD_RULES, *CROSS_FIELD_RULES, *CHANGE_RULES)
+SPEC_RULES = (*WORKER_RULES, *SCALING_RULES, *POD_RULES, *CROSS_FIELD_RULES)
 
 #: The dataset's path lies in a volume that others may share.
 DATASET_RULES: tuple[Rule, ...] = (

@@ -141,7 +141,7 @@ class NeRFJobStatus(Model):
     phase: Phase | None = Field(
         default=None, description="A printed summary of the conditions; decide by those."
     )
-    conditions: list[Condition] = Field(default_factory=list)
+    conditions: list[Condition] = Field(default_factory=list, max_length=32)
     workers: WorkersStatus | None = None
     allocation: AllocationStatus | None = None
     selector: str | None = Field(default=None, description="Label selector of the worker pods.")

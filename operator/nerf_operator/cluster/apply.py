@@ -69,7 +69,14 @@ class Applier:
 
     async def _delete(self, job: Job, action: Delete) -> None:
         key = Key(job.namespace, job.name)
-        left = await self._api.delete_pod(job.namespace, action.name, action.uid)
+        expected = self._cache.lost.expected
+        expected.add(action.uid)  # The news of it may come before the answer.
+        left: Object | None = None
+        try:
+            left = await self._api.delete_pod(job.namespace, action.name, action.uid)
+        finally:
+            if left is None:
+                expected.discard(action.uid)
         if left is None:
             self._cache.pods.remove(key, action.name, action.uid)
         else:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from nerf_contract import reasons
+from nerf_operator.cluster.losses import Losses
 from nerf_operator.core import claims
 from nerf_operator.core.gpus import Node
 from nerf_operator.core.observed import Claim, Job, Pod, Service
@@ -55,16 +56,18 @@ class Table(Generic[R]):
         members[record.name] = record
         return True
 
-    def remove(self, group: Key, name: str, uid: str) -> None:
-        """The object is gone. Another one of its name stays."""
+    def remove(self, group: Key, name: str, uid: str) -> R | None:
+        """The object is gone: as it was known, if it was. Another one of its name stays."""
         self._dead[uid] = None
         if len(self._dead) > TOMBSTONES:
             self._dead.popitem(last=False)
         members = self._groups.get(group, {})
-        if name in members and members[name].uid == uid:
-            del members[name]
-            if not members:
-                del self._groups[group]
+        if name not in members or members[name].uid != uid:
+            return None
+        gone = members.pop(name)
+        if not members:
+            del self._groups[group]
+        return gone
 
     def group(self, group: Key) -> tuple[R, ...]:
         """All objects of a group."""
@@ -95,6 +98,7 @@ class Cache:
     def __init__(self) -> None:
         self.jobs: Table[Job] = Table()
         self.pods: Table[Pod] = Table()
+        self.lost = Losses()
         self.services: Table[Service] = Table()
         self.claims: Table[Claim] = Table()
         #: In groups of their own, as if of the namespace "".
@@ -117,6 +121,14 @@ class Cache:
             users.discard(job.name)
             if not users:
                 self._users.pop(Key(job.namespace, claim), None)
+
+    def lose_pod(self, key: Key, name: str, uid: str) -> None:
+        """A pod of the job is gone; what it told is still of use to a job that is there."""
+        gone, job = self.pods.remove(key, name, uid), self.jobs.get(key)
+        ours = uid in self.lost.expected
+        self.lost.expected.discard(uid)
+        if gone is not None and not ours and job is not None and job.uid == gone.owner:
+            self.lost.note(key, gone)
 
     def conditions(self) -> Counter[str]:
         """For how many jobs each condition is true; 0 for those that are true for none."""

@@ -117,6 +117,7 @@ def pod(obj: Object) -> Pod:
         failures=failures,
         rounds=failures if rounds is None else rounds,
         first_step=_number(notes.get(names.ANNOTATION_STEP)),
+        avoided=tuple(filter(None, notes.get(names.ANNOTATION_AVOIDED, "").split(","))),
         created=datetime.fromisoformat(meta["creationTimestamp"]),
         component=labels.get(names.LABEL_COMPONENT, ""),
         phase=status.get("phase", "Pending"),

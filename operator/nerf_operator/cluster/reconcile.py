@@ -74,6 +74,8 @@ class Reconciler:
         job = self.cache.jobs.get(key)
         if job is None:
             return
+        if job.spec is not None and job.spec.run_policy.suspend:
+            self.cache.lost.forget(key)  # It goes on with a fresh budget.
         now = self._clock()
         memory = self._memory.setdefault(key, self._first_memory(now))
         told, decided = self.prober.progress(key), self.sharer.allocation(job)
@@ -137,6 +139,7 @@ class Reconciler:
     def forget(self, key: Key) -> None:
         """The job is gone; what was learnt of it must not be told of the next of its name."""
         self.prober.forget(key)
+        self.cache.lost.forget(key)
         self._memory.pop(key, None)
 
     def _remember(self, job: Job, **done: datetime) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nerf_contract import names
 from nerf_operator.cluster.api import Api
-from nerf_operator.cluster.cache import Cache, Key, Table
+from nerf_operator.cluster.cache import Cache, Key, Record, Table
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,13 @@ async def remove_ghosts(cache: Cache, api: Api, namespaces: Iterable[str]) -> se
         for group, record in known:
             if record.uid not in exist:
                 log.info("%s %s is gone, unnoticed by its watch", kind.plural, record.name)
-                kind.table.remove(group, record.name, record.uid)
+                _remove(cache, kind, group, record)
                 affected.update(cache.users(group) if kind.table is cache.claims else [group])
     return affected
+
+
+def _remove(cache: Cache, kind: Kind, group: Key, record: Record) -> None:
+    if kind.table is cache.pods:
+        cache.lose_pod(group, record.name, record.uid)
+    else:
+        kind.table.remove(group, record.name, record.uid)

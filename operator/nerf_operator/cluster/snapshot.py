@@ -27,10 +27,11 @@ def observe(
 ) -> Observed:
     """The snapshot of `job`. Pods of a deleted job of the same name are not among its own."""
     key = Key(job.namespace, job.name)
+    pods = (*cache.pods.group(key), *cache.lost.of(key))
     services = {service.name: service for service in cache.services.group(key)}
     named = (cache.claims.get(Key(job.namespace, name)) for name in claims.names_of(job))
     return Observed(
-        pods=tuple(pod for pod in cache.pods.group(key) if pod.owner == job.uid),
+        pods=tuple(pod for pod in pods if pod.owner == job.uid),
         service=services.get(job.name),
         viewer_service=services.get(children.viewer(job.name)),
         claims={claim.name: claim for claim in named if claim is not None},

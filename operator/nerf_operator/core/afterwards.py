@@ -16,8 +16,9 @@ from nerf_operator.core.step import soonest
 def decide(job: Job, observed: Observed, now: datetime, chosen: Image, ended: Outcome) -> Plan:
     """A pass over a job whose status tells of its end."""
     left = lifetime.to_live(job.spec, job.status, now) if job.spec else None
-    if left is not None and left <= 0:
-        return Plan((DeleteJob(job.uid),))
+    if job.spec is not None and left is not None and left <= 0:
+        released = tuple(children.released(job, job.spec, observed))
+        return Plan(released, requeue_after=0) if released else Plan((DeleteJob(job.uid),))
     stopping = stop(job, observed, now, chosen, ended)
     removed = children.delete(_remains(job.spec, observed)) if job.spec else []
     return replace(
@@ -45,11 +46,13 @@ def stop(job: Job, observed: Observed, now: datetime, chosen: Image, ended: Outc
     left = farewell.left(observed, now) if ended.succeeded else None
     kept = left is not None or not _stops(job, ended)
     running = [] if kept else farewell.unneeded(observed)
-    if not ended.succeeded or job.spec is None:
+    if job.spec is None:
         return Plan(tuple(children.delete([*running, *viewer.alive(observed)])))
+    released = children.released(job, job.spec, observed)
+    if not ended.succeeded:
+        return Plan((*children.delete([*running, *viewer.alive(observed)]), *released))
     at = stages.read(job, job.spec, observed)
     shown = viewer.decide(job, job.spec, observed, now, chosen, at)
-    released = children.released(job, job.spec, observed)
     actions = (*children.delete(running), *released, *shown.actions)
     return Plan(actions, requeue_after=soonest([left, shown.wait]))
 

@@ -1,10 +1,25 @@
 """What keeps children from being made, until a person has done something."""
 
+from datetime import datetime
+
 from nerf_contract import reasons
 from nerf_contract.v1alpha1 import NeRFJobSpec
 from nerf_operator.core import claims
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.waiting import Waiting
+
+#: A name that something else holds may become free, a quota may be raised; nobody tells of it.
+RETRY_SECONDS, RETRY_MAX_SECONDS = 5.0, 60.0
+
+
+def retry_seconds(job: Job, now: datetime) -> float:
+    """Until the next try to make what was not let be made: a tenth of the time that this has
+    lasted, so that a thousand jobs without a quota leave the API server alone."""
+    known = job.status.condition(reasons.WORKERS_READY)
+    if known is None or known.reason not in (reasons.REJECTED, reasons.NAME_TAKEN):
+        return RETRY_SECONDS
+    lasted = (now - datetime.fromisoformat(known.last_transition_time)).total_seconds()
+    return min(RETRY_MAX_SECONDS, max(RETRY_SECONDS, lasted / 10))
 
 
 def find(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:

@@ -115,6 +115,7 @@ def creations(
             attempt=places.coordinator.start,
             component=names.COMPONENT_COORDINATOR,
             rounds=places.coordinator.rounds,
+            avoid=places.coordinator.avoid,
         )
         told = _replaced("The coordinator", request, places.coordinator)
         made.append(Create(training_pods.coordinator(job, request), told))
@@ -127,6 +128,7 @@ def creations(
                 failures=slot.failures,
                 rounds=slot.rounds,
                 step=step,
+                avoid=slot.avoid,
                 together=claims.together(job, spec, observed),
                 read_only_claim=claims.read_only(job, spec, observed),
                 dataset=dataset,
@@ -141,7 +143,8 @@ def _replaced(who: str, request: PodRequest, slot: Slot) -> Event | None:
     if slot.why is None:
         return None
     reason = "CoordinatorReplaced" if request.index is None else "WorkerReplaced"
-    return Event(reason, f"{who} gets attempt {request.attempt}: {slot.why}.", warning=True)
+    told = f"{who} gets attempt {request.attempt}: {slot.why}.{replacement.elsewhere(slot)}"
+    return Event(reason, told, warning=True)
 
 
 def removals(spec: NeRFJobSpec, observed: Observed, indices: Sequence[int]) -> list[Delete]:

@@ -145,6 +145,8 @@ def _word(pod: Pod) -> Verdict | None:
         return _found(reasons.CRASHED, _KILLED)  # It was not the pod that was told to end.
     if word.reason == reasons.CRASHED:
         return _crash(word.message)
+    if word.reason == reasons.CUDA_UNAVAILABLE and pod.first_step:
+        return _found(reasons.CUDA_ERROR, word.message)  # Image and spec have shown what they can.
     return _found(word.reason, word.message)
 
 

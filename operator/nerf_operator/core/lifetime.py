@@ -42,8 +42,9 @@ def overdue(spec: NeRFJobSpec, old: NeRFJobStatus, now: datetime) -> Outcome | N
         False,
         reasons.DEADLINE_EXCEEDED,
         f"The job was active for {spec.run_policy.active_deadline_seconds} s, which is all that "
-        "runPolicy.activeDeadlineSeconds allows. To go on from its last checkpoint, create it "
-        "again under the same name, with more time, and with the same checkpoint volume.",
+        "runPolicy.activeDeadlineSeconds allows. To go on from its last checkpoint, set "
+        "checkpoint.volume.retentionPolicy to Retain (a claim of yours stays anyway), delete it "
+        "and create it again under the same name, with more time.",
     )
 
 

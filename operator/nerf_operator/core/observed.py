@@ -27,6 +27,7 @@ class Pod:
     index: of a worker, else None.
     failures: how often its place had failed before this pod was made; rounds: how often in a row,
     without progress. first_step: what the training had reached then; None if it does not train.
+    avoided: nodes on which those failures were, where it may be the node's fault.
     disruption: why the cluster ended it (eviction, preemption, a lost node), if it did.
     unschedulable: the scheduler's words, while it finds no node.
     gpus: that it asks for.
@@ -45,6 +46,7 @@ class Pod:
     component: str = names.COMPONENT_WORKER
     rounds: int = 0
     first_step: int | None = None
+    avoided: tuple[str, ...] = ()
     phase: str = "Pending"
     deleting: bool = False
     ready: bool = False
@@ -125,6 +127,7 @@ class Job:
 class Observed:
     """All that a pass knows of the cluster.
 
+    pods: also those that others have removed, as if they were still on their way out.
     claims: by name; every claim of the namespace that the job names.
     viewer_service: the Service of the viewer. stage_progress: of the poses or export stage.
     token_drawn: when this process last made sure that the viewer has a token, if it did.

@@ -11,8 +11,8 @@ from nerf_operator.core.observed import Observed, Pod
 
 #: What to do where pods failed too often.
 _AGAIN = (
-    "Mend that and create the job again: under its name, and with the same checkpoint volume, it "
-    "goes on from its last checkpoint."
+    "Mend that, set checkpoint.volume.retentionPolicy to Retain (a claim of yours stays anyway), "
+    "delete the job and create it again under its name: it goes on from its last checkpoint."
 )
 _SUCCESSES = frozenset({reasons.TRAINING_COMPLETED, reasons.TARGET_PSNR_REACHED})
 

@@ -1,5 +1,7 @@
 """Where the pods of a job may go, and what they are to the scheduler."""
 
+from collections.abc import Sequence
+
 from nerf_contract import names
 from nerf_contract.base import Model
 from nerf_contract.v1alpha1 import NeRFJobSpec
@@ -73,8 +75,17 @@ def prefer_node_of(labels: Object, body: Object) -> None:
     _affinity(body, "preferred").append({"weight": 100, "podAffinityTerm": _beside(labels)})
 
 
-def _affinity(body: Object, kind: str) -> list[Object]:
-    terms: Object = body["spec"].setdefault("affinity", {}).setdefault("podAffinity", {})
+def prefer_other_nodes(nodes: Sequence[str], body: Object) -> None:
+    """Place the pod `body` on none of these nodes, where that can be."""
+    if not nodes:
+        return
+    fields = [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]
+    term = {"weight": 100, "preference": {"matchFields": fields}}
+    _affinity(body, "preferred", "nodeAffinity").append(term)
+
+
+def _affinity(body: Object, kind: str, to: str = "podAffinity") -> list[Object]:
+    terms: Object = body["spec"].setdefault("affinity", {}).setdefault(to, {})
     found: list[Object] = terms.setdefault(f"{kind}DuringSchedulingIgnoredDuringExecution", [])
     return found
 

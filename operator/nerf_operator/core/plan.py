@@ -31,9 +31,6 @@ from nerf_operator.core.status import Tally
 from nerf_operator.core.step import Step, soonest
 from nerf_operator.core.waiting import Waiting
 
-#: A name that something else holds may become free, a quota may be raised.
-RETRY_SECONDS = 5.0
-
 
 @dataclass(frozen=True)
 class Defaults:
@@ -74,6 +71,8 @@ def _go_on(
     if blocked is None:
         actions += children.volumes(job, spec, observed)
         actions += step.creations
+    else:
+        actions += children.released(job, spec, observed)
     workers = sum(1 for action in actions if isinstance(action, Create) and _is_worker(action))
     shown = viewer.decide(job, spec, observed, now, chosen, at)
     actions += shown.actions if blocked is None else ()
@@ -94,7 +93,7 @@ def _go_on(
     new = status.build(job, observed, facts, tally, now)
     timers = [*step.timers, shown.wait, lifetime.deadline_left(spec, job.status, now)]
     if blocked is not None and (observed.taken or observed.refused):
-        timers.append(RETRY_SECONDS)
+        timers.append(blocking.retry_seconds(job, now))
     draft = Plan(tuple(actions), new, (), soonest(timers), step.probe)
     return _finish(job, observed, now, draft)
 

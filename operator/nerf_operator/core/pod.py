@@ -17,7 +17,7 @@ class PodRequest:
     index: of a worker, None for every other component.
     together: all pods of the job must share a node, for a volume that only one node may mount.
     rounds: how often its place had failed in a row, without progress. step: what the training has
-    reached, for a pod that trains.
+    reached, for a pod that trains. avoid: nodes to which others are preferred.
     read_only_claim: the dataset's claim offers nothing but ReadOnlyMany.
     dataset: as it was found, once it is known.
     """
@@ -29,6 +29,7 @@ class PodRequest:
     failures: int = 0
     rounds: int = 0
     step: int | None = None
+    avoid: tuple[str, ...] = ()
     together: bool = False
     read_only_claim: bool = False
     dataset: DatasetStatus | None = None
@@ -69,6 +70,8 @@ def _metadata(job: Job, spec: NeRFJobSpec, request: PodRequest) -> Object:
     notes = {names.ANNOTATION_ROUNDS: str(request.rounds)} if request.rounds else {}
     if request.step is not None:
         notes[names.ANNOTATION_STEP] = str(request.step)
+    if request.avoid:
+        notes[names.ANNOTATION_AVOIDED] = ",".join(request.avoid)
     metadata["labels"] = spec.workers.labels | labels
     if spec.workers.annotations or notes:
         metadata["annotations"] = spec.workers.annotations | notes
@@ -82,6 +85,7 @@ def with_data(job: Job, spec: NeRFJobSpec, request: PodRequest) -> Object:
     text = config.model_dump_json(by_alias=True)
     body["metadata"].setdefault("annotations", {})[names.ANNOTATION_CONFIG] = text
     placement.beside_the_data(spec, body)
+    placement.prefer_other_nodes(request.avoid, body)
     if request.together:
         holders = {names.LABEL_DATASET_CLAIM: children.claim_label(claims.dataset_claim(job, spec))}
         body["metadata"]["labels"] |= holders

@@ -9,6 +9,8 @@ from nerf_operator.core.moment import rfc3339
 from nerf_operator.core.observed import Pod
 
 BACKOFF_MAX_SECONDS = 60
+#: As many nodes are remembered at most.
+AVOIDED_NODES = 8
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Slot:
     current: the pod that runs or will run.
     start: attempt to create now; None if none is to be created.
     failures: how often this place has failed so far; rounds: how often in a row, without progress.
+    avoid: nodes to which the next attempt prefers others.
     wait: seconds until `start` will be due, which is at `due`.
     why: what became of the last pod, where a new one takes its place.
     """
@@ -26,6 +29,7 @@ class Slot:
     start: int | None = None
     failures: int = 0
     rounds: int = 0
+    avoid: tuple[str, ...] = ()
     wait: float | None = None
     due: datetime | None = None
     why: str | None = None
@@ -64,21 +68,43 @@ def decide(pods: Sequence[Pod], now: datetime, step: int | None = None) -> Slot:
         return Slot(start=0)
     last = pods[-1]
     if last.deleting:
-        return Slot(None, last.attempt + 1, spent, last.rounds, why=why(last))
+        return _after_deletion(last, spent, now)
     if last.phase == "Succeeded":
         return Slot(current=last, failures=spent)
     return _after_failure(last, spent, now, step)
 
 
+def _after_deletion(last: Pod, spent: int, now: datetime) -> Slot:
+    """At once, but where someone deletes every pod as soon as it is there."""
+    young = (now - last.created).total_seconds() < BACKOFF_MAX_SECONDS
+    rounds = last.rounds + (1 if young else 0)
+    slot = Slot(failures=spent, rounds=rounds, avoid=last.avoided, why=why(last))
+    return _again(last, slot, last.created, now)
+
+
 def _after_failure(last: Pod, spent: int, now: datetime, step: int | None) -> Slot:
     # A pod that the cluster keeps refusing must not be recreated in a hot loop either.
-    rounds = 1 if _progressed(last, step) else last.rounds + 1
-    due = ended_at(last) + timedelta(seconds=backoff_seconds(rounds))
+    progressed = _progressed(last, step)
+    rounds = 1 if progressed else last.rounds + 1
+    avoid = _avoid(last, () if progressed else last.avoided)
+    slot = Slot(failures=spent, rounds=rounds, avoid=avoid, why=why(last))
+    return _again(last, slot, ended_at(last), now)
+
+
+def _again(last: Pod, slot: Slot, since: datetime, now: datetime) -> Slot:
+    """The next attempt: now, or once the pause since then is over."""
+    due = since + timedelta(seconds=backoff_seconds(slot.rounds))
     wait = (due - now).total_seconds()
-    slot = Slot(failures=spent, rounds=rounds, why=why(last))
     if wait > 0:
         return replace(slot, wait=wait, due=due)
     return replace(slot, start=last.attempt + 1)
+
+
+def _avoid(last: Pod, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The newest nodes on which attempts in a row failed by what may be the node's fault."""
+    if last.node is None or not classify(last).failure.of_node:
+        return known
+    return (*(node for node in known if node != last.node), last.node)[-AVOIDED_NODES:]
 
 
 def _progressed(pod: Pod, step: int | None) -> bool:
@@ -98,6 +124,11 @@ def why(pod: Pod) -> str:
         cause = disruption(pod)
         return f"{pod.name} was deleted" + (f" ({cause})" if cause else "")
     return f"{pod.name} had finished"
+
+
+def elsewhere(slot: Slot) -> str:
+    """Which nodes the next attempt avoids where it can; "" where it does not care."""
+    return f" Other nodes are preferred to {', '.join(slot.avoid)}." if slot.avoid else ""
 
 
 def outlook(slots: Iterable[Slot], spent: int, limit: int) -> str:

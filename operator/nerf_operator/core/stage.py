@@ -95,6 +95,7 @@ def _creations(
         component=kind.component,
         failures=slot.failures,
         rounds=slot.rounds,
+        avoid=slot.avoid,
         together=claims.together(job, spec, observed),
         read_only_claim=claims.read_only(job, spec, observed),
         dataset=at.dataset,
@@ -105,7 +106,8 @@ def _creations(
 def _again(at: Stages, slot: Slot) -> Event | None:
     if slot.why is None:
         return None
-    return Event("StageRestarted", f"The {at.current} stage starts again: {slot.why}.", True)
+    told = f"The {at.current} stage starts again: {slot.why}.{replacement.elsewhere(slot)}"
+    return Event("StageRestarted", told, True)
 
 
 def summarize(observed: Observed, at: Stages) -> StageStatus | None:

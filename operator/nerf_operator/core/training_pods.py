@@ -32,6 +32,7 @@ def coordinator(job: Job, request: PodRequest) -> Object:
     """The pod that tells the workers of an elastic job who is in the group."""
     assert job.spec is not None
     body = pod.base(job, request)
+    placement.prefer_other_nodes(request.avoid, body)
     body["metadata"]["labels"][names.LABEL_COORDINATOR] = "true"
     body["spec"]["volumes"] = [_token_volume(job)]
     body["spec"]["containers"] = [

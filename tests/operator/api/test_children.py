@@ -61,6 +61,19 @@ def test_a_deleted_service_and_pod_are_healed(lab: Namespace) -> None:
     assert lab.status().get("restarts", 0) == 0
 
 
+def test_a_place_whose_pods_are_deleted_at_once_is_not_filled_at_once(lab: Namespace) -> None:
+    """As a policy does that likes none of them. What their place has spent is not forgotten."""
+    lab.job(workers={"replicas": 1})
+    lab.await_pods(BOTH[0])
+    lab.end_pod(BOTH[0], 1, "boom")
+    for attempt in range(1, 4):
+        lab.await_pods(*{BOTH[0], f"demo-worker-0-{attempt}"})
+        lab.delete("pods", f"demo-worker-0-{attempt}")
+    meta = lab.await_pods(BOTH[0], "demo-worker-0-4")["demo-worker-0-4"]["metadata"]
+    assert meta["annotations"]["nerfops.dev/failures-without-progress"] == "4"
+    assert meta["labels"]["nerfops.dev/failures"] == "1"
+
+
 def _uids(lab: Namespace, index: int) -> set[str]:
     label = "nerfops.dev/worker-index"
     pods = lab.pods().values()

@@ -88,6 +88,35 @@ def test_the_rest_may_change_at_any_time(bare: Namespace, what: str) -> None:
     bare.patch("nerfjobs", "demo", {"spec": FREE[what]})
 
 
+def test_resources_of_the_viewer_are_those_that_it_began_with(bare: Namespace) -> None:
+    bare.job()
+    bigger = {"viewer": {"resources": {"requests": {"cpu": "2"}}}}
+    bare.patch("nerfjobs", "demo", {"spec": bigger})
+    bare.patch("nerfjobs", "demo", {"spec": {"viewer": {"enabled": True}}})
+    smaller = {"viewer": {"resources": {"requests": {"cpu": "1"}}}}
+    assert "viewer.resources can be changed only while" in refusal(bare, smaller)
+    off = {"viewer": {"enabled": False}}
+    bare.patch("nerfjobs", "demo", {"spec": off})
+    bare.patch("nerfjobs", "demo", {"spec": smaller})
+
+
+@pytest.mark.parametrize("ended", ["Trained", "Failed"])
+def test_what_nobody_would_look_at_any_more_cannot_change_after_the_end(
+    bare: Namespace, ended: str
+) -> None:
+    bare.job(runPolicy={"suspend": True})
+    more: Object = {"training": {"steps": 3000}}
+    bare.patch("nerfjobs", "demo", {"spec": more | {"outputs": {"mesh": {}}}})
+    fact = {"reason": "Tested", "message": "It is so.", "observedGeneration": 2}
+    told = fact | {"type": ended, "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    bare.patch("nerfjobs", "demo/status", {"status": {"conditions": [told]}})
+    for section, change in (("training", {"steps": 4000}), ("outputs", {"report": {}})):
+        words = refusal(bare, {section: change})
+        assert f"{section} cannot be changed once the training has ended" in words
+    for what in FREE.keys() - {"outputs"}:
+        bare.patch("nerfjobs", "demo", {"spec": FREE[what]})
+
+
 def test_a_claim_that_is_retained_stays_so(bare: Namespace) -> None:
     bare.job(checkpoint={"volume": {"retentionPolicy": "Retain"}}, runPolicy={"suspend": True})
     words = refusal(bare, {"checkpoint": {"volume": {"retentionPolicy": "Delete"}}})

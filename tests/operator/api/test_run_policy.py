@@ -9,6 +9,7 @@ from operator_support.process import Operator
 
 BOTH = ("demo-worker-0-0", "demo-worker-1-0")
 DONE = json.dumps({"reason": "TrainingCompleted", "message": "Trained 200 steps."})
+BAD = json.dumps({"reason": "DatasetInvalid", "message": "no photos"})
 
 
 def run(lab: Namespace, **sections: object) -> None:
@@ -86,17 +87,19 @@ LEFT = {"None": BOTH, "Running": BOTH[1:], "All": ()}
 @pytest.mark.parametrize("policy", LEFT)
 def test_pods_are_cleaned_up_as_asked_for(lab: Namespace, policy: str) -> None:
     run(lab, runPolicy={"cleanPodPolicy": policy})
-    bad = {"reason": "DatasetInvalid", "message": "no photos"}
-    lab.end_pod(BOTH[1], 65, json.dumps(bad))
+    lab.end_pod(BOTH[1], 65, BAD)
     lab.await_condition("Failed", "DatasetInvalid")
     lab.await_pods(*LEFT[policy])
 
 
-@pytest.mark.parametrize("from_the_first", [True, False])
-def test_a_claim_that_is_retained_outlives_its_job(lab: Namespace, from_the_first: bool) -> None:
+@pytest.mark.parametrize("asked", ["from the first", "while it runs", "after its failure"])
+def test_a_claim_that_is_retained_outlives_its_job(lab: Namespace, asked: str) -> None:
     retained = {"volume": {"retentionPolicy": "Retain"}}
-    run(lab, **({"checkpoint": retained} if from_the_first else {}))
-    if not from_the_first:
+    run(lab, **({"checkpoint": retained} if asked == "from the first" else {}))
+    if asked == "after its failure":
+        lab.end_pod(BOTH[0], 65, BAD)
+        lab.await_condition("Failed", "DatasetInvalid")
+    if asked != "from the first":
         assert _owners(lab)
         lab.patch("nerfjobs", "demo", {"spec": {"checkpoint": retained}})
     wait_until("nobody owns the claim", lambda: not _owners(lab), 10)
@@ -144,11 +147,17 @@ def test_an_image_without_the_trainer_is_not_tried_again(lab: Namespace) -> None
     assert "spec.image" in found["message"]
 
 
-def test_an_error_of_cuda_is_tried_again_and_counted(lab: Namespace) -> None:
+def test_an_error_of_cuda_is_counted_and_tried_again_on_another_node(lab: Namespace) -> None:
     run(lab)
+    lab.place_pod(BOTH[1], "bad-node")
     crash = {"reason": "WorkerCrashed", "message": "RuntimeError: CUDA error: unspecified"}
     lab.end_pod(BOTH[1], 1, json.dumps(crash))
-    lab.await_pods(*BOTH, "demo-worker-1-1")
+    again = lab.await_pods(*BOTH, "demo-worker-1-1")["demo-worker-1-1"]
+    affinity = again["spec"]["affinity"]["nodeAffinity"]
+    [wish] = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
+    [field] = wish["preference"]["matchFields"]
+    assert field == {"key": "metadata.name", "operator": "NotIn", "values": ["bad-node"]}
     wait_until("it is counted", lambda: lab.status().get("restarts") == 1, 10)
     wait_until("the event", lambda: "WorkerReplaced" in lab.events(), 10)
-    assert "CudaError" in lab.events()["WorkerReplaced"]
+    told = lab.events()["WorkerReplaced"]
+    assert "CudaError" in told and "Other nodes are preferred to bad-node." in told

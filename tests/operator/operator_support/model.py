@@ -48,6 +48,8 @@ class Model:
     now: datetime = NOW
     status: NeRFJobStatus = field(default_factory=NeRFJobStatus)
     pods: dict[str, Pod] = field(default_factory=dict)
+    lost: dict[tuple[str, int | None], Pod] = field(default_factory=dict)
+    expected: set[str] = field(default_factory=set)
     services: dict[str, Service] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=lambda: {"photos": claim()})
     token_drawn: datetime | None = None
@@ -56,8 +58,14 @@ class Model:
 
     def copy(self) -> "Model":
         """One that goes its own way; what is in the tables is frozen."""
-        tables = {"pods": dict(self.pods), "claims": dict(self.claims)}
-        return replace(self, services=dict(self.services), **tables)
+        return replace(
+            self,
+            pods=dict(self.pods),
+            lost=dict(self.lost),
+            expected=set(self.expected),
+            claims=dict(self.claims),
+            services=dict(self.services),
+        )
 
     def job(self) -> Job:
         """The NeRFJob."""
@@ -106,7 +114,7 @@ class Model:
     def observed(self) -> Observed:
         """What the operator sees."""
         return Observed(
-            pods=tuple(self.pods.values()),
+            pods=(*self.pods.values(), *(() if self.suspended else self.lost.values())),
             service=self.services.get("demo"),
             viewer_service=self.services.get("demo-viewer"),
             claims=dict(self.claims),
@@ -120,6 +128,8 @@ class Model:
     def step(self) -> Plan:
         """One pass of the operator, a while after whatever has happened."""
         self.wait(1)
+        if self.suspended:
+            self.lost = {}
         decided = self.decide()
         for action in decided.actions:
             self._act(action)
@@ -133,6 +143,7 @@ class Model:
             self._create(action)
         elif isinstance(action, Delete):
             if action.name in self.pods and self.pods[action.name].uid == action.uid:
+                self.expected.add(action.uid)
                 self.delete(action.name)
         elif isinstance(action, Apply):
             self._apply(action.child)
@@ -166,6 +177,7 @@ class Model:
             failures=int(meta["labels"][names.LABEL_FAILURES]),
             rounds=int(notes.get(names.ANNOTATION_ROUNDS, 0)),
             first_step=None if first_step is None else int(first_step),
+            avoided=tuple(filter(None, notes.get(names.ANNOTATION_AVOIDED, "").split(","))),
             created=self.now,
             component=meta["labels"][names.LABEL_COMPONENT],
         )
@@ -210,7 +222,16 @@ class Model:
 
     def vanish(self, name: str) -> None:
         """It is gone."""
-        self.pods.pop(name, None)
+        pod = self.pods.pop(name, None)
+        if pod is None or pod.uid in self.expected:
+            return
+        known = self.lost.get((pod.component, pod.index))
+        if known is None or known.attempt < pod.attempt:
+            self.lost[pod.component, pod.index] = replace(pod, deleting=True, node=None)
+
+    def restart(self) -> None:
+        """Another operator takes over, which has seen nothing yet."""
+        self.lost = {}
 
     def lose_service(self) -> None:
         """Someone deletes the Services."""
@@ -222,4 +243,5 @@ class Model:
 
     def sweep(self) -> None:
         """Pods that are terminating go."""
-        self.pods = {name: pod for name, pod in self.pods.items() if not pod.deleting}
+        for name in [name for name, pod in self.pods.items() if pod.deleting]:
+            self.vanish(name)

@@ -26,6 +26,7 @@ from nerf_operator.core.plan import plan
 BAD = ended(0, message=word(reasons.DATASET_INVALID))
 GOOD = succeeded(0)
 LONG = 1000.0
+RETAINED = {"checkpoint": {"volume": {"retentionPolicy": "Retain"}}}
 
 
 def decide(
@@ -94,19 +95,41 @@ def test_a_job_goes_when_its_time_to_live_is_over() -> None:
     assert decide(observed(GOOD), status, LONG).actions == ()
 
 
+def test_a_claim_is_let_go_of_before_the_job_goes() -> None:
+    policy = {"ttlSecondsAfterFinished": 0}
+    mine = claim("demo-checkpoint", "ReadWriteOnce", owner=UID)
+    seen = observed(GOOD, claims={mine.name: mine})
+    decided = decide(seen, over(GOOD), 1, runPolicy=policy, **RETAINED)
+    assert [type(action) for action in decided.actions] == [Apply]
+    assert decided.requeue_after == 0
+    free = observed(GOOD, claims={mine.name: replace(mine, owner="")})
+    later = decide(free, over(GOOD), 1, runPolicy=policy, **RETAINED)
+    assert later.actions == (DeleteJob(UID),)
+
+
 @pytest.mark.parametrize("owner", [UID, ""])
 @pytest.mark.parametrize("over_already", [False, True])
-def test_a_claim_that_is_to_be_retained_is_let_go_of_once(owner: str, over_already: bool) -> None:
+@pytest.mark.parametrize("last", [GOOD, BAD], ids=["good", "bad"])
+def test_a_claim_that_is_to_be_retained_is_let_go_of_once(
+    owner: str, over_already: bool, last: Pod
+) -> None:
     mine = claim("demo-checkpoint", "ReadWriteOnce", owner=owner)
-    seen = observed(GOOD, claims={"photos": claim(), "demo-checkpoint": mine})
-    retained = {"checkpoint": {"volume": {"retentionPolicy": "Retain"}}}
-    status = over(GOOD) if over_already else None
-    decided = decide(seen, status, LONG, **retained)
+    seen = observed(last, claims={"photos": claim(), "demo-checkpoint": mine})
+    status = over(last) if over_already else None
+    decided = decide(seen, status, LONG, **RETAINED)
     applied = [action.child for action in decided.actions if isinstance(action, Apply)]
     assert [child["metadata"]["name"] for child in applied] == (
         ["demo-checkpoint"] if owner else []
     )
     assert all("ownerReferences" not in child["metadata"] for child in applied)
+
+
+def test_a_claim_is_let_go_of_though_the_job_cannot_go_on() -> None:
+    mine = claim("demo-checkpoint", "ReadWriteOnce", owner=UID)
+    decided = decide(observed(claims={mine.name: mine}), **RETAINED)
+    assert [a.child["metadata"]["name"] for a in decided.actions if isinstance(a, Apply)] == [
+        "demo-checkpoint"
+    ]
 
 
 def test_a_claim_that_was_retained_is_never_taken_back() -> None:

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from operator_support.builders import job, pod
 
-from nerf_operator.cluster import parse, resync
+from nerf_operator.cluster import parse, resync, snapshot
 from nerf_operator.cluster.cache import Cache, Key, Table
 from nerf_operator.cluster.queue import KeyedQueue
 from nerf_operator.cluster.refusals import ApiError
-from nerf_operator.core.observed import Pod
+from nerf_operator.cluster.snapshot import Memory
+from nerf_operator.core.observed import Job, Pod
 
 DEMO = Key("lab", "demo")
 
@@ -42,6 +43,39 @@ def test_a_late_deletion_leaves_the_next_of_that_name() -> None:
     table.put(DEMO, version(5, uid="second"))
     table.remove(DEMO, pod().name, "first")
     assert [found.uid for found in table.group(DEMO)] == ["second"]
+
+
+def known(*jobs: Job) -> Cache:
+    """A cache with a pod of the job demo that has failed before."""
+    cache = Cache()
+    for found in jobs:
+        cache.put_job(found)
+    cache.pods.put(DEMO, pod(failures=2, node="node-1"))
+    return cache
+
+
+def test_what_a_pod_told_is_kept_when_others_remove_it() -> None:
+    cache = known(job())
+    cache.lose_pod(DEMO, pod().name, pod().uid)
+    [lost] = snapshot.observe(cache, job(), None, None, Memory()).pods
+    assert (lost.failures, lost.deleting, lost.node) == (2, True, None)
+    cache.lost.note(DEMO, replace(pod(), attempt=-1))
+    assert [found.failures for found in cache.lost.of(DEMO)] == [2]
+    cache.lost.forget(DEMO)
+    assert snapshot.observe(cache, job(), None, None, Memory()).pods == ()
+
+
+def test_what_we_have_deleted_ourselves_is_no_loss_though_the_news_comes_first() -> None:
+    cache = known(job())
+    cache.lost.expected.add(pod().uid)
+    cache.lose_pod(DEMO, pod().name, pod().uid)
+    assert (cache.lost.of(DEMO), cache.lost.expected) == ((), set())
+
+
+def test_pods_of_a_job_that_is_gone_are_not_remembered() -> None:
+    for cache in (known(), known(replace(job(), uid="the next of that name"))):
+        cache.lose_pod(DEMO, pod().name, pod().uid)
+        assert cache.lost.of(DEMO) == ()
 
 
 def test_a_claim_knows_its_users() -> None:

@@ -19,6 +19,14 @@ CASES: dict[str, tuple[Pod, str, bool, bool, str]] = {
         ended(message=word(reasons.CUDA_UNAVAILABLE, "torch 2.6, no driver")),
         *(reasons.CUDA_UNAVAILABLE, False, True, "no driver"),
     ),
+    "cuda, where the job has trained before": (
+        ended(message=word(reasons.CUDA_UNAVAILABLE, "torch 2.6, no driver"), first_step=40),
+        *(reasons.CUDA_ERROR, True, True, "no driver"),
+    ),
+    "cuda, before the first step": (
+        ended(message=word(reasons.CUDA_UNAVAILABLE, "torch 2.6, no driver"), first_step=0),
+        *(reasons.CUDA_UNAVAILABLE, False, True, "no driver"),
+    ),
     "checkpoint volume": (
         ended(message=word(reasons.CHECKPOINT_VOLUME, "no space left")),
         *(reasons.CHECKPOINT_VOLUME, True, True, "no space left"),

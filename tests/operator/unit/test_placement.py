@@ -79,6 +79,24 @@ def test_affinity_of_the_user_and_ours_go_together() -> None:
     assert found["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
 
 
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+
+
+def test_nodes_are_avoided_beside_what_the_user_prefers() -> None:
+    wish = {"weight": 5, "preference": NODES["nodeSelectorTerms"][0]}
+    mine = {"affinity": {"nodeAffinity": {PREFERRED: [wish]}}}
+    subject = job(workers={"replicas": 2} | mine)
+    for request in (PodRequest(IMAGE, 1, index=0, avoid=("a", "b")), PodRequest(IMAGE, 1, index=0)):
+        made = worker(subject, request)
+        ours = [
+            {"key": "metadata.name", "operator": "NotIn", "values": [node]}
+            for node in request.avoid
+        ]
+        added = [{"weight": 100, "preference": {"matchFields": ours}}] if ours else []
+        assert made["spec"]["affinity"]["nodeAffinity"][PREFERRED] == [wish, *added]
+    assert subject.spec is not None and subject.spec.workers.affinity is not None
+
+
 def test_tolerations_are_added_to_ours() -> None:
     mine = {"key": "spot", "operator": "Exists", "effect": "NoSchedule"}
     found = pods({"tolerations": [mine], "gpusPerWorker": 1})

@@ -307,6 +307,15 @@ def test_a_service_of_a_former_job_of_that_name_is_waited_for() -> None:
     assert reason(status_of(decided), reasons.STALLED)[1] == "NameTaken"
 
 
+@pytest.mark.parametrize(("lasted", "wait"), [(1, 5), (200, 20), (86_400, 60)])
+def test_what_is_not_admitted_is_tried_again_ever_more_rarely(lasted: float, wait: float) -> None:
+    seen = observed(refused="403: exceeded quota: small")
+    first = decide(job(), seen)
+    assert first.requeue_after == 5
+    assert reason(status_of(first), reasons.STALLED) == ("True", reasons.REJECTED)
+    assert decide(job(first.status), seen, lasted).requeue_after == wait
+
+
 def test_a_changed_service_is_taken_back() -> None:
     changed = service(selector={"app": "other"})
     [action] = decide(job(), observed(running(0), running(1), service=changed)).actions

@@ -9,6 +9,7 @@ from nerf_operator.core.replacement import (
     Slot,
     backoff_seconds,
     decide,
+    elsewhere,
     failures,
     outlook,
     surplus,
@@ -59,6 +60,14 @@ CASES: dict[str, tuple[list[Pod], int | None, int, float | None]] = {
         [pod(attempt=3, rounds=3, phase="Failed", reason="Evicted")],
         *(None, 0, 4.0),
     ),
+    "deleted as soon as it was made, again and again: slower": (
+        [pod(attempt=3, rounds=3, failures=1, deleting=True)],
+        *(None, 1, 4.0),
+    ),
+    "deleted after a while: at once": (
+        [pod(attempt=3, rounds=3, failures=1, deleting=True, created=at(-60))],
+        *(4, 1, None),
+    ),
     "finished": ([succeeded()], None, 0, None),
     "replaced already": ([ended(), running(attempt=1, failures=1)], None, 1, None),
     "the replacement is being deleted": (
@@ -89,6 +98,51 @@ def test_what_the_job_has_reached_is_progress_of_a_place_that_it_needs(
     """Without a last word, as of a pod that was killed."""
     killed = ended(attempt=3, rounds=3, failures=3, first_step=40, exit_code=137)
     assert decide([killed], NOW, step).rounds == rounds
+
+
+CUDA = word(reasons.CRASHED, "CUDA error: uncorrectable ECC error", progress=progress(step=50))
+KNOWN = ("node-2", "node-1", "node-3")
+
+#: name -> (the last pod of the place, nodes to which the next attempt prefers others)
+AVOIDED: dict[str, tuple[Pod, tuple[str, ...]]] = {
+    "a GPU that is broken": (ended(node="node-1", message=CUDA), ("node-1",)),
+    "a container that does not start": (
+        ended(node="node-1", exit_code=128, reason="StartError", message="driver error"),
+        ("node-1",),
+    ),
+    "a node that refuses the pod": (
+        pod(node="node-1", phase="Failed", reason="UnexpectedAdmissionError"),
+        ("node-1",),
+    ),
+    "no fault of the node": (ended(node="node-1", message="KeyError"), ()),
+    "out of memory": (ended(node="node-1", exit_code=137, reason="OOMKilled"), ()),
+    "no fault of this node, but of those before": (ended(node="node-9", avoided=KNOWN), KNOWN),
+    "one after the other": (
+        ended(node="node-1", avoided=KNOWN, message=CUDA),
+        ("node-2", "node-3", "node-1"),
+    ),
+    "after progress": (
+        ended(node="node-9", avoided=KNOWN, first_step=40, message=CUDA),
+        ("node-9",),
+    ),
+    "deleted": (running(node="node-9", avoided=KNOWN, deleting=True), KNOWN),
+}
+
+
+@pytest.mark.parametrize("name", AVOIDED)
+def test_nodes_that_may_be_to_blame_are_avoided(name: str) -> None:
+    last, nodes = AVOIDED[name]
+    slot = decide([last], NOW)
+    assert slot.avoid == nodes
+    assert all(node in elsewhere(slot) for node in nodes)
+
+
+def test_no_more_nodes_are_remembered_than_fit_a_pod() -> None:
+    many = tuple(f"node-{number}" for number in range(8))
+    assert decide([ended(node="last", avoided=many, message=CUDA)], NOW).avoid == (
+        *many[1:],
+        "last",
+    )
 
 
 def test_a_cause_of_the_cluster_is_told() -> None:

@@ -1,0 +1,142 @@
+"""Which field of a spec may change when: CEL rules, and what the reference says of it."""
+
+from typing import Final
+
+from nerf_contract.v1alpha1.rules import Rule, replicas
+
+Fields = dict[str, tuple[str, ...]]
+
+#: Decided once for all pods of a job, and for what is on its volume. Section -> fields.
+_FIXED: Final[Fields] = {
+    "": ("model", "dataset", "image"),
+    "training": (
+        *("determinism", "shards", "raysPerBatch", "precision", "seed", "samplesPerRay"),
+        *("keptSamplesPerRay", "raysPerChunk", "stages", "learningRate"),
+    ),
+    "checkpoint.volume": ("claimName", "size", "storageClassName"),
+}
+#: Told to each pod at its start: all pods of a job that is active must have been told alike.
+_WHILE_SUSPENDED: Final[Fields] = {
+    "workers": (
+        *("min", "gpusPerWorker", "processesPerWorker", "resources", "sharedMemory"),
+        *("terminationGracePeriodSeconds", "nodeSelector", "affinity", "tolerations"),
+        *("topologySpreadConstraints", "priorityClassName", "runtimeClassName", "schedulerName"),
+        *("labels", "annotations"),
+    ),
+    "scaling": ("policy",),
+    "": ("imagePullSecrets", "poses"),
+    "training": ("steps", "evalEvery", "targetPSNR", "device", "threads", "compile"),
+    "checkpoint": ("intervalSeconds", "snapshotSeconds", "keep"),
+}
+#: Field or section -> when it may change, where none of the above says it.
+_OTHERS: Final = {
+    "workers.replicas": "with `workers.min` always, else suspended",
+    "workers.max": "always",
+    "checkpoint.volume.retentionPolicy": "to `Retain`",
+    "outputs": "until trained",
+    "viewer.enabled": "always",
+    "viewer.resources": "while `viewer.enabled` is false",
+    "runPolicy": "always",
+}
+#: What the words of `when` mean.
+MEANING: Final = (
+    "`always` is also after the end; `suspended` is while `runPolicy.suspend` is true, and in the "
+    "update that ends it; what may change `until trained`, and all of `spec.training`, stays as it "
+    "is once the condition `Trained` or `Failed` is true."
+)
+
+
+def table() -> dict[str, str]:
+    """Field or section -> when it may change. No two of them lie in each other."""
+    fixed = {_path(s, name): "never" for s, names in _FIXED.items() for name in names}
+    rests = {_path(s, name): "suspended" for s, names in _WHILE_SUSPENDED.items() for name in names}
+    return fixed | rests | _OTHERS
+
+
+def when(path: str) -> str:
+    """When the field may change; `path` as in `workers.min`. Raises ValueError where nobody has
+    said so, or more than once."""
+    found = [told for known, told in table().items() if within(path, known)]
+    if len(found) != 1:
+        raise ValueError(f"{path}: {len(found)} rows say when it may change, not one")
+    return found[0]
+
+
+def within(path: str, section: str) -> bool:
+    """Whether the field lies in the section, or is it."""
+    return path == section or path.startswith((f"{section}.", f"{section}[]"))
+
+
+def _path(section: str, name: str) -> str:
+    return f"{section}.{name}" if section else name
+
+
+# --- As CEL --------------------------------------------------------------------------------------
+
+
+def _same(path: str) -> str:
+    """Whether a field is as it was, or as absent as it was."""
+    return (
+        f"has(self.{path}) == has(oldSelf.{path}) && "
+        f"(!has(self.{path}) || self.{path} == oldSelf.{path})"
+    )
+
+
+def _fixed(section: str, fields: tuple[str, ...]) -> Rule:
+    return _unchanged(section, fields, "cannot be changed: create the job again under another name")
+
+
+def _fixed_while_active(section: str, fields: tuple[str, ...]) -> Rule:
+    why = "can be changed only while runPolicy.suspend is true"
+    rule, message, expression = _unchanged(section, fields, why)
+    return f"oldSelf.runPolicy.suspend || {rule}", message, expression
+
+
+def _unchanged(section: str, fields: tuple[str, ...], why: str) -> tuple[str, str, str]:
+    """One rule for many fields: each status write evaluates all rules, and a section that is as it
+    was is the usual case. The message names the first of the fields that were changed."""
+    paths = [_path(section, field) for field in fields]
+    each = " && ".join(f"({_same(path)})" for path in paths)
+    rule = f"self.{section} == oldSelf.{section} || ({each})" if section else each
+    *most, last = paths
+    blamed = "".join(f"!({_same(path)}) ? '{path}' : " for path in most) + f"'{last}'"
+    return rule, f"{', '.join(paths)} {why}", f"({blamed}) + ' {why}'"
+
+
+#: Over the spec.
+CHANGE_RULES: tuple[Rule, ...] = (
+    *(_fixed(section, fields) for section, fields in _FIXED.items()),
+    (
+        "self.checkpoint.volume.retentionPolicy == 'Retain' || "
+        "oldSelf.checkpoint.volume.retentionPolicy == 'Delete'",
+        "checkpoint.volume.retentionPolicy cannot go back to Delete: delete the claim yourself",
+    ),
+    (
+        "oldSelf.runPolicy.suspend || has(self.workers.min) || "
+        f"{replicas('self')} == {replicas('oldSelf')}",
+        "workers.replicas of a job without workers.min can be changed only while "
+        "runPolicy.suspend is true: workers.min, set at its creation, lets a job be scaled",
+    ),
+    *(_fixed_while_active(section, fields) for section, fields in _WHILE_SUSPENDED.items()),
+    (
+        f"!oldSelf.viewer.enabled || ({_same('viewer.resources')})",
+        "viewer.resources can be changed only while viewer.enabled is false: its pod is not made "
+        "again for them",
+    ),
+)
+
+_ENDED = (
+    "has(self.status) && has(self.status.conditions) && self.status.conditions.exists(c, "
+    "c.status == 'True' && (c.type == 'Trained' || c.type == 'Failed'))"
+)
+
+#: Over the whole resource: nobody would look at what is asked for too late.
+END_RULES: tuple[Rule, ...] = tuple(
+    (
+        f"({_same(f'spec.{section}')}) || !({_ENDED})",
+        f"{section} cannot be changed once the training has ended, well or not: set "
+        "checkpoint.volume.retentionPolicy to Retain, delete the job and create it again under its "
+        "name, and it goes on from its last checkpoint",
+    )
+    for section in ("training", "outputs")
+)
