@@ -23,6 +23,11 @@ def group_token(job: str, uid: str) -> str:
     return f"{job}-group-{uid[:8]}"
 
 
+def policy(job: str, what: str, uid: str) -> str:
+    """A NetworkPolicy: never one of that name which somebody else has made."""
+    return f"{job}-{what}-{uid[:8]}"
+
+
 def viewer(job: str) -> str:
     """The viewer's Service, and the Secret with its token."""
     return f"{job}-viewer"

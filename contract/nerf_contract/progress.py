@@ -1,10 +1,28 @@
-"""What a worker pod tells: `GET /status`, and its termination message."""
+"""What a worker pod tells: `GET /status`, and its termination message.
 
-from typing import Literal
+The image is the user's choice, and so are its words: what is out of bounds here is not heard, lest
+a status be written that the API server refuses, or one that grows without end.
+"""
 
-from pydantic import ConfigDict, Field
+from typing import Annotated, Literal
 
-from nerf_contract.base import Model
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from nerf_contract.base import MAX_INT, Model
+from nerf_contract.training import PreparedDataset
+
+#: Characters of a sentence; a termination message has 4096 bytes in all.
+LONGEST_SENTENCE = 4096
+#: More than any figure of a training, in seconds, rays or dB.
+LARGEST = 1e12
+
+Count = Annotated[int, Field(ge=0, le=MAX_INT)]
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+Sentence = Annotated[str, AfterValidator(lambda text: text[:LONGEST_SENTENCE])]
+Moment = Annotated[str, Field(max_length=64)]
+Word = Annotated[str, Field(max_length=64)]
+#: A reason, as the API server wants those of events and conditions.
+Reason = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
 
 
 class Report(Model):
@@ -16,15 +34,15 @@ class Report(Model):
 class CheckpointInfo(Report):
     """A checkpoint that is safe on the volume. `time` is RFC 3339, UTC."""
 
-    step: int
-    time: str
+    step: Count
+    time: Moment
 
 
 class CheckpointFailure(Report):
     """Checkpoints cannot be written. `since` is RFC 3339, UTC; the newest good one stays."""
 
-    since: str
-    message: str
+    since: Moment
+    message: Sentence
 
 
 class GoodputReport(Report):
@@ -35,10 +53,10 @@ class GoodputReport(Report):
     wall_seconds was useful training.
     """
 
-    ratio: float | None = None
-    efficiency: float | None = None
-    wall_seconds: float
-    lost_seconds: dict[str, float]
+    ratio: Number | None = None
+    efficiency: Number | None = None
+    wall_seconds: Number
+    lost_seconds: dict[Word, Number] = Field(max_length=64)
 
 
 class Progress(Report):
@@ -51,17 +69,17 @@ class Progress(Report):
     """
 
     phase: Literal["starting", "waiting", "training", "evaluating", "done"]
-    step: int
-    total_steps: int
-    world_size: int
-    generation: int
-    rank: int | None = None
-    loss: float | None = None
-    psnr: float | None = None
-    ssim: float | None = None
-    rays_per_second: float | None = None
-    eta_seconds: float | None = None
-    last_regroup_seconds: float | None = None
+    step: Count
+    total_steps: Count
+    world_size: Count
+    generation: Count
+    rank: Count | None = None
+    loss: Number | None = None
+    psnr: Number | None = None
+    ssim: Number | None = None
+    rays_per_second: Number | None = None
+    eta_seconds: Number | None = None
+    last_regroup_seconds: Number | None = None
     checkpoint: CheckpointInfo | None = None
     checkpoint_failure: CheckpointFailure | None = None
     goodput: GoodputReport | None = None
@@ -74,9 +92,9 @@ class StageProgress(Report):
     """
 
     stage: Literal["poses", "export"]
-    activity: str
-    done: float
-    eta_seconds: float | None = None
+    activity: Word
+    done: Number
+    eta_seconds: Number | None = None
 
 
 #: What `GET /status` of a pod may answer.
@@ -90,10 +108,18 @@ class DatasetReport(Report):
     """
 
     format: str
-    photos: int
-    posed: int
+    photos: Count
+    posed: Count
     unposed: list[str] = Field(default_factory=list)
     poses: str | None = None
+
+    @model_validator(mode="after")
+    def _can_be_told_on(self) -> "DatasetReport":
+        """The pods that follow are told of it in their config."""
+        found = PreparedDataset.model_validate({"format": self.format, "poses": self.poses})
+        if found.format == "auto":
+            raise ValueError("format: auto is not what was found")
+        return self
 
 
 class TerminationMessage(Report):
@@ -103,8 +129,8 @@ class TerminationMessage(Report):
     dataset: by the poses stage. outputs: files that the export stage made, in `outputs/`.
     """
 
-    reason: str
-    message: str
+    reason: Reason
+    message: Sentence
     progress: Progress | None = None
     dataset: DatasetReport | None = None
     outputs: list[str] | None = None

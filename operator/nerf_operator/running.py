@@ -58,7 +58,8 @@ def _operator(
 ) -> handlers.Operator:
     api = Api(partial(kopf_config.connect, kopf_settings), election.holds)
     vitals = Vitals(listening.watches(settings.namespaces))
-    defaults, everywhere = Defaults(settings.trainer_image), not settings.namespaces
+    defaults = Defaults(settings.trainer_image, settings.network)
+    everywhere = not settings.namespaces
     reconciler = Reconciler(Cache(), api, defaults, whole_cluster=everywhere)
     return handlers.Operator(settings, reconciler, api, vitals)
 

@@ -4,7 +4,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from nerf_contract import names
+from nerf_operator.core.network import Network
 
 
 class SettingsError(ValueError):
@@ -21,6 +24,7 @@ class Settings:
     workers: reconcile passes at a time.
     lease: name of the Lease that one of several operators must hold to work; "": there is only one.
     namespace, identity: where that Lease lies, and who asks for it.
+    network: who may reach the pods of jobs; None makes no NetworkPolicies.
     """
 
     trainer_image: str
@@ -32,6 +36,7 @@ class Settings:
     lease: str = ""
     namespace: str = ""
     identity: str = ""
+    network: Network | None = None
 
     @staticmethod
     def from_env(env: Mapping[str, str] = os.environ) -> "Settings":
@@ -50,7 +55,15 @@ class Settings:
             lease=env.get("LEASE_NAME", ""),
             namespace=_with_lease(env, "POD_NAMESPACE"),
             identity=_with_lease(env, "POD_NAME"),
+            network=_network(env.get("JOB_NETWORK", "")),
         )
+
+
+def _network(text: str) -> Network | None:
+    try:
+        return Network.model_validate_json(text) if text else None
+    except ValidationError as error:
+        raise SettingsError(f"JOB_NETWORK does not make sense: {error}") from error
 
 
 def _with_lease(env: Mapping[str, str], name: str) -> str:

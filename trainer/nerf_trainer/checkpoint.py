@@ -10,6 +10,7 @@ a disk or a person damages later is found by the checksums. Nothing is pickled.
 import json
 import logging
 import math
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ from nerf_trainer.manifest import (
 log = logging.getLogger(__name__)
 
 PREFIX = "step-"
+NAME = re.compile(f"{PREFIX}[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class CheckpointReader:
 
     def _finished(self) -> list[Path]:
         """Folders of finished checkpoints, oldest first."""
-        return sorted(p for p in self._folder.iterdir() if p.name.startswith(PREFIX))
+        return sorted(p for p in self._folder.iterdir() if NAME.fullmatch(p.name))
 
 
 class CheckpointStore(CheckpointReader):

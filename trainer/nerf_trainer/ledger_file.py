@@ -8,7 +8,11 @@ import logging
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from nerf_contract.base import MAX_INT
 from nerf_trainer.background import BackgroundWriter
 from nerf_trainer.files import write_atomically
 from nerf_trainer.ledger import Account
@@ -16,6 +20,31 @@ from nerf_trainer.ledger import Account
 log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 5.0
+#: Sums of these can still be told.
+_Seconds = Annotated[float, Field(ge=0, le=1e9)]
+_Amount = Annotated[float, Field(ge=0, le=1e18)]
+_Count = Annotated[int, Field(ge=0, le=MAX_INT)]
+
+
+class _Account(BaseModel):
+    """An `Account` as the file has it, which anybody who has the volume may have written."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seconds: dict[str, _Seconds] = Field(max_length=64)
+    rays: _Amount
+    steps: _Count
+    step: _Count
+    speeds: dict[PositiveInt, _Amount] = Field(max_length=1024)
+
+
+class _Document(BaseModel):
+    """The file."""
+
+    run: str
+    ended: bool
+    time: _Amount
+    account: _Account
 
 
 @dataclass(frozen=True)
@@ -41,17 +70,15 @@ class LedgerFile:
     def read(self) -> Kept | None:
         """The ledger of this run, if there is one."""
         try:
-            document = json.loads(self._path.read_text())
-            if document["run"] != self._run or document["ended"]:
-                return None
-            told = document["account"]
-            speeds = {int(size): float(speed) for size, speed in told.pop("speeds").items()}
-            return Kept(Account(**told, speeds=speeds), float(document["time"]))
+            document = _Document.model_validate_json(self._path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError) as error:
             log.warning("%s is not readable (%s): the ledger starts anew", self._path, error)
             return None
+        if document.run != self._run or document.ended:
+            return None
+        return Kept(Account(**document.account.model_dump()), document.time)
 
     def keep(self, account: Account) -> None:
         """Write it in the background, unless that was done just before."""

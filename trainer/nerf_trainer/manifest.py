@@ -12,6 +12,7 @@ from nerf_trainer.clock import timestamp
 from nerf_trainer.config import identity_hash
 
 FORMAT = 1
+_KINDS = {"step": int, "time": str, "identity": dict, "bytes": int, "sha256": str}
 STATE_FILE = "state.safetensors"
 MANIFEST_FILE = "manifest.json"
 Manifest = Mapping[str, Any]
@@ -69,12 +70,16 @@ def read(data: bytes) -> Manifest:
     """The manifest in a file. Raises TornCheckpointError."""
     try:
         manifest = json.loads(data)
-    except ValueError as error:
+        whole = isinstance(manifest, dict) and manifest.get("manifestSha256") == _checksum(manifest)
+    except (ValueError, RecursionError) as error:
         raise TornCheckpointError(f"its manifest is not JSON: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("manifestSha256") != _checksum(manifest):
+    if not whole:
         raise TornCheckpointError("its manifest's checksum does not hold")
-    if manifest["format"] != FORMAT:
-        raise TornCheckpointError(f"format {manifest['format']} is unknown, {FORMAT} is known")
+    if manifest.get("format") != FORMAT:
+        raise TornCheckpointError(f"its format is unknown, {FORMAT} is known")
+    wrong = [name for name, kind in _KINDS.items() if type(manifest.get(name)) is not kind]
+    if wrong:
+        raise TornCheckpointError(f"its manifest lacks {', '.join(wrong)}")
     return manifest
 
 
@@ -88,8 +93,21 @@ def check(data: bytes, manifest: Manifest) -> None:
 
 def notes_of(manifest: Manifest) -> Notes:
     """Checkpoints of earlier versions have none, or fewer."""
-    told = manifest.get("notes", {})
-    return Notes(told.get("worldSize"), told.get("psnr"), told.get("score"))
+    told = manifest.get("notes")
+    if not isinstance(told, dict):
+        return NO_NOTES
+    size = told.get("worldSize")
+    return Notes(
+        size if isinstance(size, int) else None, _figure(told, "psnr"), _figure(told, "score")
+    )
+
+
+def _figure(told: Mapping[str, Any], name: str) -> float | None:
+    """A number, if it is one that can be reckoned with."""
+    value = told.get(name)
+    if isinstance(value, float):
+        return value
+    return float(value) if type(value) is int and abs(value) < 2**53 else None
 
 
 def _checksum(manifest: Manifest) -> str:

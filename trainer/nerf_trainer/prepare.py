@@ -26,7 +26,7 @@ from nerf_trainer.failures import TrainerFailure, write_termination
 from nerf_trainer.http import start_server
 from nerf_trainer.places import dataset_root
 from nerf_trainer.poses import Found, find_poses
-from nerf_trainer.scenes import expect_format, read_split, wait_for_dataset
+from nerf_trainer.scenes import expect_format, folder_of, read_split, wait_for_dataset
 from nerf_trainer.stage import SILENCE_SECONDS, StageBoard, end_if_it_hangs
 
 log = logging.getLogger("nerf_trainer.prepare")
@@ -49,7 +49,7 @@ class Prepared:
 
 def prepare(config: TrainerConfig, root: Path, board: StageBoard) -> Prepared:
     """Have the dataset in `root/config.dataset.path` ready. Raises TrainerFailure."""
-    dataset, folder = config.dataset, root / config.dataset.path
+    dataset, folder = config.dataset, folder_of(config.dataset, root)
     start = 0.0
     if dataset.archive is not None:
         start = ARCHIVE_SHARE

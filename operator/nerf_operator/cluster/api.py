@@ -30,6 +30,11 @@ PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
     ("", "events"): frozenset({"create"}),
 }
 
+#: What fencing jobs in needs, where the administrator wants that.
+FENCE_PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
+    ("networking.k8s.io", "networkpolicies"): frozenset({"create"}),
+}
+
 #: What an election needs, in the operator's own namespace.
 LEASE_PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
     ("coordination.k8s.io", "leases"): frozenset({"get", "create", "patch"}),
@@ -96,9 +101,16 @@ class Api:
 
     async def create_secret(self, namespace: str, secret: Object) -> None:
         """A Secret, unless one of that name exists."""
-        path = f"/api/v1/namespaces/{namespace}/secrets"
+        await self._create_once(f"/api/v1/namespaces/{namespace}/secrets", secret)
+
+    async def create_policy(self, namespace: str, policy: Object) -> None:
+        """A NetworkPolicy, unless one of that name exists."""
+        path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies"
+        await self._create_once(path, policy)
+
+    async def _create_once(self, path: str, obj: Object) -> None:
         try:
-            await self._call("POST", "create", path, secret, _JSON, _MANAGER)
+            await self._call("POST", "create", path, obj, _JSON, _MANAGER)
         except ApiError as error:
             if not error.exists:
                 raise

@@ -15,7 +15,7 @@ from nerf_operator.cluster.announce import Announcer
 from nerf_operator.cluster.api import Api, Object
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.cluster.refusals import ApiError
-from nerf_operator.core.actions import Action, Apply, Create, Delete, DeleteJob, DrawToken
+from nerf_operator.core.actions import Action, Apply, Create, Delete, DeleteJob, DrawToken, Fence
 from nerf_operator.core.observed import Job
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Applier:
         return frozenset(name for name in taken if name is not None)
 
     async def _prepare(
-        self, job: Job, action: Apply | Delete | DrawToken | DeleteJob
+        self, job: Job, action: Apply | Delete | DrawToken | Fence | DeleteJob
     ) -> str | None:
         if isinstance(action, Apply):
             name = await self._apply(job, action)
@@ -48,6 +48,8 @@ class Applier:
             await self._delete(job, action)
         elif isinstance(action, DeleteJob):
             await self._api.delete_job(job.namespace, job.name, action.uid)
+        elif isinstance(action, Fence):
+            await self._api.create_policy(job.namespace, action.policy)
         else:
             await self._draw_token(job, action)
         return None
@@ -94,11 +96,10 @@ class Applier:
         return None
 
     async def _made(self, job: Job, action: Apply) -> Object | None:
-        """A Service that is missing is created: for the API server that is half the work."""
+        """A Service that is missing is created. One of its name that we do not know of is somebody
+        else's: applied to, one without a selector would lead to our pods, and end with the job."""
         if action.child["kind"] == "Service" and not action.force:
-            made = await self._api.create_service(job.namespace, action.child)
-            if made is not None:
-                return made
+            return await self._api.create_service(job.namespace, action.child)
         return await self._api.apply(job.namespace, action.child, action.force)
 
     async def _create(self, job: Job, action: Create, now: datetime) -> None:

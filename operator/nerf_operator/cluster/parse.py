@@ -163,7 +163,10 @@ def gpus(pod: Object) -> int:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdigit() else None
+    """A number of up to ten digits; annotations may hold any text."""
+    if text is None or len(text) > 10 or not (text.isascii() and text.isdigit()):
+        return None
+    return int(text)
 
 
 def _is_true(conditions: Object, type_: str) -> bool:

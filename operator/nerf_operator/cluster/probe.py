@@ -75,7 +75,9 @@ class Prober:
     async def run(self) -> None:
         """Poll until cancelled."""
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-        async with aiohttp.ClientSession(timeout=timeout) as self._session:
+        # What is packed may be without end once it is unpacked.
+        session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
+        async with session as self._session:
             await self._queue.run(CONSUMERS)
 
     async def _probe(self, key: Key) -> None:

@@ -33,6 +33,13 @@ class DrawToken:
 
 
 @dataclass(frozen=True)
+class Fence:
+    """Create a NetworkPolicy, unless one of that name is there."""
+
+    policy: Object
+
+
+@dataclass(frozen=True)
 class Apply:
     """Server-side apply. force: take over fields that others have changed on our object."""
 
@@ -55,7 +62,7 @@ class DeleteJob:
     uid: str
 
 
-Action = Create | Apply | DrawToken | Delete | DeleteJob
+Action = Create | Apply | DrawToken | Fence | Delete | DeleteJob
 
 
 @dataclass(frozen=True)

@@ -152,13 +152,15 @@ def _answered(
 def _learnt(
     spec: NeRFJobSpec, old: AllocationStatus | None, progress: Progress | None
 ) -> dict[str, int]:
-    """Rays/s by workers: the newest of each size. Processes of a part of a pod make no size."""
+    """Rays/s by workers: the newest of each size that the job may have. Processes of a part of a
+    pod make no size."""
     known = old.rays_per_second if old else {}
     if progress is None or progress.phase != "training" or not progress.rays_per_second:
         return known
     workers, rest = divmod(progress.world_size, spec.workers.processes)
     rate = round(progress.rays_per_second)
-    return known if rest or not workers or not rate else known | {str(workers): rate}
+    sound = not rest and 0 < workers <= spec.workers.most and rate > 0
+    return known | {str(workers): rate} if sound else known
 
 
 def waits_for_gpus(status: NeRFJobStatus) -> bool:

@@ -13,6 +13,7 @@ from nerf_operator.core import (
     events,
     image,
     lifetime,
+    network,
     outcome,
     progress,
     stage,
@@ -24,6 +25,7 @@ from nerf_operator.core import (
 from nerf_operator.core.actions import NOTHING, Action, Create, Plan
 from nerf_operator.core.conditions import Facts
 from nerf_operator.core.image import Image
+from nerf_operator.core.network import Network
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.outcome import Outcome
 from nerf_operator.core.stages import Stages
@@ -34,17 +36,22 @@ from nerf_operator.core.waiting import Waiting
 
 @dataclass(frozen=True)
 class Defaults:
-    """What the operator was installed with."""
+    """What the operator was installed with. network: who may reach jobs; None lets everyone."""
 
     image: str
+    network: Network | None = None
 
 
 def plan(job: Job, observed: Observed, now: datetime, defaults: Defaults) -> Plan:
     """What to do for `job` at `now`. Acting on it twice does no harm."""
     if job.deleting:
         return NOTHING
-    job = auto.sized(job)
-    chosen = image.choose(job, observed, defaults.image)
+    decided = _decide(auto.sized(job), observed, now, defaults.image)
+    return network.fenced(decided, job, defaults.network)
+
+
+def _decide(job: Job, observed: Observed, now: datetime, default_image: str) -> Plan:
+    chosen = image.choose(job, observed, default_image)
     ended = outcome.recorded(job.status)
     if ended is not None:
         return afterwards.decide(job, observed, now, chosen, ended)

@@ -114,9 +114,11 @@ def _record(folder: Path) -> dict[str, Any]:
         found = json.loads((folder / RECORD).read_text())
     except FileNotFoundError:
         return {}
-    except ValueError:
-        raise invalid(f"{folder / RECORD} is broken. Remove the folder {folder}") from None
-    return dict(found)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise invalid(f"{folder / RECORD} is broken. Remove the folder {folder}")
+    return found
 
 
 def _write_record(folder: Path, config: ArchiveConfig, complete: bool) -> None:

@@ -12,6 +12,9 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 T = TypeVar("T")
 
+#: What counts all come to at most: a reply with them must fit into what its reader takes.
+LARGEST = 2**63 - 1
+
 
 class MessageError(ValueError):
     """A message that cannot be understood; the text names the field."""
@@ -160,9 +163,10 @@ def decode(kind: type[T], data: bytes) -> T:
     Raises: MessageError.
     """
     try:
-        message: T = _build(kind, json.loads(data), kind.__name__)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
         raise MessageError(f"not JSON: {error}") from error
+    message: T = _build(kind, value, kind.__name__)
     return message
 
 
@@ -173,7 +177,7 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         return _build_dataclass(kind, value, where)
     if issubclass(kind, StrEnum):
         return _build_enum(kind, value, where)
-    if type(value) is not kind or (kind is int and value < 0):
+    if type(value) is not kind or (kind is int and not 0 <= value <= LARGEST):
         raise MessageError(f"{where}: not a valid {kind.__name__}: {value!r}")
     return value
 

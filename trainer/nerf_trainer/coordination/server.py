@@ -212,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > MAX_REQUEST_BYTES:
+        if not length.isdecimal() or len(length) > 9 or int(length) > MAX_REQUEST_BYTES:
             raise MessageError(f"a message needs a length of at most {MAX_REQUEST_BYTES} bytes")
         return self.rfile.read(int(length))
 

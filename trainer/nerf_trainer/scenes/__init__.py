@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nerf_contract import names
+from nerf_contract.dataset import DatasetConfig
 from nerf_contract.training import PreparedDataset
 from nerf_trainer.scenes import blender, colmap, nerfstudio, photos
 from nerf_trainer.scenes.fitting import Sizes, fits, measure
@@ -22,6 +23,7 @@ __all__ = [
     "Scene",
     "Views",
     "find_format",
+    "folder_of",
     "load_cameras",
     "load_scene",
     "wait_for_dataset",
@@ -61,6 +63,20 @@ READERS = {
     ),
     "photos": Reader(photos.read_split, has_photos, "photos"),
 }
+
+
+def folder_of(config: DatasetConfig, root: Path) -> Path:
+    """The folder `root/config.path` of a dataset, which need not be there.
+
+    Raises TrainerFailure (DatasetInvalid) where a link leads out of `root`.
+    """
+    folder = root / config.path
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise invalid(
+            f"{folder} leads out of the dataset's volume by a link. Let dataset.path name a folder "
+            "on it."
+        )
+    return folder
 
 
 def find_format(folder: Path, wanted: str) -> str | None:
@@ -139,7 +155,7 @@ def load_scene(
     white, to be judged by.
     Raises TrainerFailure (DatasetInvalid) that names the file and says what to do.
     """
-    folder = root / config.path
+    folder = folder_of(config, root)
     wait_for_dataset(folder, config, sleep)
     train, held_out = read_split(folder, config)
     sizes, by = _measured(train, held_out, config)
@@ -170,7 +186,7 @@ def load_cameras(config: PreparedDataset, root: Path) -> Cameras:
 
     Raises TrainerFailure (DatasetInvalid).
     """
-    train, held_out = read_split(root / config.path, config)
+    train, held_out = read_split(folder_of(config, root), config)
     sizes, by = _measured(train, held_out, config)
     width, height = sizes[0].common
     return Cameras(

@@ -4,7 +4,7 @@
 fields of the file with those of the frame over them.
 """
 
-import math
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ Document = dict[str, Any]
 
 #: How far a rotation's columns may be from orthonormal, once its scale is divided out.
 ROTATION_TOLERANCE = 1e-2
+#: Scales and sizes whose squares are numbers of 32 bits, too.
+SMALLEST, LARGEST = 1e-15, 1e15
 #: Camera models of nerfstudio, with the coefficients that each can have.
 MODELS = {
     "SIMPLE_PINHOLE": (),
@@ -28,6 +30,7 @@ MODELS = {
     "OPENCV_FISHEYE": ("k1", "k2", "k3", "k4"),
 }
 FISHEYE = "OPENCV_FISHEYE"
+POSITIVE = ("fl_x", "fl_y", "camera_angle_x", "w", "h")
 COEFFICIENTS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
 
 
@@ -35,14 +38,14 @@ def read_pose(path: Path, name: str, value: Any) -> NDArray[np.float32]:
     """Camera-to-world (3, 4) from a 4x4 or 3x4 matrix."""
     try:
         matrix = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         matrix = np.empty(0)
     if matrix.shape not in ((4, 4), (3, 4)):
         raise invalid(f"{path}: transform_matrix of {name} must be 4 rows of 4 numbers.")
-    if not np.isfinite(matrix).all():
+    if not (np.abs(matrix) <= LARGEST).all():
         raise invalid(
-            f"{path}: transform_matrix of {name} holds a number that is not finite. "
-            "Mend it, or remove the frame."
+            f"{path}: transform_matrix of {name} holds a number that is not finite, or greater "
+            f"than {LARGEST:g}. Mend it, or remove the frame."
         )
     if not _is_rotation(matrix[:3, :3]):
         raise invalid(
@@ -54,10 +57,10 @@ def read_pose(path: Path, name: str, value: Any) -> NDArray[np.float32]:
 
 def _is_rotation(matrix: NDArray[np.float64]) -> bool:
     """Whether (3, 3) turns and does not mirror. Any scale will do: rays are normalised later."""
-    determinant = np.linalg.det(matrix)
-    if not determinant > 0:
+    scale = np.cbrt(np.linalg.det(matrix))
+    if not scale > SMALLEST:
         return False
-    turn = matrix / np.cbrt(determinant)
+    turn = matrix / scale
     return bool(np.abs(turn.T @ turn - np.eye(3)).max() < ROTATION_TOLERANCE)
 
 
@@ -93,7 +96,7 @@ def read_lens(path: Path, name: str, merged: Document) -> Lens:
     model = merged.get("camera_model", "OPENCV")
     if not isinstance(model, str) or model not in MODELS:
         raise invalid(
-            f"{path}: camera_model {model!r} of {name} is not supported. Supported are "
+            f"{path}: camera_model {reprlib.repr(model)} of {name} is not supported. Supported are "
             f"{', '.join(MODELS)}: undistort the photos to one of them."
         )
     found = {key: read_number(path, name, merged, key) or 0.0 for key in COEFFICIENTS}
@@ -117,8 +120,14 @@ def read_number(path: Path, name: str, merged: Document, key: str) -> float | No
     value = merged.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise invalid(f"{path}: {key} of {name} must be a finite number, not {value!r}.")
-    if key in ("fl_x", "fl_y", "camera_angle_x") and value <= 0:
-        raise invalid(f"{path}: {key} of {name} must be greater than 0, not {value!r}.")
+    told = reprlib.repr(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        raise invalid(f"{path}: {key} of {name} must be a finite number, not {told}.")
+    if key in POSITIVE and not value > SMALLEST:
+        raise invalid(f"{path}: {key} of {name} must be greater than 0, not {told}.")
     return float(value)
+
+
+def _is_finite(value: float) -> bool:
+    """Whether it can be reckoned with: JSON knows integers of thousands of digits."""
+    return -LARGEST <= value <= LARGEST

@@ -40,13 +40,19 @@ def has_photos(folder: Path) -> bool:
 
 
 def mask_of(folder: Path, photo: Path) -> Path | None:
-    """The photo's mask in `masks/`: its name or its stem, with `.png`."""
+    """The photo's mask in `masks/`: its name or its stem, with `.png`.
+
+    Raises TrainerFailure (DatasetInvalid) where it is a link that leads elsewhere.
+    """
     root = folder / PHOTOS_DIR
     relative = photo.relative_to(root if photo.is_relative_to(root) else folder)
     masks = folder / MASKS_DIR
     for name in (f"{relative}.png", str(relative.with_suffix(".png"))):
-        if (masks / name).is_file():
-            return masks / name
+        mask = masks / name
+        if mask.is_file():
+            if not mask.resolve().is_relative_to(folder.resolve()):
+                raise invalid(f"{mask} leads out of the dataset's folder. Copy the mask into it.")
+            return mask
     return None
 
 

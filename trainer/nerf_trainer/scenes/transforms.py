@@ -2,6 +2,7 @@
 
 import json
 import os
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,17 @@ from nerf_trainer.scenes.opening import TRANSPOSES, UPRIGHT
 from nerf_trainer.scenes.types import Photo, invalid
 
 EXTENSIONS = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")
+#: A file of a hundred thousand frames has some 50 MB.
+MOST_BYTES = 200_000_000
+#: Characters of a photo's path.
+LONGEST_PATH = 1024
 
 
 def read_transforms(path: Path) -> Document:
     """The JSON object in `path`, with at least one frame."""
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise invalid(f"{path} has more than {MOST_BYTES} bytes. Is it a transforms file?")
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise invalid(f"{path} is missing.") from error
@@ -37,6 +44,8 @@ def read_transforms(path: Path) -> Document:
         ) from error
     except UnicodeDecodeError as error:
         raise invalid(f"{path} is not UTF-8 text. Write it anew.") from error
+    except (ValueError, RecursionError) as error:  # Numbers without end, lists in lists in lists.
+        raise invalid(f"{path} is not the JSON of a transforms file. Write it anew.") from error
     _check_frames(path, document)
     return dict(document)
 
@@ -49,6 +58,16 @@ def _check_frames(path: Path, document: Any) -> None:
     for i, frame in enumerate(document["frames"]):
         if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
             raise invalid(f"{path}: frame {i} must be an object with a text `file_path`.")
+        if not _is_path(frame["file_path"]):
+            raise invalid(f"{path}: file_path of frame {i} cannot be the path of a file.")
+
+
+def _is_path(text: str) -> bool:
+    """Whether the system takes it for one: some texts have no bytes, or are too long."""
+    try:
+        return 0 < len(text) <= LONGEST_PATH and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def photos(path: Path, document: Document, root: Path | None = None) -> list[Photo]:
@@ -82,7 +101,7 @@ def _photo(path: Path, root: Path, document: Document, frame: Document) -> Photo
 
 
 def _orientation(path: Path, name: str, code: Any) -> int:
-    if code == UPRIGHT or code in TRANSPOSES:
+    if isinstance(code, int) and (code == UPRIGHT or code in TRANSPOSES):
         return int(code)
     raise invalid(f"{path}: orientation of {name} must be one of EXIF's codes, 1 to 8.")
 
@@ -90,8 +109,10 @@ def _orientation(path: Path, name: str, code: Any) -> int:
 def _mask(path: Path, root: Path, name: str, mask: Any) -> Path | None:
     if mask is None:
         return None
-    if not isinstance(mask, str):
-        raise invalid(f"{path}: mask_path of {name} must be a text, not {mask!r}.")
+    if not isinstance(mask, str) or not _is_path(mask):
+        raise invalid(
+            f"{path}: mask_path of {name} must be the path of a file, not {reprlib.repr(mask)}."
+        )
     return find_image(path, root, mask, owner="mask_path")
 
 

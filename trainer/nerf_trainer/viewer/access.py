@@ -64,7 +64,10 @@ class Gate:
 
 
 def _same(given: str | None, wanted: str) -> bool:
-    return given is not None and hmac.compare_digest(given.encode(), wanted.encode())
+    """A header's bytes that are no UTF-8 come as surrogates, which are to be compared, too."""
+    if given is None:
+        return False
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), wanted.encode())
 
 
 def bearer(header: str) -> str | None:

@@ -188,7 +188,7 @@ def _check_site(gate: Gate, request: web.Request) -> None:
     host = request.headers.get("Host", "")
     if not gate.knows_host(host):
         raise web.HTTPForbidden(
-            text=f"{host[:200]} is not a name of this page. Use localhost, or start the viewer "
+            text=f"{host[:200]!a} is not a name of this page. Use localhost, or start the viewer "
             "with --allow-origin.\n"
         )
     reads = request.method in ("GET", "HEAD") and "Upgrade" not in request.headers
