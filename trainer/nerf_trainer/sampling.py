@@ -14,7 +14,9 @@ Names: R rays, C candidates a ray, M packed samples, o origins, d directions, t 
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 MAX_STRIDE = 2.0
@@ -127,12 +129,14 @@ def place_samples(o: Tensor, d: Tensor, t: Tensor, step: Tensor, packed: Packed)
     )
 
 
-def runs(counts: list[int], budget: int) -> Iterator[tuple[int, int]]:
-    """Cut a list into the longest runs whose sums are at most `budget`: (start, end) of each."""
-    start, total = 0, 0
-    for i, count in enumerate(counts):
-        if total + count > budget:
-            yield start, i
-            start, total = i, 0
-        total += count
-    yield start, len(counts)
+def runs(ends: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
+    """Cut a list of numbers into the longest runs whose sums are at most `budget`.
+
+    ends: the running sums of the list (N,); none of its numbers is beyond the budget. Yields the
+    first of each run, and the one behind its last.
+    """
+    start = before = 0
+    while start < len(ends):
+        end = int(np.searchsorted(ends, before + budget, side="right"))
+        yield start, end
+        start, before = end, int(ends[end - 1])

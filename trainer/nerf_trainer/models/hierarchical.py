@@ -11,7 +11,14 @@ from torch import Tensor
 
 from nerf_contract.training import TrainerConfig
 from nerf_trainer.fields import create_field
-from nerf_trainer.models.interface import BLOCK_SAMPLES, Loss, SceneModel, in_blocks, points
+from nerf_trainer.models.interface import (
+    BLOCK_SAMPLES,
+    Loss,
+    SceneModel,
+    block_rays,
+    in_blocks,
+    points,
+)
 from nerf_trainer.rays import Rays
 from nerf_trainer.resampling import sample_histogram, stratified
 from nerf_trainer.sampling import intersect_cube
@@ -49,7 +56,7 @@ class HierarchicalModel(SceneModel):
         middle = torch.full((1, sum(self.counts())), 0.5, device=rays.o.device)
         return in_blocks(
             rays,
-            BLOCK_SAMPLES // self.settings.samples_per_ray,
+            block_rays(BLOCK_SAMPLES, self.settings.samples_per_ray, rays.o.device),
             lambda block: self._render(block, middle.expand(len(block), -1), self._grey)[1],
         )
 

@@ -10,18 +10,18 @@ from torch import Tensor
 
 from nerf_contract.training import TrainerConfig
 from nerf_trainer.fields import create_field
-from nerf_trainer.models.interface import Loss, SceneModel, joined
+from nerf_trainer.models.interface import Loss, SceneModel, block_rays, in_blocks
 from nerf_trainer.occupancy import EVERY_STEPS, OccupancyGrid, Rota, look_up
 from nerf_trainer.randomness import OCCUPANCY_STREAM, generator
 from nerf_trainer.rays import Rays
 from nerf_trainer.sampling import Samples, candidates, intersect_cube, pack, place_samples, runs
 from nerf_trainer.volrend import Rendered, over, render
 
-#: Rays whose candidates are looked up at once outside training: many, so that few samples of a
-#: part of them are padding.
-BLOCK_RAYS = 1 << 13
 #: Outside training a ray is followed in so many parts of its candidates.
 PARTS = 16
+#: Candidates of a part that are looked up at once outside training: for many rays, so that few of
+#: the samples that are evaluated are padding. A dozen arrays of this size are in memory meanwhile.
+BLOCK_CANDIDATES = {"cpu": 1 << 17, "cuda": 1 << 24}
 #: It ends where less than this share of the light is left: a quarter of a step of 8 bits.
 LEAST_LIGHT = 1e-3
 
@@ -67,8 +67,9 @@ class OccupancyModel(SceneModel):
         Not to look behind what is opaque makes it about twice as fast; colours are off by
         LEAST_LIGHT at most.
         """
-        blocks = [rays.slice(i, i + BLOCK_RAYS) for i in range(0, len(rays), BLOCK_RAYS)]
-        return joined([self._march(block) for block in blocks])
+        part = -(-self.settings.samples_per_ray // PARTS)
+        size = block_rays(BLOCK_CANDIDATES, part, rays.o.device)
+        return in_blocks(rays, size, self._march)
 
     def survey_size(self) -> int:
         """Densities of cells."""
@@ -132,16 +133,18 @@ class OccupancyModel(SceneModel):
         return sigma.detach(), rgb.detach()
 
     def _march(self, rays: Rays) -> Rendered:
-        middle = torch.full((len(rays),), 0.5, device=rays.o.device)
-        grid, count = self.grid, self.settings.samples_per_ray
-        t, step, occupied = find(rays.o, rays.d, middle, grid.occupied, grid.bound, count)
+        near, far = intersect_cube(rays.o, rays.d, self.grid.bound)
+        step = (far - near) / self.settings.samples_per_ray
         seen = torch.zeros(len(rays), 5, device=rays.o.device)  # colour, opacity, depth
-        for part in torch.arange(count).chunk(PARTS):
-            a, b = int(part[0]), int(part[-1]) + 1
-            here = occupied[:, a:b]
-            on = ((seen[:, 3] < 1 - LEAST_LIGHT) & (here.amax(1) > 0)).nonzero()[:, 0]
-            if len(on):
-                found = self._look(rays.o[on], rays.d[on], t[on, a:b], step[on], here[on])
+        for bins in torch.arange(self.settings.samples_per_ray, device=near.device).chunk(PARTS):
+            on = ((seen[:, 3] < 1 - LEAST_LIGHT) & (step > 0)).nonzero()[:, 0]
+            o, d, length = rays.o[on], rays.d[on], step[on]
+            t = near[on, None] + (bins + 0.5) * length[:, None]
+            here = occupied_at(o, d, t, self.grid.occupied, self.grid.bound)
+            hit = here.amax(1).nonzero()[:, 0]
+            if len(hit):
+                found = self._look(o[hit], d[hit], t[hit], length[hit], here[hit])
+                on = on[hit]
                 seen[on] += found * (1 - seen[on, 3, None])
         return over(seen[:, :3], seen[:, 3], seen[:, 4], self._grey)
 
@@ -149,10 +152,11 @@ class OccupancyModel(SceneModel):
         """Premultiplied colour, opacity and depth (R, 5) in a part of rays. t, occupied: (R, P)."""
         most = self._budget(self._chunk_rays)
         middle = torch.full((len(o),), 0.5, device=o.device)
-        counts = occupied.sum(-1).int().tolist()
+        ends = occupied.sum(-1).long().cumsum(0).cpu().numpy()
         found = []
-        for a, b in runs(counts, most):
-            budget = most if self._compiled else max(sum(counts[a:b]), t.shape[1])
+        for a, b in runs(ends, most):
+            count = int(ends[b - 1] - (ends[a - 1] if a else 0))
+            budget = most if self._compiled else max(count, t.shape[1])
             packed = pack(occupied[a:b], budget, middle[a:b])
             samples = place_samples(o[a:b], d[a:b], t[a:b], step[a:b], packed)
             part = render(samples, *self._evaluate(samples.x, samples.d), 0.0)
@@ -169,8 +173,13 @@ def find(
     """
     near, far = intersect_cube(o, d, bound)
     t, step = candidates(near, far, count, jitter)
+    return t, step, occupied_at(o, d, t, grid, bound) * (step > 0)[:, None]
+
+
+def occupied_at(o: Tensor, d: Tensor, t: Tensor, grid: Tensor, bound: Tensor) -> Tensor:
+    """1 where rays are in occupied cells at distances t (R, C), else 0: (R, C)."""
     axes = [o[:, axis, None] + d[:, axis, None] * t for axis in range(3)]
-    return t, step, look_up(grid, bound, axes) * (step > 0)[:, None]
+    return look_up(grid, bound, axes)
 
 
 def sample(

@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 from nerf_contract.training import TrainerConfig
 from nerf_trainer.fields import create_field, create_proposal
-from nerf_trainer.models.interface import BLOCK_SAMPLES, Loss, SceneModel, in_blocks, points
+from nerf_trainer.models.interface import (
+    BLOCK_SAMPLES,
+    Loss,
+    SceneModel,
+    block_rays,
+    in_blocks,
+    points,
+)
 from nerf_trainer.rays import Rays
 from nerf_trainer.resampling import distortion, proposal_loss, sample_histogram, stratified
 from nerf_trainer.volrend import Rendered, render_rows, row_weights
@@ -78,7 +85,8 @@ class ProposalModel(SceneModel):
         """Each piece is sampled in its middle."""
         if self._compiled:
             return in_blocks(rays, self._chunk_rays, self._look_compiled)
-        return in_blocks(rays, BLOCK_SAMPLES // self.settings.samples_per_ray, self._look)
+        size = block_rays(BLOCK_SAMPLES, self.settings.samples_per_ray, rays.o.device)
+        return in_blocks(rays, size, self._look)
 
     def _look(self, rays: Rays) -> Rendered:
         middle = torch.full((len(rays), self.sampling_rows()), 0.5, device=rays.o.device)
