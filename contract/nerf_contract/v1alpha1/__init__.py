@@ -18,6 +18,7 @@ from nerf_contract.v1alpha1.status import (
     NeRFJobStatus,
     Phase,
     ProgressStatus,
+    SpeedStatus,
     StageStatus,
     WorkersStatus,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "ResourceSpec",
     "RunPolicy",
     "ScalingSpec",
+    "SpeedStatus",
     "StageStatus",
     "Toleration",
     "TopologySpread",
