@@ -19,6 +19,7 @@ from nerf_contract.v1alpha1.status import (
     NeRFJobStatus,
     Phase,
     ProgressStatus,
+    SpeedStatus,
     StageStatus,
     WorkersStatus,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "ResourceSpec",
     "RunPolicy",
     "ScalingSpec",
+    "SpeedStatus",
     "StageStatus",
     "Toleration",
     "TopologySpread",

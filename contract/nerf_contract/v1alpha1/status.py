@@ -50,6 +50,14 @@ class WorkersStatus(Model):
     given_up: GivenUpStatus | None = None
 
 
+class SpeedStatus(Model):
+    """How fast a job trained with so many workers, when it last had them."""
+
+    workers: int = Field(description="Worker pods that trained together.")
+    rays_per_second: int = Field(description="All workers together.")
+    time: str = Field(description="When it was measured: RFC 3339, UTC.")
+
+
 class AllocationStatus(Model):
     """The size that the operator chose for a job with `scaling.policy` `Auto`. Times are RFC 3339,
     UTC."""
@@ -61,8 +69,8 @@ class AllocationStatus(Model):
     requested: str | None = Field(
         default=None, description="Since when it wants workers; absent while it wants none."
     )
-    rays_per_second: dict[str, int] = Field(
-        default_factory=dict, description="What was last measured, by the number of workers."
+    speeds: list[SpeedStatus] = Field(
+        default_factory=list, description="What is believed of its speed, one a size."
     )
 
 

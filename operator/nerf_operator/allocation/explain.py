@@ -64,10 +64,11 @@ def _stays(job: Prospect, ideal: int) -> tuple[str, str]:
 def _changes(job: Prospect, size: int) -> tuple[str, str]:
     before = job.job.workers
     change = f"From {before} to {_count(size, 'worker')}"
-    if size < before:
-        return reasons.SHRUNK, f"{change}: its GPUs are worth more elsewhere."
     saved = job.seconds(before) - job.seconds(size) - job.cost
-    return reasons.GROWN, f"{change}: ends about {saved:.0f} s sooner."
+    if size < before and saved <= 0:
+        return reasons.SHRUNK, f"{change}: its GPUs are worth more elsewhere."
+    reason = reasons.GROWN if size > before else reasons.SHRUNK
+    return reason, f"{change}: ends about {saved:.0f} s sooner."
 
 
 def _count(number: int, what: str) -> str:

@@ -36,6 +36,16 @@ class Moves:
             self._take(index, self._jobs[index].job.min, shares.sizes, forced=True)
         for index in takers:
             self._grow(index, shares.sizes)
+        for index in self._givers:
+            self._shed(index, shares.sizes[index])
+
+    def _shed(self, index: int, ideal: int) -> None:
+        """Fewer workers, though nobody takes them, where all that it has only slow it down."""
+        job, now = self._jobs[index], self.sizes[index]
+        saved = job.seconds(now) - job.seconds(ideal)
+        if saved > (1 + self._tuning.payoff) * job.cost and not self._rests(index):
+            self._free += (now - ideal) * job.job.gpus_per_worker
+            self.sizes[index] = ideal
 
     def _grow(self, index: int, ideal: list[int]) -> None:
         """To the ideal size, or as far as free GPUs reach."""

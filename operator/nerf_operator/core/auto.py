@@ -11,9 +11,16 @@ from typing import Final
 
 from nerf_contract import reasons
 from nerf_contract.progress import Progress
-from nerf_contract.v1alpha1 import AllocationStatus, Condition, NeRFJobSpec, NeRFJobStatus
+from nerf_contract.v1alpha1 import (
+    AllocationStatus,
+    Condition,
+    NeRFJobSpec,
+    NeRFJobStatus,
+    SpeedStatus,
+)
 from nerf_operator.allocation import model
 from nerf_operator.allocation.model import Allocation
+from nerf_operator.core import speeds
 from nerf_operator.core.moment import rfc3339
 from nerf_operator.core.observed import Job
 from nerf_operator.core.stages import Stages
@@ -85,7 +92,7 @@ def request(job: Job, least_cost: float) -> model.Job:
         max=spec.workers.max,
         remaining=float(max(steps, 1) * spec.training.rays_per_batch),
         arrived=_seconds(known.requested or known.since),
-        points=tuple((int(n), float(rate)) for n, rate in sorted(known.rays_per_second.items())),
+        points=tuple((one.workers, float(one.rays_per_second)) for one in known.speeds),
         workers=known.workers,
         since=_seconds(known.since),
         rescale_cost=None if pause is None else max(pause, least_cost),
@@ -110,9 +117,9 @@ def report(
         return old
     if not job.spec.auto:
         return None
-    rates = _learnt(job.spec, old, progress)
+    known = speeds.learn(job.spec, old, conditions, progress, now)
     if not wants_workers(conditions):
-        return _none(old, rates, now) if old else None
+        return _none(old, known, now) if old else None
     if old is None or old.requested is None:
         return AllocationStatus(
             workers=0,
@@ -120,47 +127,33 @@ def report(
             message=_UNDECIDED.message,
             since=old.since if old and not old.workers else rfc3339(now),
             requested=rfc3339(now),
-            rays_per_second=rates,
+            speeds=known,
         )
-    return _answered(old, answer, rates, now)
+    return _answered(old, answer, known, now)
 
 
-def _none(old: AllocationStatus, rates: dict[str, int], now: datetime) -> AllocationStatus:
+def _none(old: AllocationStatus, known: list[SpeedStatus], now: datetime) -> AllocationStatus:
     return AllocationStatus(
         workers=0,
         reason=reasons.NOT_TRAINING,
         message="The job does not train, and needs no workers.",
         since=rfc3339(now) if old.workers else old.since,
-        rays_per_second=rates,
+        speeds=known,
     )
 
 
 def _answered(
-    old: AllocationStatus, answer: Allocation | None, rates: dict[str, int], now: datetime
+    old: AllocationStatus, answer: Allocation | None, known: list[SpeedStatus], now: datetime
 ) -> AllocationStatus:
     """An answer to another question than how to go on from the present size is out of date."""
-    known = old.model_copy(update={"rays_per_second": rates})
+    same = old.model_copy(update={"speeds": known})
     if answer is None or old.workers not in (answer.before, answer.workers):
-        return known
+        return same
     if (answer.workers, answer.reason) == (old.workers, old.reason):
-        return known
+        return same
     since = old.since if answer.workers == old.workers else rfc3339(now)
     told = {"workers": answer.workers, "reason": answer.reason, "message": answer.message}
-    return known.model_copy(update=told | {"since": since})
-
-
-def _learnt(
-    spec: NeRFJobSpec, old: AllocationStatus | None, progress: Progress | None
-) -> dict[str, int]:
-    """Rays/s by workers: the newest of each size that the job may have. Processes of a part of a
-    pod make no size."""
-    known = old.rays_per_second if old else {}
-    if progress is None or progress.phase != "training" or not progress.rays_per_second:
-        return known
-    workers, rest = divmod(progress.world_size, spec.workers.processes)
-    rate = round(progress.rays_per_second)
-    sound = not rest and 0 < workers <= spec.workers.most and rate > 0
-    return known | {str(workers): rate} if sound else known
+    return same.model_copy(update=told | {"since": since})
 
 
 def waits_for_gpus(status: NeRFJobStatus) -> bool:

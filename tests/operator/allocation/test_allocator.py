@@ -124,3 +124,20 @@ def test_values_of_two_equal_jobs_by_hand() -> None:
     """p = 1/2, weights 1/2 each: sqrt(1/4 - 0) and sqrt(1 - 1/4), and what is for the future."""
     assert values([10.0, 10.0], [1.0, 1.0]) == pytest.approx([0.5 + FUTURE, 0.75**0.5 + FUTURE])
     assert values([1.0, 10.0], [1.0, 1.0])[0] > values([1.0, 10.0], [1.0, 1.0])[1]
+
+
+#: A second worker only slows the first one down.
+WORSE = ((1, 4000.0), (2, 700.0))
+
+
+def test_who_trains_faster_with_fewer_shrinks_though_nobody_wants_its_gpus() -> None:
+    found = allocate([job("a", points=WORSE, workers=2)], Capacity((8,)), 500.0)["a"]
+    assert (found.workers, found.reason) == (1, reasons.SHRUNK)
+    assert "sooner" in found.message
+    assert sizes(job("a", points=WORSE, workers=1), now=500.0) == {"a": 1}
+
+
+def test_not_where_that_would_not_pay_for_the_change() -> None:
+    done = job("a", points=WORSE, workers=2, remaining=4000.0)
+    assert sizes(done, now=500.0) == {"a": 2}
+    assert sizes(job("a", points=WORSE, workers=2, since=499.0), now=500.0) == {"a": 2}

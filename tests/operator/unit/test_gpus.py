@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from operator_support.builders import NOW, job, pod
 
 from nerf_contract import reasons
-from nerf_contract.v1alpha1 import AllocationStatus, Condition, NeRFJobStatus
+from nerf_contract.v1alpha1 import AllocationStatus, Condition, NeRFJobStatus, SpeedStatus
 from nerf_operator.allocation.allocate import allocate
 from nerf_operator.allocation.model import Capacity
 from nerf_operator.cluster import parse
@@ -116,14 +116,15 @@ def a_job(draw: st.DrawFn, name: str) -> Job:
     fewest = draw(st.integers(1, 3))
     each = draw(st.integers(1, 2))
     workers = {"min": fewest, "max": draw(st.integers(fewest, 6)), "gpusPerWorker": each}
-    rates = draw(st.dictionaries(st.sampled_from(("1", "2", "4")), st.integers(100, 9000)))
+    sizes = sorted(draw(st.sets(st.sampled_from((1, 2, 4)))))
+    rates = [(workers, draw(st.integers(100, 9000))) for workers in sizes]
     waits = AllocationStatus(
         workers=0,
         reason=reasons.NOT_DECIDED,
         message="",
         since=rfc3339(NOW),
         requested=rfc3339(NOW),
-        rays_per_second=rates,
+        speeds=[SpeedStatus(workers=n, rays_per_second=r, time=rfc3339(NOW)) for n, r in rates],
     )
     status = NeRFJobStatus(conditions=[CONDITION], allocation=waits)
     training = {"shards": 16, "steps": draw(st.integers(1, 9000))}
