@@ -74,9 +74,7 @@ class Decision:
 
 def decide(settings: Settings, state: State, event: Event, now: float) -> Decision:
     """What follows from `event` at time `now`."""
-    state, notes = drop_silent(
-        state, now, settings.member_timeout, settings.suspect_timeout
-    )
+    state, notes = drop_silent(state, now, settings.member_timeout, settings.suspect_timeout)
     match event:
         case Heartbeat() | Join() if is_fenced(state, event.member):
             return Decision(state, Reply(Verdict.FENCED), notes)
