@@ -89,17 +89,43 @@ def test_a_joiner_is_announced_and_then_taken_in() -> None:
     assert places(world) == {"0.0": (2, 0, 2), "1.0": (2, 1, 2)}
 
 
-def test_a_silent_member_is_given_up_after_its_timeout() -> None:
+def group_with_a_frozen_member() -> World:
+    """Members 0.0 and 1.0, of which 1.0 has just gone silent."""
     world = world_of(0, 1)
     join_all(world)
     world.pass_time(0.5)
     world.obey()
     first(world, 1).frozen = True
-    world.join(first(world, 0))
-    world.pass_time(1.5)
-    assert first(world, 0).waiting
-    world.pass_time(1.0)
+    return world
+
+
+def test_a_silent_member_is_given_up_after_its_timeout() -> None:
+    world = group_with_a_frozen_member()
+    world.pass_time(2.0)
+    assert first(world, 0).verdict is Verdict.CURRENT
+    world.pass_time(0.5)
+    assert first(world, 0).verdict is Verdict.OVER
+    world.obey()
     assert places(world)["0.0"] == (world.state.number, 0, 1)
+
+
+def test_a_silent_member_of_a_group_that_broke_is_given_up_sooner() -> None:
+    world = group_with_a_frozen_member()
+    world.join(first(world, 0))
+    world.pass_time(1.0)
+    assert first(world, 0).waiting
+    world.pass_time(0.5)
+    assert places(world)["0.0"] == (world.state.number, 0, 1)
+
+
+def test_in_a_group_that_broke_who_speaks_is_waited_for() -> None:
+    world = world_of(0, 1, min_pods=2)
+    join_all(world)
+    world.join(first(world, 0))
+    world.pass_time(3.0)
+    assert first(world, 0).waiting
+    world.join(first(world, 1))
+    assert places(world) == {"0.0": (2, 0, 2), "1.0": (2, 1, 2)}
 
 
 def test_a_member_that_went_silent_makes_the_group_over_and_may_come_back() -> None:

@@ -96,7 +96,7 @@ class Turmoil(RuleBasedStateMachine):
         id = zombie.identity.id
         rivals = [m for i, m in self.world.state.members.items() if i.pod == id.pod]
         newer = [m for m in rivals if m.identity.incarnation > zombie.identity.incarnation]
-        live = [m for m in newer if self.world.now - m.heard <= 2.0]
+        live = [m for m in newer if self.world.now - m.heard <= 1.0]
         if live:
             reply = self.world.send(Heartbeat(zombie.identity, NO_GENERATION, 0, zombie.seen))
             assert reply.verdict is Verdict.FENCED

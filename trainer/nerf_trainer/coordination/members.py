@@ -78,11 +78,26 @@ def put(state: State, member: Member) -> State:
     return replace(state, members={**state.members, member.identity.id: member})
 
 
-def drop_silent(state: State, now: float, timeout: float) -> tuple[State, Notes]:
-    """Without those who have been silent for longer than `timeout` seconds."""
-    silent = [id for id, m in state.members.items() if now - m.heard > timeout]
+def drop_silent(
+    state: State, now: float, timeout: float, suspect_timeout: float
+) -> tuple[State, Notes]:
+    """Without those who have been silent for longer than `timeout` seconds.
+
+    suspect_timeout: the same for members of a group that broke who have not come out of it: one of
+    them broke it.
+    """
+    suspects = _suspects(state)
+    silent = [
+        id
+        for id, member in state.members.items()
+        if now - member.heard > (suspect_timeout if id in suspects else timeout)
+    ]
     notes = tuple(f"lost {id}: silent for {now - state.members[id].heard:.1f} s" for id in silent)
     return _without(state, silent), notes
+
+
+def _suspects(state: State) -> frozenset[MemberId]:
+    return state.group.members if state.group and state.group.over else frozenset()
 
 
 def replace_older(state: State, who: Identity) -> tuple[State, Notes]:

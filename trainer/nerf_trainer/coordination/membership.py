@@ -43,12 +43,15 @@ class Settings:
     """min_pods: fewest complete pods of a group.
 
     member_timeout: seconds of silence after which a member is given up.
+    suspect_timeout: the same, where the member's group has broken: two heartbeats that did not
+    come.
     grace: seconds after its start in which a coordinator forms no group, so that members who
     train under an earlier coordinator can make themselves known.
     """
 
     min_pods: int = 1
     member_timeout: float = 2.0
+    suspect_timeout: float = 1.0
     grace: float = 3.0
 
 
@@ -71,7 +74,7 @@ class Decision:
 
 def decide(settings: Settings, state: State, event: Event, now: float) -> Decision:
     """What follows from `event` at time `now`."""
-    state, notes = drop_silent(state, now, settings.member_timeout)
+    state, notes = drop_silent(state, now, settings.member_timeout, settings.suspect_timeout)
     match event:
         case Heartbeat() | Join() if is_fenced(state, event.member):
             return Decision(state, Reply(Verdict.FENCED), notes)
