@@ -2,6 +2,7 @@
 gets through to the operator."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -67,10 +68,20 @@ def test_monitors_select_the_pods_that_serve_metrics() -> None:
     }
     assert workers["spec"]["namespaceSelector"] == {"any": True}
     assert workers["spec"]["jobLabel"] == names.LABEL_JOB
-    for monitor in (operator, workers):
-        assert monitor["spec"]["podMetricsEndpoints"] == [{"port": "http", "interval": "15s"}]
-        assert monitor["metadata"]["labels"]["release"] == "stack"
+    assert operator["spec"]["podMetricsEndpoints"] == [{"port": "http", "interval": "15s"}]
+    assert all(one["metadata"]["labels"]["release"] == "stack" for one in (operator, workers))
     assert not annotations(objects)
+
+
+def test_every_process_of_a_worker_is_scraped() -> None:
+    _, workers = kinds(template(SERVED), "PodMonitor")
+    [endpoint] = workers["spec"]["podMetricsEndpoints"]
+    [kept] = endpoint["relabelings"]
+    assert kept["action"] == "keep"
+    assert kept["sourceLabels"] == ["__meta_kubernetes_pod_container_port_name"]
+    names_of_ports = ("http", "http-1", "http-15", "coordinator", "https")
+    scraped = [name for name in names_of_ports if re.fullmatch(kept["regex"], name)]
+    assert scraped == ["http", "http-1", "http-15"]
 
 
 def test_in_chosen_namespaces_only_their_workers_are_scraped() -> None:

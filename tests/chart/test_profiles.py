@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -108,7 +107,7 @@ def test_every_object_says_whose_it_is(profile: str) -> None:
             assert ("example.com/owner" in obj["metadata"].get("annotations", {})) == bool(more)
 
 
-def test_no_two_objects_are_one(tmp_path: Path) -> None:
+def test_no_two_objects_are_one() -> None:
     for profile in PROFILES:
         keys = [
             (obj["kind"], obj["metadata"].get("namespace"), obj["metadata"]["name"])

@@ -11,7 +11,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from generate.chart_values import Section, Values
+from generate.chart_sections import Section
+from generate.chart_values import Values
 from generate.reference import table
 
 JsonSchema = dict[str, Any]

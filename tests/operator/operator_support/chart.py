@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def render(*values: str, chart: Path = CHART, minor: int = 30) -> list[Object]:
     return template(*(f"--set={value}" for value in values), chart=chart, minor=minor)
 
 
+@cache
 def template(
     *flags: str, release: str = "nerf", chart: Path = CHART, minor: int = 30, tests: bool = False
 ) -> list[Object]:

@@ -25,10 +25,10 @@ imagePullPolicy: IfNotPresent
 resources:
   requests:
     cpu: 100m
-    memory: 128Mi
+    memory: 256Mi
     ephemeral-storage: 64Mi
   limits:
-    memory: 512Mi
+    memory: 2Gi # Photos are rendered by a process for each CPU of the node.
     ephemeral-storage: 128Mi
 securityContext:
   allowPrivilegeEscalation: false
