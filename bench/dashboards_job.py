@@ -23,15 +23,15 @@ from nerf_trainer.scenes.demo import generate
 
 NAMESPACE, JOB = "lab", "garden"
 #: Groups, and steps that each is to do.
-GROUPS = ((1, 250), (2, 350), (1, 250), (2, 350))
+GROUPS = ((1, 150), (2, 150), (1, 100), (2, 150))
 CONFIG: dict[str, Any] = {
     "dataset": {"holdoutEvery": 6},
-    "model": {"levels": 8, "log2TableSize": 15, "finestResolution": 256, "hiddenWidth": 32},
+    "model": {"levels": 8, "log2TableSize": 14, "finestResolution": 128, "hiddenWidth": 16},
     "training": {
-        **{"steps": 100_000, "raysPerBatch": 2048, "samplesPerRay": 48, "evalEvery": 150},
-        **{"threads": 1, "device": "cpu"},
+        **{"steps": 100_000, "raysPerBatch": 1024, "samplesPerRay": 32, "evalEvery": 60},
+        **{"threads": 1, "device": "cpu", "compile": False},
     },
-    "checkpoint": {"intervalSeconds": 20},
+    "checkpoint": {"intervalSeconds": 10},
 }
 
 

@@ -203,8 +203,8 @@ JOBS: Final = Metric(
 JOB_PENDING: Final = Metric(
     "nerf_operator_job_pending_seconds",
     "gauge",
-    "Since when a job is to train and does not, as seconds up to now, and why: the reason of its "
-    "condition Stalled or Running. Absent for every other job.",
+    "How long a job that is to train has not been training, and why: the reason of its condition "
+    "Stalled or Running. Absent for every other job.",
     ("job_namespace", "job_name", "reason"),
 )
 JOB_START: Final = Metric(

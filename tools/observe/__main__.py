@@ -54,15 +54,18 @@ def _arguments() -> argparse.Namespace:
 def serve(arguments: argparse.Namespace) -> None:
     """Scrape until told to end."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with scraping.door() as proxy:
-        known = scraping.scrapes(proxy)
-        with prometheus.serving(OUT / "data", known, arguments.port, arguments.interval) as client:
-            print(f"Prometheus scrapes the cluster: {client.url} (Ctrl-C ends it)", flush=True)
-            print("Its dashboards as pictures: make observe-pages", flush=True)
-            try:
-                signal.pause()
-            except KeyboardInterrupt:
-                print("\nended; what was scraped stays in", OUT / "data")
+    OUT.mkdir(parents=True, exist_ok=True)
+    found, settings = OUT / "targets.json", (arguments.port, arguments.interval)
+    with (
+        scraping.discovering(found) as known,
+        prometheus.serving(OUT / "data", known, *settings) as client,
+    ):
+        print(f"Prometheus scrapes the cluster: {client.url} (Ctrl-C ends it)", flush=True)
+        print("Its dashboards as pictures: make observe-pages", flush=True)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            print("\nended; what was scraped stays in", OUT / "data")
 
 
 def draw(arguments: argparse.Namespace) -> None:

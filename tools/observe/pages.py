@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("agg")
 import matplotlib.dates as dates
 import matplotlib.pyplot as plt
+from matplotlib.ticker import MultipleLocator
 
 from observe import board as boards
 from observe import units
@@ -18,6 +19,9 @@ from observe.client import Client, Series, Span
 
 #: Inches of a grid column and of a grid row.
 COLUMN, ROW = 0.75, 0.42
+LEGEND_ROWS = 2
+#: Upper ends of axes on which everything is 0.
+SMALLEST = {"none": 1.0, "percentunit": 0.1}
 MARK, NOTHING = "#8f3bb8", "no data"
 _COLOURS = {"green": "#299c46", "yellow": "#d9a400", "red": "#d44a3a"}
 _STYLE: dict[Any, Any] = {
@@ -83,7 +87,9 @@ class _Page:
 
     def heading(self, panel: Panel) -> None:
         left, bottom, _, height = self._box(panel)
-        self._figure.text(left, bottom + height / 4, panel.title, fontsize=11, color="#555555")
+        self._figure.text(
+            left + 0.01, bottom + height / 4, panel.title, fontsize=11, color="#555555"
+        )
 
     def panel(self, panel: Panel, client: Client, span: Span) -> bool:
         """Whether there was anything to draw for each of its queries."""
@@ -110,8 +116,8 @@ class _Page:
     def _axes(self, panel: Panel) -> Any:
         left, bottom, width, height = self._box(panel)
         inches = self._size
-        sides = 0.75 / inches[0], 0.12 / inches[0]
-        low = (0.2 if panel.kind == "stat" else 0.45) / inches[1]
+        sides = 0.95 / inches[0], 0.15 / inches[0]
+        low = (0.2 if panel.kind == "stat" else 0.62) / inches[1]
         box = (left + sides[0], bottom + low, width - sum(sides), height - low - 0.3 / inches[1])
         return self._figure.add_axes(box)
 
@@ -147,18 +153,31 @@ def _graph(axes: Any, panel: Panel, found: Found) -> None:
             values = [value for _, value in one.points]
             style = {"drawstyle": "steps-post"} if step else {}
             axes.plot(times, values, label=name, marker="." if len(times) == 1 else "", **style)
-    _limit(axes, panel)
-    axes.yaxis.set_major_formatter(lambda value, _: units.write(value, panel.unit))
+    high = _limit(axes, panel)
+    _measure(axes, panel, most=high)
+    shown = [name for name, _ in found][: LEGEND_ROWS * _legend_columns(found)]
     axes.legend(
-        *(),
+        *(axes.get_legend_handles_labels()[0][: len(shown)], shown),
         loc="upper left",
         bbox_to_anchor=(0, -0.12),
-        ncols=min(5, len(found)),
+        ncols=_legend_columns(found),
         frameon=False,
         fontsize=7,
         borderaxespad=0,
         columnspacing=1,
     )
+
+
+def _legend_columns(found: Found) -> int:
+    """As many as fit below a panel of half the page."""
+    return max(1, 110 // (max(len(name) for name, _ in found) + 7))
+
+
+def _measure(axes: Any, panel: Panel, most: float) -> None:
+    """Ticks at round numbers of the unit."""
+    step = units.step(most - axes.get_ylim()[0], most, panel.unit)
+    axes.yaxis.set_major_locator(MultipleLocator(step))
+    axes.yaxis.set_major_formatter(lambda value, _: units.write(value, panel.unit))
 
 
 def _stack(axes: Any, found: Found, step: bool) -> None:
@@ -174,20 +193,21 @@ def _stack(axes: Any, found: Found, step: bool) -> None:
     )
 
 
-def _limit(axes: Any, panel: Panel) -> None:
-    """The panel's own ends of the axis, and its thresholds where they are in sight."""
+def _limit(axes: Any, panel: Panel) -> float:
+    """The panel's own ends of the axis, and thresholds that are in sight. Returns the upper end."""
     least, most = panel.defaults.get("min"), panel.defaults.get("max")
     axes.margins(y=0.08)
     low, high = axes.get_ylim()
     if least is not None:
-        low = least
-    high = most if most is not None else max(high, low + 1e-9)
+        low, high = least, 1.1 * axes.dataLim.y1 or SMALLEST.get(panel.unit, 1e-3)
+    high = high if most is None else most
     axes.set_ylim(low, high)
     style = panel.defaults.get("custom", {}).get("thresholdsStyle", {})
     for step in panel.defaults.get("thresholds", {}).get("steps", []) if style else []:
         if step.get("value") is not None and low < step["value"] < high:
             colour = _COLOURS.get(step["color"], "grey")
             axes.axhline(step["value"], color=colour, linestyle="--", linewidth=0.8)
+    return float(high)
 
 
 def _number(axes: Any, panel: Panel, found: Found) -> None:
@@ -219,9 +239,10 @@ def _by_size(axes: Any, panel: Panel, found: Found) -> None:
         axes.plot(*zip(*sorted(points), strict=True), style, marker="o", markersize=4, label=name)
     axes.set_xticks(sorted({size for points in lines.values() for size, _ in points}))
     axes.set_xlabel("processes", labelpad=1)
-    axes.set_ylim(bottom=0)
+    high = 1.08 * max(y for points in lines.values() for _, y in points)
+    axes.set_ylim(0, high)
     axes.set_xlim(left=0)
-    axes.yaxis.set_major_formatter(lambda value, _: units.write(value, panel.unit))
+    _measure(axes, panel, most=high)
     axes.legend(loc="upper left", frameon=False)
 
 

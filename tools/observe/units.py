@@ -1,5 +1,6 @@
 """Values as Grafana writes them, for the units that our dashboards use."""
 
+import math
 from collections.abc import Callable
 
 _BYTES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
@@ -12,6 +13,17 @@ def write(value: float, unit: str) -> str:
     if unit.startswith("suffix:"):
         return f"{_scaled(value, _COUNTS)} {unit.removeprefix('suffix:').strip()}"
     return _UNITS[unit](value)
+
+
+def step(length: float, most: float, unit: str) -> float:
+    """Between two ticks of an axis that is so long: round in the unit of its upper end."""
+    scales = {"bytes": _BYTES, "s": _TIMES}.get(unit, ())
+    factor = next((factor for factor, _ in scales if most >= factor), 1)
+    rough = length / factor / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    nice = next(nice for nice in (1, 2, 5, 10) if nice * power >= rough)
+    found = nice * power * factor
+    return max(1.0, found) if unit == "none" and most >= 1 else found
 
 
 def _scaled(value: float, scales: tuple[tuple[float, str], ...], rest: str = "") -> str:

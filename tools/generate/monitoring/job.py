@@ -4,7 +4,7 @@ from generate.monitoring import recorded
 from generate.monitoring.alerts import LEAST_HEADROOM
 from generate.monitoring.jobs import IT, MARKS, ONE_JOB, WINDOW
 from generate.monitoring.panels import Limits, Query, board, graph, number
-from generate.monitoring.promql import PROCESS, each, of, quantile
+from generate.monitoring.promql import PROCESS, counted, each, of, quantile, summed
 from nerf_contract import metrics as m
 
 _NAME = "{{pod}} / {{local_rank}}"
@@ -157,8 +157,8 @@ def _memory() -> list[object]:
 
 
 def _checkpoints() -> list[object]:
-    saves = f"rate({m.CHECKPOINT_SECONDS.name}_sum{{{IT}}}[{WINDOW}])"
-    count = f"rate({m.CHECKPOINT_SECONDS.name}_count{{{IT}}}[{WINDOW}])"
+    saves = f"sum({summed(m.CHECKPOINT_SECONDS, WINDOW, IT)})"
+    count = f"sum({counted(m.CHECKPOINT_SECONDS, WINDOW, IT)})"
     return [
         graph(
             "Age of the newest checkpoint",
@@ -169,10 +169,9 @@ def _checkpoints() -> list[object]:
         ),
         graph(
             "Writing a checkpoint",
-            "Mean time, in the background: training waits for none of it. And how often it failed, "
-            "ever.",
+            "Mean time, in the background: training waits for none of it.",
             "s",
-            Query(f"sum({saves}) / sum({count})", "time"),
+            Query(f"{saves} / {count}", "time"),
         ),
         graph(
             "Checkpoints that could not be written",
