@@ -26,7 +26,8 @@ class Losses:
         places = self._lost.setdefault(job, {})
         known = places.get((pod.component, pod.index))
         if known is None or known.attempt < pod.attempt:
-            places[pod.component, pod.index] = replace(pod, deleting=True, node=None)
+            gone = replace(pod, deleting=True, ready=False, node=None)
+            places[pod.component, pod.index] = gone
 
     def of(self, job: Key) -> tuple[Pod, ...]:
         """As if they were still on their way out, on no node any more."""

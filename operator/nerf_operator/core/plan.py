@@ -83,15 +83,11 @@ def _go_on(
     workers = sum(1 for action in actions if isinstance(action, Create) and _is_worker(action))
     shown = viewer.decide(job, spec, observed, now, chosen, at)
     actions += shown.actions if blocked is None else ()
-    facts = Facts(
-        wanted=auto.wanted(spec, at),
-        fewest=spec.workers.fewest,
+    facts = replace(
+        _facts(spec, at),
         ready=step.ready,
         starting=step.starting,
         obstacle=blocked or step.obstacle,
-        poses=at.poses,
-        trained=at.trained,
-        outputs=at.outputs,
         unsaved=progress.unsaved(observed.progress) if at.current == "training" else None,
     )
     tally = _tally(job, spec, observed, chosen, at, step.alive + workers, step.given_up)
@@ -118,6 +114,22 @@ def _step(
 
 def _is_worker(action: Create) -> bool:
     return names.LABEL_INDEX in action.pod["metadata"]["labels"]
+
+
+def _facts(spec: NeRFJobSpec, at: Stages) -> Facts:
+    """What is so while there are no pods that anyone waits for."""
+    return Facts(
+        wanted=auto.wanted(spec, at),
+        fewest=spec.workers.fewest,
+        ready=0,
+        starting=_NO_WAIT,
+        poses=at.poses,
+        trained=at.trained,
+        outputs=at.outputs,
+    )
+
+
+_NO_WAIT = Waiting(reasons.UP_TO_DATE, "")
 
 
 def _tally(
@@ -152,16 +164,7 @@ def _the_end(
     ended: Outcome,
 ) -> Plan:
     """The pass in which a job ends; what is left of it is removed by later ones."""
-    facts = Facts(
-        wanted=auto.wanted(spec, at),
-        fewest=spec.workers.fewest,
-        ready=0,
-        starting=_NO_WAIT,
-        outcome=ended,
-        poses=at.poses,
-        trained=at.trained,
-        outputs=at.outputs,
-    )
+    facts = replace(_facts(spec, at), outcome=ended)
     tally = replace(
         _tally(job, spec, observed, chosen, at),
         restarts=outcome.replaced(spec, observed),
@@ -178,24 +181,11 @@ def _suspended(
 ) -> Plan:
     """All pods go; one that succeeded may be the only one to know of it until that is written."""
     there = [pod for pod in observed.pods if pod.phase != "Succeeded"]
-    facts = Facts(
-        wanted=auto.wanted(spec, at),
-        fewest=spec.workers.fewest,
-        ready=0,
-        starting=_NO_WAIT,
-        suspended=True,
-        leaving=len(there),
-        poses=at.poses,
-        trained=at.trained,
-        outputs=at.outputs,
-    )
+    facts = replace(_facts(spec, at), suspended=True, leaving=len(there))
     new = status.build(job, observed, facts, _tally(job, spec, observed, chosen, at), now)
     gone = children.delete(pod for pod in there if not pod.deleting)
     actions = (*gone, *children.released(job, spec, observed))
     return _finish(job, observed, now, Plan(actions, new))
-
-
-_NO_WAIT = Waiting(reasons.UP_TO_DATE, "")
 
 
 def _invalid(job: Job, observed: Observed, now: datetime) -> Plan:

@@ -62,6 +62,7 @@ def decide(
         component=names.COMPONENT_VIEWER,
         failures=slot.failures,
         rounds=slot.rounds,
+        avoid=slot.avoid,
         dataset=at.dataset,
     )
     beside = holder.component if exclusive and holder is not None else None

@@ -6,7 +6,9 @@ from typing import Any
 
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobStatus
+from nerf_operator.cluster import parse
 from nerf_operator.core.actions import Action, Apply, Create, Delete, DeleteJob, Object, Plan
+from nerf_operator.core.moment import rfc3339
 from nerf_operator.core.observed import Claim, Job, Observed, Pod, Service, Termination
 from nerf_operator.core.plan import plan
 from operator_support.builders import (
@@ -164,23 +166,10 @@ class Model:
         if meta["name"] in self.pods:
             raise AssertionError(f"{meta['name']} was created twice")
         self.created += 1
-        index = meta["labels"].get(names.LABEL_INDEX)
-        notes = meta.get("annotations", {})
-        first_step = notes.get(names.ANNOTATION_STEP)
-        self.pods[meta["name"]] = Pod(
-            name=meta["name"],
-            uid=f"pod-{self.created}",
-            version=str(self.created),
-            owner=meta["ownerReferences"][0]["uid"],
-            index=None if index is None else int(index),
-            attempt=int(meta["labels"][names.LABEL_ATTEMPT]),
-            failures=int(meta["labels"][names.LABEL_FAILURES]),
-            rounds=int(notes.get(names.ANNOTATION_ROUNDS, 0)),
-            first_step=None if first_step is None else int(first_step),
-            avoided=tuple(filter(None, notes.get(names.ANNOTATION_AVOIDED, "").split(","))),
-            created=self.now,
-            component=meta["labels"][names.LABEL_COMPONENT],
-        )
+        made = {"uid": f"pod-{self.created}", "resourceVersion": str(self.created)}
+        made["creationTimestamp"] = rfc3339(self.now)
+        pod = parse.pod(action.pod | {"metadata": meta | made})
+        self.pods[pod.name] = replace(pod, created=self.now)
 
     # --- What happens to pods --------------------------------------------------------------------
 
@@ -203,6 +192,10 @@ class Model:
     def crash(self, name: str) -> None:
         """It fails."""
         self._end(name, "Failed", 1, "boom")
+
+    def break_gpu(self, name: str) -> None:
+        """It fails, and its node may be to blame."""
+        self._end(name, "Failed", 1, "CUDA error: uncorrectable ECC error encountered")
 
     def finish(self, name: str) -> None:
         """It has done its work."""
@@ -227,7 +220,8 @@ class Model:
             return
         known = self.lost.get((pod.component, pod.index))
         if known is None or known.attempt < pod.attempt:
-            self.lost[pod.component, pod.index] = replace(pod, deleting=True, node=None)
+            gone = replace(pod, deleting=True, ready=False, node=None)
+            self.lost[pod.component, pod.index] = gone
 
     def restart(self) -> None:
         """Another operator takes over, which has seen nothing yet."""

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from operator_support.builders import job, pod
+from operator_support.builders import job, pod, running
 
 from nerf_operator.cluster import parse, resync, snapshot
 from nerf_operator.cluster.cache import Cache, Key, Table
@@ -50,7 +50,7 @@ def known(*jobs: Job) -> Cache:
     cache = Cache()
     for found in jobs:
         cache.put_job(found)
-    cache.pods.put(DEMO, pod(failures=2, node="node-1"))
+    cache.pods.put(DEMO, running(failures=2))
     return cache
 
 
@@ -58,7 +58,7 @@ def test_what_a_pod_told_is_kept_when_others_remove_it() -> None:
     cache = known(job())
     cache.lose_pod(DEMO, pod().name, pod().uid)
     [lost] = snapshot.observe(cache, job(), None, None, Memory()).pods
-    assert (lost.failures, lost.deleting, lost.node) == (2, True, None)
+    assert (lost.failures, lost.deleting, lost.ready, lost.node) == (2, True, False, None)
     cache.lost.note(DEMO, replace(pod(), attempt=-1))
     assert [found.failures for found in cache.lost.of(DEMO)] == [2]
     cache.lost.forget(DEMO)

@@ -64,6 +64,19 @@ def assert_the_dearest_are_spared(model: Model, before: dict[str, Pod]) -> None:
         assert all(pod.ready for pod in kept), (lost, kept)
 
 
+def assert_broken_nodes_are_avoided(model: Model, before: dict[str, Pod]) -> None:
+    """A place whose last pod may have failed by its node prefers others."""
+    places = {(pod.component, pod.index): pod for pod in sorted(before.values(), key=_attempt)}
+    for made in (pod for name, pod in model.pods.items() if name not in before):
+        last = places.get((made.component, made.index))
+        if last is not None and last.termination and not last.deleting and last.node:
+            assert last.node in made.avoided or "CUDA" not in last.termination.message
+
+
+def _attempt(pod: Pod) -> int:
+    return pod.attempt
+
+
 def assert_enough_are_wanted(model: Model) -> None:
     """Whatever is given up, the writer and `min` workers stay wanted."""
     workers = model.status.workers
@@ -137,10 +150,13 @@ class Cluster(RuleBasedStateMachine):
         if fixed and self.model.trains() and not self.model.suspended:
             assert_the_dearest_are_spared(self.model, there)
         assert_enough_are_wanted(self.model)
+        assert_broken_nodes_are_avoided(self.model, there)
 
     @rule(
         number=st.integers(0, 9),
-        what=st.sampled_from(["run", "run", "crash", "finish", "evict", "delete", "vanish"]),
+        what=st.sampled_from(
+            ["run", "run", "crash", "break_gpu", "finish", "evict", "delete", "vanish"]
+        ),
     )
     def pod(self, number: int, what: str) -> None:
         getattr(self.model, what)(self.pick(number))
