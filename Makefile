@@ -18,7 +18,7 @@ LOCALKUBE := tools/localkube/localkube
 IMAGES := tools/images/images.py
 PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
-.PHONY: help setup demo test test-unit test-slow lint generate check-generated cluster cluster-down \
+.PHONY: help setup demo test test-unit test-slow fuzz lint generate check-generated cluster cluster-down \
         cluster-status images images-load images-push install uninstall \
         bench-trainer bench-poses bench-checkpoint bench-elastic \
         bench-elastic-pods bench-scaling bench-allocator bench-reconcile
@@ -41,6 +41,9 @@ test-unit: setup ## The tests that need neither cluster nor torch.
 
 test-slow: setup ## The tests that take minutes each.
 	@tools/test/run slow
+
+fuzz: setup ## 100,000 hostile cases of every parser (hours), or CASES=1000.
+	@NERF_FUZZ_CASES=$(or $(CASES),100000) tools/test/run fuzz
 
 bench-trainer: images ## Quality and speed of the trainer: SCENE=path, or the demo scene (10 min).
 	@$(PYTHON) bench/trainer.py $(if $(SCENE),--scene "$(SCENE)")
