@@ -19,7 +19,7 @@ IMAGES := tools/images/images.py
 OBSERVE = PYTHONPATH=tools:contract:operator:trainer $(PYTHON) -m observe
 PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
-.PHONY: help setup demo test test-unit test-slow lint docs generate check-generated cluster cluster-down \
+.PHONY: help setup demo test test-unit test-slow fuzz lint docs generate check-generated cluster cluster-down \
         cluster-status images images-load images-push install uninstall \
         bench-trainer bench-poses bench-checkpoint bench-elastic \
         bench-elastic-pods bench-scaling bench-allocator bench-reconcile bench-dashboards \
@@ -43,6 +43,9 @@ test-unit: setup ## The tests that need neither cluster nor torch.
 
 test-slow: setup ## The tests that take minutes each.
 	@tools/test/run slow
+
+fuzz: setup ## 100,000 hostile cases of every parser (hours), or CASES=1000.
+	@NERF_FUZZ_CASES=$(or $(CASES),100000) tools/test/run fuzz
 
 bench-trainer: images ## Quality and speed of the trainer: SCENE=path, or the demo scene (10 min).
 	@$(PYTHON) bench/trainer.py $(if $(SCENE),--scene "$(SCENE)")

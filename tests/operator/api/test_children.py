@@ -196,6 +196,22 @@ def test_a_service_of_someone_else_is_left_alone(lab: Namespace) -> None:
     lab.await_condition("Stalled", "UpToDate", "False")
 
 
+@pytest.mark.parametrize("name", ["demo", "demo-viewer"])
+def test_a_service_without_a_selector_is_not_taken_over(lab: Namespace, name: str) -> None:
+    """It leads to what its owner says elsewhere, such as a database: with our selector, to a pod
+    whose image the job's owner chose."""
+    lab.create("services", {"metadata": {"name": name}, "spec": {"ports": [{"port": 5432}]}})
+    before = lab.get("services", name)
+    lab.job(viewer={"enabled": True}, checkpoint={"volume": {"claimName": "photos"}})
+    if name == "demo":
+        lab.await_condition("Stalled", "NameTaken")
+    else:
+        for pod in lab.await_pods(*BOTH):
+            lab.run_pod(pod)
+        lab.await_condition("Running", "Training")
+    assert lab.get("services", name) == before
+
+
 def test_a_pod_that_a_policy_refuses_is_told_in_the_status(lab: Namespace) -> None:
     limit = {"type": "Container", "max": {"cpu": "500m"}}
     lab.create("limitranges", {"metadata": {"name": "small"}, "spec": {"limits": [limit]}})
