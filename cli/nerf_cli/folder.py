@@ -12,7 +12,7 @@ from PIL import Image
 
 from nerf_cli.errors import UserError
 
-Format = Literal["photos", "nerfstudio", "blender", "colmap"]
+Format = Literal["photos", "nerfstudio", "blender", "colmap", "llff"]
 Backdrop = Literal["white", "black"]
 #: A backdrop is looked for in so many photos, shrunk to so many pixels: in three corners, since a
 #: sky may be white as well, and along most of the edges, in nearly all photos.
@@ -88,6 +88,8 @@ def detect(root: Path) -> Format:
         return "blender"
     if (root / "sparse").is_dir() or (root / "colmap" / "sparse").is_dir():
         return "colmap"
+    if (root / "poses_bounds.npy").is_file():
+        return "llff"
     return "photos"
 
 

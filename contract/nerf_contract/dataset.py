@@ -38,13 +38,14 @@ class DatasetConfig(Model):
     path: RelativePath = Field(
         default="", description="Folder of the dataset, relative to the root of its volume."
     )
-    format: Literal["auto", "photos", "nerfstudio", "blender", "colmap"] = Field(
+    format: Literal["auto", "photos", "nerfstudio", "blender", "colmap", "llff"] = Field(
         default="auto",
         description="`nerfstudio` is one transforms.json; `blender` is transforms_train.json and "
-        "its siblings; `colmap` is a sparse model, binary or text, in `sparse/`; `photos` is a "
-        "folder of photos whose cameras are yet to be found; `auto` takes the first of these that "
-        "is there. All but `blender` may have lens distortion, all may have masks, where white is "
-        "used: `mask_path` in a transforms file, else `masks/` beside the photos.",
+        "its siblings; `colmap` is a sparse model, binary or text, in `sparse/`; `llff` is "
+        "poses_bounds.npy; `photos` is a folder of photos whose cameras are yet to be found; "
+        "`auto` takes the first of these that is there, and `photos` last. All but `blender` and "
+        "`llff` may have lens distortion, all may have masks, where white is used: `mask_path` in "
+        "a transforms file, else `masks/` beside the photos.",
     )
     downscale: int | None = Field(
         default=None,

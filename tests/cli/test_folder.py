@@ -34,8 +34,10 @@ def photos(root: Path, names: str = "a.jpg B.JPG c.jpeg d.PNG") -> None:
         (("transforms_train.json",), "blender"),
         (("sparse/0/cameras.bin",), "colmap"),
         (("colmap/sparse/0/cameras.txt",), "colmap"),
+        (("poses_bounds.npy",), "llff"),
         (("transforms.json", "transforms_train.json", "sparse/x"), "nerfstudio"),
         (("transforms_train.json", "sparse/x"), "blender"),
+        (("sparse/x", "poses_bounds.npy"), "colmap"),
     ],
 )
 def test_the_format_is_told_by_its_marker(

@@ -28,7 +28,7 @@ def wanted_outputs(path: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("gpus", [0, 1, 4])
 @pytest.mark.parametrize("workers", [1, 3, 7, 64])
-@pytest.mark.parametrize("format_", ["photos", "nerfstudio", "blender", "colmap"])
+@pytest.mark.parametrize("format_", ["photos", "nerfstudio", "blender", "colmap", "llff"])
 def test_it_is_valid_and_says_what_was_asked_for(format_: Format, workers: int, gpus: int) -> None:
     wishes = manifest.Wishes("scene", "claim", "on/volume", workers, gpus)
     job = manifest.parse(manifest.text(found(format_), wishes), "it")

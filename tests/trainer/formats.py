@@ -130,10 +130,27 @@ def colmap_binary(folder: Path) -> None:
             text.unlink()
 
 
+def llff(folder: Path) -> None:
+    """poses_bounds.npy, in coordinates of another size and with another middle."""
+    write_photos(folder)
+    rows = [llff_row(matrix) for matrix in poses()]
+    np.save(folder / "poses_bounds.npy", np.stack(rows))
+
+
+def llff_row(matrix: NDArray[np.float64], scale: float = 3.0) -> NDArray[np.float64]:
+    """A row (17,): the ball is all that the camera sees."""
+    right, up, back, place = matrix[:3].T
+    size = [WIDTH, WIDTH, FOCAL]
+    columns = np.stack([-up, right, back, place * scale + [5, 0, -2], size], -1)
+    distance = np.linalg.norm(place)
+    return np.array([*columns.ravel(), (distance - 0.9) * scale, (distance + 0.9) * scale])
+
+
 FORMATS: dict[str, Callable[[Path], None]] = {
     "nerfstudio": nerfstudio,
     "blender": blender,
     "photos": photos,
     "colmap-text": colmap_text,
     "colmap-binary": colmap_binary,
+    "llff": llff,
 }

@@ -10,7 +10,17 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pycolmap = pytest.importorskip("pycolmap")
 
-from formats import FORMATS, HOLDOUT_EVERY, POSES, colmap_text, nerfstudio, photos  # noqa: E402
+from formats import (  # noqa: E402
+    FORMATS,
+    HOLDOUT_EVERY,
+    POSES,
+    colmap_text,
+    llff,
+    llff_row,
+    nerfstudio,
+    photos,
+    poses,
+)
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 from small_trainings import create_for, gain, train  # noqa: E402
@@ -53,6 +63,12 @@ def test_the_scene_is_the_same(scenes: dict[str, Scene], name: str) -> None:
         np.testing.assert_allclose(aligned(found.poses, first.poses), first.poses, atol=2e-3)
 
 
+def test_poses_and_bounds_of_any_scale_put_the_ball_into_the_cube(scenes: dict[str, Scene]) -> None:
+    distances = np.linalg.norm(scenes["llff"].train.poses[:, :, 3], axis=1)
+    radius = 0.9 / 3 * distances
+    assert radius == pytest.approx(0.85, abs=0.15)
+
+
 @pytest.mark.parametrize("name", ["colmap-text", "colmap-binary"])
 def test_a_model_of_any_scale_fills_the_cube(scenes: dict[str, Scene], name: str) -> None:
     first = scenes["nerfstudio"].train.poses[:, :, 3]
@@ -63,9 +79,9 @@ def test_a_model_of_any_scale_fills_the_cube(scenes: dict[str, Scene], name: str
 
 def test_formats_with_other_coordinates_train_to_the_same_psnr(scenes: dict[str, Scene]) -> None:
     """The others are equal to the first one, number for number."""
-    first, model = (_gain(scenes[name]) for name in ("nerfstudio", "colmap-binary"))
+    first, *others = (_gain(scenes[name]) for name in ("nerfstudio", "colmap-binary", "llff"))
     assert first > 1
-    assert model == pytest.approx(first, abs=0.7)
+    assert others == pytest.approx([first, first], abs=0.7)
 
 
 def _gain(scene: Scene) -> float:
@@ -131,6 +147,46 @@ def test_models_that_cannot_be_used(tmp_path: Path, change: dict[str, str], word
         path.write_text(text)
     with pytest.raises(TrainerFailure, match=words):
         load_scene(config("colmap-text"), tmp_path / "scene", "white")
+
+
+def rows(**changed: float) -> NDArray[np.float64]:
+    """Good ones, but for numbers of the third one: by their column, `c0` and so on."""
+    found = np.stack([llff_row(matrix) for matrix in poses()])
+    for column, value in changed.items():
+        found[2, int(column[1:])] = value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (rows(c0=np.nan), "row 2 holds a number that is not finite"),
+        (rows(c0=7), "the axes in row 2 are not a rotation"),
+        (rows(c14=0), "focal length and depths in row 2 must be greater than 0"),
+        (rows(c16=0.1), "the nearest depth not beyond the farthest"),
+        (rows()[:-1], "7 rows, but there are 8 photos"),
+        (np.zeros((8, 15)), r"shape \(8, 15\), not a row of 17"),
+        (np.array([[{}] * 17] * 8), "not an array that numpy can read"),
+    ],
+)
+def test_poses_and_bounds_that_cannot_be_used(
+    tmp_path: Path, array: NDArray[Any], words: str
+) -> None:
+    llff(tmp_path / "scene")
+    np.save(tmp_path / "scene/poses_bounds.npy", array)
+    with pytest.raises(TrainerFailure, match=words):
+        load_scene(config("llff"), tmp_path / "scene", "white")
+
+
+def test_poses_and_bounds_that_promise_more_than_is_there(tmp_path: Path) -> None:
+    """No memory is taken for what a header says alone."""
+    path = tmp_path / "scene/poses_bounds.npy"
+    llff(tmp_path / "scene")
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"(8, 17), }" + b" " * 9, b"(8000000000, 17), }"))
+    assert path.read_bytes() != whole
+    with pytest.raises(TrainerFailure, match="not an array that numpy can read"):
+        load_scene(config("llff"), tmp_path / "scene", "white")
 
 
 def test_a_photo_of_a_model_may_be_missing(tmp_path: Path) -> None:

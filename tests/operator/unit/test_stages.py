@@ -73,7 +73,7 @@ def test_photos_come_first(format_: str) -> None:
     assert condition(first, reasons.RECONCILING) == ("True", reasons.PREPARING)
 
 
-@pytest.mark.parametrize("format_", ["nerfstudio", "blender", "colmap"])
+@pytest.mark.parametrize("format_", ["nerfstudio", "blender", "colmap", "llff"])
 def test_given_poses_need_no_pod(format_: str) -> None:
     first = decide(job(dataset={"claimName": "photos", "format": format_}), observed())
     assert created(first) == ["demo-worker-0-0", "demo-worker-1-0"]

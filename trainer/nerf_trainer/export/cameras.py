@@ -3,6 +3,7 @@
 Names: V training cameras, H, W size of a picture.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,12 +57,22 @@ class Picture:
     height: int
     focal: float
 
-    def rays(self, pose: Array, device: torch.device) -> Rays:
-        """Rays (H * W) through all pixels, row by row, from a camera at `pose` (3, 4)."""
+    def bands(self, rays: int) -> list[range]:
+        """All rows, in the fewest and most even parts of at most so many rays, or of a row."""
+        count = min(self.height, -(-self.height * self.width // rays))
+        edges = [self.height * i // count for i in range(count + 1)]
+        return [range(a, b) for a, b in itertools.pairwise(edges)]
+
+    def rays(self, pose: Array, device: torch.device, rows: range | None = None) -> Rays:
+        """Rays through the pixels of `rows`, row by row, from a camera at `pose` (3, 4).
+
+        rows: all of them, if absent.
+        """
+        rows = rows or range(self.height)
         row, column = torch.meshgrid(
-            torch.arange(self.height), torch.arange(self.width), indexing="ij"
+            torch.arange(rows.start, rows.stop), torch.arange(self.width), indexing="ij"
         )
-        count = self.height * self.width
+        count = len(rows) * self.width
         intrinsics = torch.tensor([self.focal, self.focal, self.width / 2, self.height / 2])
         local = pinhole_directions(row.flatten(), column.flatten(), intrinsics.expand(count, 4))
         placed = torch.from_numpy(pose).float().expand(count, 3, 4)

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,8 +23,9 @@ from nerf_trainer.export.failure import OutputError
 from nerf_trainer.export.manifest import Manifest
 from nerf_trainer.export.mesh import make_mesh
 from nerf_trainer.export.network import make_network
+from nerf_trainer.export.painters import Painters
 from nerf_trainer.export.report import make_report
-from nerf_trainer.export.scene import TrainedScene, open_scene
+from nerf_trainer.export.scene import open_scene
 from nerf_trainer.export.video import make_stills, make_video
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.places import dataset_root
@@ -73,7 +75,8 @@ def export(config: TrainerConfig, folder: Path, board: StageBoard) -> Exported:
     scene = open_scene(config, folder)
     try:
         manifest = Manifest(folder / names.OUTPUTS_DIR, scene.step, scene.weights)
-        _make_all(jobs(config.outputs, scene, manifest, folder), manifest, board)
+        with closing(Painters(scene, partial(open_scene, config, folder))) as painters:
+            _make_all(jobs(config.outputs, painters, manifest, folder), manifest, board)
     except OSError as error:
         raise _volume_failure(error, folder / names.OUTPUTS_DIR) from error
     return Exported(manifest.made, manifest.failed)
@@ -96,19 +99,19 @@ def _volume_failure(error: OSError, outputs: Path) -> TrainerFailure:
     )
 
 
-def jobs(wanted: OutputsConfig, scene: TrainedScene, manifest: Manifest, folder: Path) -> list[Job]:
+def jobs(wanted: OutputsConfig, painters: Painters, manifest: Manifest, folder: Path) -> list[Job]:
     """What is to be made; the report comes last, since it shows the others."""
-    path = wanted.video or VideoOutput()
+    scene, path = painters.scene, wanted.video or VideoOutput()
     found = []
     if video := wanted.video:
-        found.append(Job("video", _dumped(video), lambda *to: make_video(scene, video, *to)))
+        found.append(Job("video", _dumped(video), lambda *to: make_video(painters, video, *to)))
     if stills := wanted.stills:
         along = {"path": path.path, "seconds": path.seconds}
         found.append(
             Job(
                 "stills",
                 lambda: {**_dumped(stills)(), **along},
-                lambda *to: make_stills(scene, stills, path, *to),
+                lambda *to: make_stills(painters, stills, path, *to),
             )
         )
     if mesh := wanted.mesh:

@@ -26,15 +26,17 @@ from nerf_trainer.models import SceneModel
 from nerf_trainer.models.occupancy import OccupancyModel
 from nerf_trainer.places import dataset_root
 from nerf_trainer.precision import Precision
+from nerf_trainer.rays import Rays
 from nerf_trainer.scenes import load_cameras
 from nerf_trainer.schedule import chunk_rays
 from nerf_trainer.state import weights_digest
 from nerf_trainer.trained_model import finest_field, model_weights, open_model
+from nerf_trainer.volrend import Rendered
 
 log = logging.getLogger(__name__)
 
 #: Rays of average length whose samples are evaluated at once where nothing is compiled.
-RAYS_AT_ONCE = {"cpu": 1 << 13, "cuda": 1 << 16}
+RAYS_AT_ONCE = {"cpu": 1 << 13, "cuda": 1 << 14}
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,18 @@ class TrainedScene:
         """Half the edge of the scene's cube."""
         return self.config.model.scene_bound
 
-    def render(self, pose: NDArray[np.float64], picture: Picture) -> NDArray[np.uint8]:
-        """What a camera at `pose` (3, 4) sees: (H, W, 3)."""
+    def look(self, rays: Rays) -> Rendered:
+        """What rays see."""
         with Precision(self.config.training.precision, self.device).autocast():
-            rgb = self.model.render(picture.rays(pose, self.device)).rgb
+            return self.model.render(rays)
+
+    def render(
+        self, pose: NDArray[np.float64], picture: Picture, rows: range | None = None
+    ) -> NDArray[np.uint8]:
+        """What a camera at `pose` (3, 4) sees: (H, W, 3), or so many rows of it."""
+        rgb = self.look(picture.rays(pose, self.device, rows)).rgb
         pixels = (rgb.clamp(0, 1) * 255).round().byte().cpu()
-        return pixels.view(picture.height, picture.width, 3).numpy()
+        return pixels.view(-1, picture.width, 3).numpy()
 
     @torch.no_grad()
     def density(self, x: Tensor) -> Tensor:
@@ -86,14 +94,15 @@ class TrainedScene:
         return torch.ones(len(x), dtype=torch.bool, device=x.device)
 
 
-def open_scene(config: TrainerConfig, folder: Path) -> TrainedScene:
+def open_scene(config: TrainerConfig, folder: Path, threads: int | None = None) -> TrainedScene:
     """The scene of the newest checkpoint in the job's folder.
 
+    threads: that this process may use from now on; one for each CPU, if absent.
     Raises TrainerFailure: CheckpointVolumeUnusable where there is none, and what
     `CheckpointReader.newest` and `choose_device` raise.
     """
     device = choose_device(config.training.device, 0)
-    torch.set_num_threads(usable_cpus())
+    torch.set_num_threads(threads or usable_cpus())
     found = _newest(config, folder / names.CHECKPOINTS_DIR)
     # On a CPU the training's own kernels serve; a GPU is fast enough without the wait for them.
     compiled = config.training.compile and device.type == "cpu"

@@ -16,6 +16,7 @@ from PIL import Image
 
 from nerf_contract.outputs import StillsOutput, VideoOutput
 from nerf_trainer.export import paths
+from nerf_trainer.export.painters import Painters
 from nerf_trainer.export.scene import TrainedScene
 
 Array = NDArray[np.float64]
@@ -35,16 +36,16 @@ PROBE_EDGE, PROBE_CAMERAS = 16, 8
 
 
 def make_video(
-    scene: TrainedScene, wanted: VideoOutput, folder: Path, tell: Tell
+    painters: Painters, wanted: VideoOutput, folder: Path, tell: Tell
 ) -> dict[str, object]:
     """Write `video.mp4`. Returns figures."""
     count = max(1, round(wanted.seconds * wanted.frames_per_second))
-    picture = scene.cameras.picture(wanted.width)
-    poses = path(scene, wanted, count)
+    picture = painters.scene.cameras.picture(wanted.width)
+    poses = path(painters.scene, wanted, count)
 
     def frames() -> Iterable[Pixels]:
-        for i, pose in enumerate(poses):
-            yield scene.render(pose, picture)
+        for i, pixels in enumerate(painters.pictures(poses, picture)):
+            yield pixels
             tell((i + 1) / count)
 
     codec = write_video(frames(), wanted.frames_per_second, folder / VIDEO_FILE)
@@ -53,14 +54,15 @@ def make_video(
 
 
 def make_stills(
-    scene: TrainedScene, wanted: StillsOutput, video: VideoOutput, folder: Path, tell: Tell
+    painters: Painters, wanted: StillsOutput, video: VideoOutput, folder: Path, tell: Tell
 ) -> dict[str, object]:
     """Write `stills/still_000.png` and so on, as large as the photos, from along the path."""
-    picture = scene.cameras.picture(scene.cameras.width)
+    cameras = painters.scene.cameras
+    picture = cameras.picture(cameras.width)
+    poses = path(painters.scene, video, wanted.count)
     (folder / STILLS_FOLDER).mkdir()
-    for i, pose in enumerate(path(scene, video, wanted.count)):
-        still = Image.fromarray(scene.render(pose, picture))
-        still.save(folder / STILLS_FOLDER / f"still_{i:03d}.png")
+    for i, pixels in enumerate(painters.pictures(poses, picture)):
+        Image.fromarray(pixels).save(folder / STILLS_FOLDER / f"still_{i:03d}.png")
         tell((i + 1) / wanted.count)
     return {"width": picture.width, "height": picture.height, "count": wanted.count}
 
@@ -92,7 +94,7 @@ def _distances(scene: TrainedScene) -> Array:
     picture = cameras.picture(PROBE_EDGE)
     found = []
     for pose in cameras.poses[:: max(1, len(cameras.poses) // PROBE_CAMERAS)]:
-        seen = scene.model.render(picture.rays(pose, scene.device))
+        seen = scene.look(picture.rays(pose, scene.device))
         solid = seen.opacity > 0.5
         found.append((seen.depth / seen.opacity)[solid])
     distances = torch.cat(found).double().cpu().numpy()

@@ -11,7 +11,7 @@ import numpy as np
 from nerf_contract import names
 from nerf_contract.dataset import DatasetConfig
 from nerf_contract.training import PreparedDataset
-from nerf_trainer.scenes import blender, colmap, nerfstudio, photos
+from nerf_trainer.scenes import blender, colmap, llff, nerfstudio, photos
 from nerf_trainer.scenes.fitting import Sizes, fits, measure
 from nerf_trainer.scenes.images import factor, intrinsics_of, load_views
 from nerf_trainer.scenes.listing import has_photos
@@ -60,6 +60,9 @@ READERS = {
         colmap.read_split,
         lambda folder: bool(colmap.find_models(folder)),
         "sparse/ with cameras, images and points3D",
+    ),
+    "llff": Reader(
+        llff.read_split, lambda folder: (folder / llff.POSES_BOUNDS).exists(), llff.POSES_BOUNDS
     ),
     "photos": Reader(photos.read_split, has_photos, "photos"),
 }

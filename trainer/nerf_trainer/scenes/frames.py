@@ -47,7 +47,7 @@ def read_pose(path: Path, name: str, value: Any) -> NDArray[np.float32]:
             f"{path}: transform_matrix of {name} holds a number that is not finite, or greater "
             f"than {LARGEST:g}. Mend it, or remove the frame."
         )
-    if not _is_rotation(matrix[:3, :3]):
+    if not is_rotation(matrix[:3, :3]):
         raise invalid(
             f"{path}: the first 3x3 numbers of transform_matrix of {name} are not a rotation. "
             "Mend it (it is camera-to-world, with rows as lists), or remove the frame."
@@ -55,7 +55,7 @@ def read_pose(path: Path, name: str, value: Any) -> NDArray[np.float32]:
     return matrix[:3].astype(np.float32)
 
 
-def _is_rotation(matrix: NDArray[np.float64]) -> bool:
+def is_rotation(matrix: NDArray[np.float64]) -> bool:
     """Whether (3, 3) turns and does not mirror. Any scale will do: rays are normalised later."""
     scale = np.cbrt(np.linalg.det(matrix))
     if not scale > SMALLEST:
