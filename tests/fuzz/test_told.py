@@ -139,7 +139,7 @@ def test_who_lies_of_its_speed_breaks_no_decision(tellings: list[bytes]) -> None
             seen = observed(running(None), running(0), running(1), progress=told)
             liar = settled(liar, replace(seen, allocation=given_two))
     assert liar.status.allocation is not None
-    assert set(liar.status.allocation.rays_per_second) <= {"1", "2", "3", "4"}
+    assert {one.workers for one in liar.status.allocation.speeds} <= {1, 2, 3, 4}
     asked = auto.request(replace(liar, name="liar"), 5.0)
     found = allocate([asked, HONEST], Capacity((6,)), NOW.timestamp() + 60, Tuning())
     sizes = {name: one.workers for name, one in found.items()}

@@ -9,7 +9,7 @@ import pytest
 
 from nerf_contract import names
 from nerf_contract.progress import DatasetReport, TerminationMessage
-from nerf_contract.reasons import DATASET_INVALID
+from nerf_contract.reasons import DATASET_INVALID, TRAINED
 from nerf_contract.training import TrainerConfig
 from nerf_trainer import __main__ as alone
 from nerf_trainer.failures import write_termination
@@ -25,7 +25,7 @@ class Recorded(alone.Stages):
 
     def run(self, config: TrainerConfig, module: str, processes: int = 1) -> TerminationMessage:
         self.calls.append((module.rpartition(".")[2], config, processes))
-        return TerminationMessage(reason="", message="", dataset=self.dataset)
+        return TerminationMessage(reason=TRAINED, message="", dataset=self.dataset)
 
 
 @pytest.fixture
