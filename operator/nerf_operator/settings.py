@@ -47,7 +47,7 @@ class Settings:
             http_port=_number(env, "HTTP_PORT", Settings.http_port),
             log_level=_level(env),
             workers=_number(env, "RECONCILE_WORKERS", Settings.workers),
-            lease=env.get("LEASE_NAME", ""),
+            lease=env.get(names.ENV_LEASE, ""),
             namespace=_with_lease(env, "POD_NAMESPACE"),
             identity=_with_lease(env, "POD_NAME"),
         )
@@ -55,8 +55,8 @@ class Settings:
 
 def _with_lease(env: Mapping[str, str], name: str) -> str:
     text = env.get(name, "")
-    if env.get("LEASE_NAME") and not text:
-        raise SettingsError(f"{name} is not set, which LEASE_NAME needs")
+    if env.get(names.ENV_LEASE) and not text:
+        raise SettingsError(f"{name} is not set, which {names.ENV_LEASE} needs")
     return text
 
 
