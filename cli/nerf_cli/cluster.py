@@ -39,6 +39,11 @@ class Cluster:
         """NeRFJobs."""
         return client.CustomObjectsApi(self.api)
 
+    @property
+    def leases(self) -> Any:
+        """Who of several works."""
+        return client.CoordinationV1Api(self.api)
+
     def patient(self, say: Say) -> "Cluster":
         """The same, waited for where it is away for a short while."""
         return replace(self, api=PatientClient(self.api.configuration, say))

@@ -100,6 +100,8 @@ OPERATOR_HTTP_PORT: Final = 9500
 ENV_TRAINER_IMAGE: Final = "TRAINER_IMAGE"
 #: Of the operator: the namespaces that it serves, with commas between; all if empty.
 ENV_WATCH_NAMESPACES: Final = "WATCH_NAMESPACES"
+#: The Lease, in the operator's namespace, that one of several operators must hold to work.
+ENV_LEASE: Final = "LEASE_NAME"
 VIEWER_PORT: Final = 8080
 
 # --- In the dataset's folder ---------------------------------------------------------------------

@@ -52,7 +52,7 @@ class Settings:
             http_port=_number(env, "HTTP_PORT", Settings.http_port),
             log_level=_level(env),
             workers=_number(env, "RECONCILE_WORKERS", Settings.workers),
-            lease=env.get("LEASE_NAME", ""),
+            lease=env.get(names.ENV_LEASE, ""),
             namespace=_with_lease(env, "POD_NAMESPACE"),
             identity=_with_lease(env, "POD_NAME"),
             network=_network(env.get("JOB_NETWORK", "")),
@@ -68,8 +68,8 @@ def _network(text: str) -> Network | None:
 
 def _with_lease(env: Mapping[str, str], name: str) -> str:
     text = env.get(name, "")
-    if env.get("LEASE_NAME") and not text:
-        raise SettingsError(f"{name} is not set, which LEASE_NAME needs")
+    if env.get(names.ENV_LEASE) and not text:
+        raise SettingsError(f"{name} is not set, which {names.ENV_LEASE} needs")
     return text
 
 

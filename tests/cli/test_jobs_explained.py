@@ -14,6 +14,7 @@ from cli_support.objects import (
     evidence,
     homeless,
     job,
+    lease,
     node,
     operator,
     pod,
@@ -174,6 +175,25 @@ CHAINS: dict[str, tuple[Evidence, list[str]]] = {
             "  because the operator runs, and has not come to it yet",
         ],
     ),
+    "operators of which none could take the Lease": (
+        evidence(job(), operators=[operator(2, 2, lease="nerf")], leases=lease("11:00:00")),
+        [
+            "The operator has not looked at the job yet.",
+            "  because no operator works: the Lease nerf, which one of them must hold, was last "
+            "renewed at 11:00:00 UTC",
+            "    -> The operators' logs say why: `kubectl -n nerf-system logs "
+            "deploy/nerf-nerf-operator --all-pods`.",
+        ],
+    ),
+    "no Lease, while all seems well": (
+        evidence(
+            job(TRAINS, COMPLETE),
+            ready(),
+            operators=[operator(2, 2, lease="nerf")],
+            leases={("nerf-system", "nerf"): None},
+        ),
+        ["no operator works: the Lease nerf, which one of them must hold, is not there"],
+    ),
     "an operator that is down while all seems well": (
         evidence(job(TRAINS, COMPLETE), ready(), operators=[operator(0)]),
         ["the operator does not run"],
@@ -189,6 +209,25 @@ def test_from_the_effect_to_the_cause(name: str) -> None:
 #: what is fine, and the only lines that are said of it
 FINE = {
     "training": (evidence(job(TRAINS, COMPLETE), ready(), ready("worker-1")), "Pending"),
+    "beside operators of which one holds the Lease": (
+        evidence(
+            job(TRAINS, COMPLETE),
+            ready(),
+            ready("worker-1"),
+            operators=[operator(2, 2, lease="nerf")],
+            leases=lease("11:59:30"),
+        ),
+        "Pending",
+    ),
+    "beside operators whose Lease may not be read": (
+        evidence(
+            job(TRAINS, COMPLETE),
+            ready(),
+            ready("worker-1"),
+            operators=[operator(2, 2, lease="nerf")],
+        ),
+        "Pending",
+    ),
     "done": (
         evidence(job(condition(reasons.SUCCEEDED, reasons.TRAINING_COMPLETED, "Done."))),
         "Succeeded (TrainingCompleted): Done.",

@@ -1,4 +1,4 @@
-"""GPUs are shared: a job that comes takes from those above their min, and no step is lost."""
+"""GPUs are shared: a job grows into what one leaves, shrinks for one that comes, loses no step."""
 
 from pathlib import Path
 
@@ -13,33 +13,32 @@ GPUS = 4
 
 
 def test_three_jobs_share_four_gpus(shared: Namespace, tmp_path: Path) -> None:
-    steps = {"long": 2500, "short": 1200, "late": 500}
-    long, short, late = (shared.job(name) for name in steps)
-    _start(shared, "long", most=4, steps=steps["long"])
-    _start(shared, "short", most=2, steps=steps["short"])
-    wait_for("all GPUs are given away", lambda: _size(long) + _size(short) == GPUS, 60)
-    for job in (long, short):
-        job.wait_step(10)
-    _start(shared, "late", most=1, steps=steps["late"])
-    wait_for("the late one gets its GPU", lambda: _size(late) == 1, 60)
-    assert min(_size(long), _size(short)) >= 1
-    assert _size(long) + _size(short) + _size(late) <= GPUS
-    late.wait_step(1)
-    late.wait_condition("Succeeded", deadline_s=240)
-    # Who grows by its GPU depends on what two cores gave two workers: see tests/operator/api.
-    for job in (short, long):
+    """Whatever two cores give to workers: nothing is known against two workers before long has had
+    them, and late needs one of them."""
+    steps = {"early": 100, "long": 2000, "late": 300}
+    early, long, late = (shared.job(name) for name in steps)
+    _start(shared, "early", fewest=3, most=3, steps=steps["early"])
+    wait_for("early starts", lambda: _size(early) == 3, 60)
+    _start(shared, "long", fewest=1, most=2, steps=steps["long"])
+    wait_for("all GPUs are given away", lambda: _size(early) + _size(long) == GPUS, 60)
+    early.wait_condition("Succeeded", deadline_s=240)
+    wait_for("long grows", lambda: _size(long) == 2, 60)
+    long.wait_condition("WorkersReady", deadline_s=120)
+    _start(shared, "late", fewest=3, most=3, steps=steps["late"])
+    wait_for("long makes room", lambda: (_size(long), _size(late)) == (1, 3), 60)
+    for job in (late, long):
         job.wait_condition("Succeeded", deadline_s=400)
-    for job in (long, short, late):
+    for job in (early, long, late):
         _assert_no_step_was_lost(job, steps[job.name], tmp_path)
         assert "Admitted" in _reasons(job)
-    assert {"Shrunk", "Rescaled"} <= _reasons(long, short)
-    for job in (long, short, late):
+    assert {"Grown", "Shrunk", "Rescaled"} <= _reasons(long)
+    for job in (early, long, late):
         job.delete()
 
 
-def _start(place: Namespace, name: str, most: int, steps: int) -> None:
+def _start(place: Namespace, name: str, fewest: int, most: int, steps: int) -> None:
     """Auto jobs of one GPU a worker."""
-    workers = {"min": 1, "max": most, "gpusPerWorker": 1}
+    workers = {"min": fewest, "max": most, "gpusPerWorker": 1}
     training = {"steps": steps, "evalEvery": steps}
     job = nerf_job(name, workers=workers, training=training, scaling={"policy": "Auto"})
     del job["spec"]["workers"]["replicas"]
@@ -51,10 +50,9 @@ def _size(job: Job) -> int:
     return int((job.status().get("allocation") or {}).get("workers", 0))
 
 
-def _reasons(*jobs: Job) -> set[str]:
-    """Of the events about these jobs."""
-    lines = [line for job in jobs for line in job.namespace.events(job.name)]
-    return {line.split(":", 1)[0] for line in lines}
+def _reasons(job: Job) -> set[str]:
+    """Of the events about the job."""
+    return {line.split(":", 1)[0] for line in job.namespace.events(job.name)}
 
 
 def _assert_no_step_was_lost(job: Job, steps: int, folder: Path) -> None:

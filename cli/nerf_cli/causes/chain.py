@@ -40,9 +40,10 @@ def _unserved(seen: Evidence) -> list[Finding]:
     """Nobody has looked at the job, or at what was last changed of it."""
     effect = _unseen(seen.job)
     if effect is None:
-        return serving.down(seen.operators)
+        return serving.idle_operators(seen.operators, seen.leases, seen.now)
     where = seen.job["metadata"]["namespace"]
-    return [Finding(effect), *because(serving.causes(seen.operators, where))]
+    causes = serving.causes(seen.operators, seen.leases, where, seen.now)
+    return [Finding(effect), *because(causes)]
 
 
 def _unseen(job: Object) -> str | None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from kubernetes.client.exceptions import ApiException
 
 from nerf_cli import logs, operator_image
-from nerf_cli.causes import places
+from nerf_cli.causes import places, serving
 from nerf_cli.cluster import Cluster, Object
 from nerf_cli.errors import missing
 from nerf_contract import children
@@ -27,6 +27,7 @@ class Evidence:
 
     pods: of the job. events: about the job, and about its pods and claims. claims: by name; None
     where there is none. nodes, operators (Deployments): None where they may not be read.
+    leases: of those operators, as `serving.Leases`.
     logs: last lines by the name of the pod. hidden: what the user has no right to read.
     """
 
@@ -37,6 +38,7 @@ class Evidence:
     claims: Mapping[str, Object | None] = field(default_factory=dict)
     nodes: Sequence[Object] | None = None
     operators: Sequence[Object] | None = None
+    leases: serving.Leases = field(default_factory=dict)
     logs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hidden: tuple[str, ...] = ()
 
@@ -58,14 +60,19 @@ def gather(cluster: Cluster, name: str) -> Evidence:
     job = cluster.job(name)
     read = _Reader()
     pods = [pod for pod in read.list("pods", lambda: cluster.job_pods(name)) if _owned(pod, job)]
+    events = read.list("events", lambda: _events(cluster, job))
+    claims = read.one("claims", lambda: _claims(cluster, job)) or {}
+    nodes = read.one("nodes", lambda: _nodes(cluster))
+    operators = read.one(_DEPLOYMENT, lambda: operator_image.deployments(cluster))
     return Evidence(
         job=job,
         now=datetime.now(UTC),
         pods=pods,
-        events=read.list("events", lambda: _events(cluster, job)),
-        claims=read.one("claims", lambda: _claims(cluster, job)) or {},
-        nodes=read.one("nodes", lambda: _nodes(cluster)),
-        operators=read.one(_DEPLOYMENT, lambda: operator_image.deployments(cluster)),
+        events=events,
+        claims=claims,
+        nodes=nodes,
+        operators=operators,
+        leases=_leases(cluster, operators or ()),
         logs=_logs(cluster, pods),
         hidden=tuple(read.hidden),
     )
@@ -135,6 +142,21 @@ def _claim(cluster: Cluster, name: str) -> Object | None:
 
 def _nodes(cluster: Cluster) -> list[Object]:
     return cluster.plain(cluster.core.list_node(limit=MOST_NODES).items)
+
+
+def _leases(cluster: Cluster, operators: Sequence[Object]) -> serving.Leases:
+    """What may not be read is missing, and not worth a word: few may, and few miss it."""
+    found: dict[tuple[str, str], Object | None] = {}
+    for where in filter(None, map(serving.lease, operators)):
+        namespace, name = where
+        try:
+            [found[where]] = cluster.plain([cluster.leases.read_namespaced_lease(name, namespace)])
+        except ApiException as error:
+            if missing(error):
+                found[where] = None
+            elif error.status != 403:
+                raise
+    return found
 
 
 def _logs(cluster: Cluster, pods: Sequence[Object]) -> dict[str, tuple[str, ...]]:

@@ -124,6 +124,8 @@ def _running(old: NeRFJobStatus, new: NeRFJobStatus) -> Event | None:
     started = _turned(old, new, reasons.RUNNING)
     if started is not None:
         resumed = old.progress is not None and old.progress.step > 0
+        if resumed and (_at_the_end(old) or _at_the_end(new)):
+            return None  # Workers that leave and come while the last ones save and judge.
         return Event("TrainingResumed" if resumed else "TrainingStarted", started.message)
     after = new.condition(reasons.RUNNING)
     ends = (reasons.SUCCEEDED, reasons.FAILED, reasons.TRAINED, reasons.SUSPENDED)

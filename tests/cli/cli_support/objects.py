@@ -103,14 +103,23 @@ def node(name: str, ready: str = "True", gpus: int = 0) -> Object:
     return {"metadata": {"name": name}, "spec": {}, "status": {"conditions": [found], **offered}}
 
 
-def operator(available: int = 1, replicas: int = 1, namespaces: str = "") -> Object:
+def operator(
+    available: int = 1, replicas: int = 1, namespaces: str = "", lease: str = ""
+) -> Object:
     env = [{"name": names.ENV_WATCH_NAMESPACES, "value": namespaces}]
+    env += [{"name": names.ENV_LEASE, "value": lease}] if lease else []
     template = {"spec": {"containers": [{"image": "operator:1", "env": env}]}}
     return {
         "metadata": {"name": "nerf-nerf-operator", "namespace": "nerf-system"},
         "spec": {"replicas": replicas, "template": template},
         "status": {"availableReplicas": available},
     }
+
+
+def lease(renewed: str) -> dict[tuple[str, str], Object]:
+    """The Lease of `operator(lease="nerf")`, renewed at that time of NOW's day."""
+    spec = {"holderIdentity": "one", "renewTime": f"2026-01-01T{renewed}.000000Z"}
+    return {("nerf-system", "nerf"): {"spec": spec}}
 
 
 def evidence(given: Object, *pods: Object, **more: Any) -> Evidence:

@@ -1,11 +1,13 @@
 """`kubectl nerf explain` reads a real API server, with an operator that serves it."""
 
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from operator_support.apiserver import ApiServer, wait_until
-from operator_support.cluster import Namespace
+from operator_support.cluster import MERGE, Namespace
 from typer.testing import CliRunner
 
 from nerf_cli.app import app
@@ -71,6 +73,35 @@ def test_a_quota_is_told_by_its_numbers(lab: Namespace) -> None:
     lab.await_condition("Stalled", "Rejected")
     told = explain(lab)
     assert "because the ResourceQuota small allows requests.cpu=3; requests.cpu=2 is used" in told
+
+
+def test_a_lease_that_nobody_renews_comes_first(lab: Namespace, two_operators: ApiServer) -> None:
+    lab.job(runPolicy={"suspend": True})
+    lab.await_condition("Suspended", "JobSuspended")
+    assert explain(lab).splitlines()[0].startswith("no operator works: the Lease nerf, ")
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{lab.name}/leases/nerf"
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    two_operators.request("PATCH", lease, {"spec": {"renewTime": now}}, MERGE)
+    assert "no operator works" not in explain(lab)
+
+
+@pytest.fixture
+def two_operators(lab: Namespace) -> Iterator[ApiServer]:
+    """A Deployment as of the chart with two replicas, and the Lease that one of them had."""
+    meta = {"name": "nerf-operator", "labels": {"app.kubernetes.io/name": "nerf-operator"}}
+    env = [{"name": "LEASE_NAME", "value": "nerf"}]
+    pod = {"containers": [{"name": "operator", "image": "operator:1", "env": env}]}
+    template = {"metadata": {"labels": meta["labels"]}, "spec": pod}
+    spec = {"replicas": 2, "selector": {"matchLabels": meta["labels"]}, "template": template}
+    deployments = f"/apis/apps/v1/namespaces/{lab.name}/deployments"
+    ready = {"replicas": 2, "readyReplicas": 2, "availableReplicas": 2}
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{lab.name}/leases"
+    held = {"holderIdentity": "one", "renewTime": "2026-01-01T12:00:00.000000Z"}
+    lab.server.request("POST", leases, {"metadata": {"name": "nerf"}, "spec": held})
+    lab.server.request("POST", deployments, {"metadata": meta, "spec": spec})
+    lab.server.request("PATCH", f"{deployments}/nerf-operator/status", {"status": ready}, MERGE)
+    yield lab.server
+    lab.server.request("DELETE", f"{deployments}/nerf-operator")
 
 
 def test_what_a_user_may_not_read_is_told_and_the_rest_is_explained(

@@ -140,6 +140,16 @@ EVENTS: dict[str, tuple[NeRFJobStatus, NeRFJobStatus, list[str]]] = {
         status(facts(2), progress=STEP_90),
         ["TrainingResumed"],
     ),
+    "as all steps are done, and the others come and go": (
+        status(facts(1), progress=PSNR_28),
+        status(facts(2), progress=PSNR_28),
+        [],
+    ),
+    "which is heard of only now": (
+        status(facts(1), progress=STEP_90),
+        status(facts(2), progress=PSNR_28),
+        [],
+    ),
     "stalled": (status(facts(0)), status(facts(0, obstacle=OBSTACLE)), ["Unschedulable"]),
     "still stalled": (
         status(facts(0, obstacle=OBSTACLE)),
