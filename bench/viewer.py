@@ -30,7 +30,7 @@ from machine import machine
 from trainer import CHECKOUT, IN_TRAINER, render_demo_scene
 
 PORT, TRAINER_PORT = 8090, 9400
-TOKEN = "token-of-the-benchmark"
+TOKEN = "token-of-the-benchmark"  # Of a viewer on the loopback. # nosec B105
 CONFIG = {
     "dataset": {"downscale": 1},
     "model": {"sceneBound": 1.15},

@@ -47,9 +47,9 @@ def viewer(job: Job, request: PodRequest, beside: str | None) -> Object:
         "resources": _resources(job.spec.viewer.resources),
     }
     made = _filled(body, job, job.spec, request, container, _VIEWED)
-    token = "viewer-token"
-    container["volumeMounts"].append(mounts.token_mount(token, names.VIEWER_TOKEN_MOUNT))
-    made["spec"]["volumes"].append(mounts.token_volume(token, children.viewer(job.name)))
+    volume = "viewer-token"
+    container["volumeMounts"].append(mounts.token_mount(volume, names.VIEWER_TOKEN_MOUNT))
+    made["spec"]["volumes"].append(mounts.token_volume(volume, children.viewer(job.name)))
     return made
 
 
