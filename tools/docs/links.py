@@ -6,7 +6,7 @@ What leads nowhere is left alone, and `mkdocs build --strict` fails on it.
 
 import re
 from pathlib import Path
-from posixpath import dirname, normpath, relpath
+from posixpath import dirname, join, normpath, relpath
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -52,7 +52,7 @@ def outside(page: str, markdown: str) -> set[str]:
 
 def target(page: str, link: str) -> str | None:
     """The path in the repository of the file that a page links to; None where there is none."""
-    path = normpath(f"{dirname(in_repository(page))}/{link}")
+    path = normpath(join(dirname(in_repository(page)), link))
     return path if not path.startswith("..") and (ROOT / path).is_file() else None
 
 
