@@ -109,10 +109,10 @@ def _orientation(path: Path, name: str, code: Any) -> int:
 def _mask(path: Path, root: Path, name: str, mask: Any) -> Path | None:
     if mask is None:
         return None
-    if not isinstance(mask, str) or not _is_path(mask):
-        raise invalid(
-            f"{path}: mask_path of {name} must be the path of a file, not {reprlib.repr(mask)}."
-        )
+    if not isinstance(mask, str):
+        raise invalid(f"{path}: mask_path of {name} must be a text, not {reprlib.repr(mask)}.")
+    if not _is_path(mask):
+        raise invalid(f"{path}: mask_path of {name} cannot be the path of a file.")
     return find_image(path, root, mask, owner="mask_path")
 
 
