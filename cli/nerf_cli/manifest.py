@@ -169,7 +169,8 @@ spec:
   outputs: # made after the training; take away what you do not want
     video: {video}
     stills: {{}}
-    mesh: {{}} # mesh.ply
+    mesh: {{}} # mesh.ply, mesh.glb
+    points: {{}} # points.ply
     onnx: {{}} # field.onnx
     report: {{}} # report.html
   viewer:

@@ -32,7 +32,7 @@ class StillsOutput(Model):
 
 
 class MeshOutput(Model):
-    """`mesh.ply`: the surface, with a colour for each vertex."""
+    """`mesh.ply` and `mesh.glb`: the surface, with a colour for each vertex."""
 
     resolution: int = Field(
         default=160, ge=16, le=1024, description="Cells along an edge of the scene's cube."
@@ -42,6 +42,17 @@ class MeshOutput(Model):
         gt=0,
         description="Density of the surface, in 1 per unit of length; if absent, that which blocks "
         "half of the light within a cell.",
+    )
+
+
+class PointsOutput(Model):
+    """`points.ply`: what the training cameras see, as coloured points."""
+
+    count: int = Field(
+        default=100_000,
+        ge=100,
+        le=100_000_000,
+        description="How many are looked for; none are where the cameras see nothing solid.",
     )
 
 
@@ -63,6 +74,7 @@ class OutputsConfig(Model):
     video: VideoOutput | None = None
     stills: StillsOutput | None = None
     mesh: MeshOutput | None = None
+    points: PointsOutput | None = None
     onnx: OnnxOutput | None = None
     report: ReportOutput | None = None
 
@@ -73,6 +85,7 @@ class OutputsConfig(Model):
             video=VideoOutput(),
             stills=StillsOutput(),
             mesh=MeshOutput(),
+            points=PointsOutput(),
             onnx=OnnxOutput(),
             report=ReportOutput(),
         )

@@ -36,10 +36,14 @@ OUTPUTS: dict[str, Any] = {
     "video": {"seconds": 1, "framesPerSecond": 8, "width": 32},
     "stills": {"count": 2},
     "mesh": {"resolution": 40},
+    "points": {"count": 4000},
     "onnx": {},
     "report": {},
 }
-MADE = ["video.mp4", "stills/", "mesh.ply", "field.onnx", "report.html"]
+MADE = [
+    *("video.mp4", "stills/", "mesh.glb", "mesh.ply", "points.ply"),
+    *("field.onnx", "report.html"),
+]
 
 
 @dataclass(frozen=True)

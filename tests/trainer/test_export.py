@@ -6,9 +6,11 @@ import io
 import json
 import re
 import socket
+import struct
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from scene_files import RADIUS  # noqa: E402
 from nerf_contract import names  # noqa: E402
 from nerf_trainer.evaluate import psnr  # noqa: E402
 from nerf_trainer.export import network, video  # noqa: E402
+from nerf_trainer.export.points import is_solid  # noqa: E402
 from nerf_trainer.export.scene import TrainedScene, open_scene  # noqa: E402
 from nerf_trainer.stage import StageBoard  # noqa: E402
 
@@ -122,6 +125,49 @@ def test_the_mesh_has_the_colours_of_the_ball(mesh: trimesh.Trimesh) -> None:
     assert colours.std() > 30
 
 
+def glb_parts(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """The JSON and the binary part of a GLB file."""
+    magic, version, length, size, kind = struct.unpack_from("<4s4I", data)
+    assert (magic, version, length, kind) == (b"glTF", 2, len(data), 0x4E4F534A)
+    return json.loads(data[20 : 20 + size]), data[28 + size :]
+
+
+def test_the_glb_is_the_mesh_with_y_upwards(done: TrainedJob, mesh: trimesh.Trimesh) -> None:
+    found = trimesh.load_mesh(done.outputs / "mesh.glb", process=False)
+    np.testing.assert_array_equal(found.faces, mesh.faces)
+    x, z, back = found.vertices.T
+    np.testing.assert_allclose(np.stack([x, -back, z], -1), mesh.vertices, atol=1e-6)
+
+
+def test_the_glb_has_linear_colours_that_need_no_light(
+    done: TrainedJob, mesh: trimesh.Trimesh
+) -> None:
+    tree, binary = glb_parts((done.outputs / "mesh.glb").read_bytes())
+    primitive = tree["meshes"][0]["primitives"][0]
+    assert "KHR_materials_unlit" in tree["extensionsUsed"]
+    assert "KHR_materials_unlit" in tree["materials"][primitive["material"]]["extensions"]
+    accessor = tree["accessors"][primitive["attributes"]["COLOR_0"]]
+    assert (accessor["componentType"], accessor["type"]) == (5126, "VEC3")
+    start = tree["bufferViews"][accessor["bufferView"]]["byteOffset"]
+    light = np.frombuffer(binary, "<f4", 3 * accessor["count"], start).reshape(-1, 3)
+    back = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    np.testing.assert_array_equal(np.round(back * 255), mesh.visual.vertex_colors[:, :3])
+
+
+def test_the_points_lie_on_the_ball_in_its_colours(done: TrainedJob) -> None:
+    cloud = trimesh.load(done.outputs / "points.ply")
+    assert 500 < len(cloud.vertices) < 4000  # the rest of the pictures is background
+    distance = np.linalg.norm(cloud.vertices, axis=-1)
+    assert np.percentile(np.abs(distance - RADIUS), 80) < 0.15
+    truth = (0.5 + 0.5 * np.sin(3 * cloud.vertices)) * 255
+    assert np.median(np.abs(cloud.colors[:, :3] - truth)) < 40
+
+
+def test_points_in_empty_air_are_left_out() -> None:
+    sigma, t = torch.tensor([0.0, 0.1, 100.0, 100.0]), torch.tensor([3.0, 3.0, 3.0, 0.01])
+    assert is_solid(sigma, t).tolist() == [False, False, True, False]
+
+
 def test_the_network_is_a_single_file_for_any_number_of_points(done: TrainedJob) -> None:
     path = done.outputs / "field.onnx"
     model = onnx.load(path)
@@ -188,7 +234,7 @@ def test_the_report_shows_the_training_and_the_outputs(done: TrainedJob) -> None
 
 
 def test_a_page_is_not_made_of_what_photos_are_called(done: TrainedJob, tmp_path: Path) -> None:
-    others = dict.fromkeys(("video", "stills", "mesh", "onnx"))
+    others = dict.fromkeys(("video", "stills", "mesh", "points", "onnx"))
     job = copied(done, tmp_path, "outputs").wanting(**others)
     metrics = json.loads((job.folder / "metrics.json").read_text())
     metrics["views"][0]["name"] = "Annegret/<script>alert(1)</script>"
@@ -206,9 +252,9 @@ def test_no_output_tells_who_took_the_photos_and_where(done: TrainedJob) -> None
     text = html.unescape((done.outputs / "report.html").read_text())
     embedded = [base64.b64decode(x) for x in re.findall(r"base64,([A-Za-z0-9+/=]+)", text)]
     text = re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
-    files = [p.read_bytes() for p in done.outputs.rglob("*") if p.suffix in (".mp4", ".ply")]
-    files += [p.read_bytes() for p in done.outputs.rglob("*") if p.suffix in (".onnx", ".json")]
-    assert len(files) == 4
+    kinds = (".mp4", ".ply", ".glb", ".onnx", ".json")
+    files = [p.read_bytes() for p in done.outputs.rglob("*") if p.suffix in kinds]
+    assert len(files) == 6
     assert len(embedded) == 6  # video, its poster, stills, held-out photos
     for secret in hidden:
         assert secret not in text
@@ -235,7 +281,7 @@ def test_the_board_goes_from_one_output_to_the_next(done: TrainedJob, tmp_path: 
             super().update(activity, done)
             told.append((activity, done))
 
-    job = copied(done, tmp_path, "outputs").wanting(video=None, mesh=None)
+    job = copied(done, tmp_path, "outputs").wanting(video=None, mesh=None, points=None)
     job.export(Listening("export"))
     activities = list(dict.fromkeys(activity for activity, _ in told))
     assert activities == ["stills", "onnx", "report", "done"]

@@ -60,7 +60,7 @@ def test_what_is_there_is_not_made_again(job: TrainedJob) -> None:
 def test_other_settings_make_one_output_anew_and_the_report(job: TrainedJob) -> None:
     before = job.times()
     assert job.wanting(mesh={"resolution": 24}).export().failed == {}
-    assert changed(job, before) == {"mesh.ply", "report.html"}
+    assert changed(job, before) == {"mesh.ply", "mesh.glb", "report.html"}
 
 
 def test_fewer_stills_leave_no_others_behind(job: TrainedJob) -> None:
@@ -90,9 +90,9 @@ def test_another_checkpoint_makes_all_anew(job: TrainedJob) -> None:
     assert found is not None
     changed_tensors = {k: v * 1.01 if k.endswith("weight") else v for k, v in found.tensors.items()}
     store.save(found.step + 1, safetensors.torch.save(changed_tensors))
-    wanted = job.wanting(stills=None, report=None)
+    wanted = job.wanting(stills=None, points=None, report=None)
     wanted.export()
-    assert changed(job, before) == {"video.mp4", "mesh.ply", "field.onnx"}
+    assert changed(job, before) == {"video.mp4", "mesh.ply", "mesh.glb", "field.onnx"}
     # What is of the other checkpoint is gone, wanted or not.
     assert not any(name.startswith(("stills/", "report")) for name in job.times())
 
@@ -116,7 +116,10 @@ def test_an_output_that_fails_keeps_no_other_from_being_made_and_is_tried_again(
 ) -> None:
     shutil.rmtree(job.outputs)
     thick = job.wanting(
-        video=None, mesh={"resolution": 40, "density": 1e9}, onnx={"tolerance": 1e-12}
+        video=None,
+        mesh={"resolution": 40, "density": 1e9},
+        points=None,
+        onnx={"tolerance": 1e-12},
     )
     code, told = ending(thick, last_word)
     assert (code, told.reason) == (73, OUTPUTS_FAILED)
@@ -130,9 +133,9 @@ def test_an_output_that_fails_keeps_no_other_from_being_made_and_is_tried_again(
 
     last_word.unlink()
     before = job.times()
-    code, told = ending(job.wanting(video=None), last_word)
+    code, told = ending(job.wanting(video=None, points=None), last_word)
     assert (code, told.reason) == (0, OUTPUTS_MADE)
-    assert changed(job, before) == {"mesh.ply", "field.onnx", "report.html"}
+    assert changed(job, before) == {"mesh.ply", "mesh.glb", "field.onnx", "report.html"}
 
 
 def test_without_the_dataset_there_is_what_needs_no_cameras(
@@ -142,8 +145,8 @@ def test_without_the_dataset_there_is_what_needs_no_cameras(
     shutil.rmtree(job.outputs)
     code, told = ending(job, last_word)
     assert code == 73
-    assert set(told.outputs or []) == {"mesh.ply", "field.onnx", "report.html"}
-    assert told.message.count("The folder <dataset> is missing.") == 2
+    assert set(told.outputs or []) == {"mesh.ply", "mesh.glb", "field.onnx", "report.html"}
+    assert told.message.count("The folder <dataset> is missing.") == 3
     page = (job.outputs / "report.html").read_text()
     assert "&lt;dataset&gt; is missing" in page
     assert str(tmp_path) not in page

@@ -57,6 +57,7 @@ TRAINER: dict[str, Value] = {
         "video": {"path": "spiral", "seconds": 3.5, "framesPerSecond": 24, "width": 480},
         "stills": {"count": 2},
         "mesh": {"resolution": 64, "density": 5.5},
+        "points": {"count": 5000},
         "onnx": {"tolerance": 0.25},
         "report": {},
     },

@@ -1,4 +1,4 @@
-"""`mesh.ply`: the surface at which the scene becomes opaque, with a colour for each vertex.
+"""`mesh.ply`, `mesh.glb`: the surface at which the scene becomes opaque, coloured by its vertices.
 
 Marching cubes, as scikit-image has it (Lewiner et al.: Efficient Implementation of Marching Cubes'
 Cases with Topological Guarantees, Journal of Graphics Tools 8(2), 2003), in slabs of the cube.
@@ -21,6 +21,7 @@ from skimage import measure
 
 from nerf_contract.outputs import MeshOutput
 from nerf_trainer.export.failure import OutputError
+from nerf_trainer.export.glb import glb
 from nerf_trainer.export.scene import TrainedScene
 from nerf_trainer.volrend import row_weights
 
@@ -29,7 +30,7 @@ Values = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 Tell = Callable[[float], None]  # the share, in [0, 1], that is done
 
-FILE = "mesh.ply"
+PLY_FILE, GLB_FILE = "mesh.ply", "mesh.glb"
 #: Points of the grid whose densities are in memory at once.
 SLAB_POINTS = 1 << 22
 #: Points that are evaluated at once.
@@ -56,14 +57,16 @@ class Surface:
 def make_mesh(
     scene: TrainedScene, wanted: MeshOutput, folder: Path, tell: Tell
 ) -> dict[str, object]:
-    """Write `mesh.ply`. Returns figures. Raises OutputError where there is no surface."""
+    """Write both files. Returns figures. Raises OutputError where there is no surface."""
     cell = 2 * scene.bound / wanted.resolution
     level = wanted.density or math.log(2) / cell
     surface = find_surface(scene, wanted.resolution, level, lambda x: tell(x * DENSITY_SHARE))
     pieces = visible_pieces(surface)
     placed = Surface(pieces.vertices * cell - scene.bound, pieces.triangles, pieces.normals)
     colours = vertex_colours(scene, placed, cell)
-    write_ply(placed, colours, folder / FILE)
+    write_ply(placed, colours, folder / PLY_FILE)
+    glb_file = glb(placed.vertices, placed.triangles, placed.normals, colours)
+    (folder / GLB_FILE).write_bytes(glb_file)
     counts = {"vertices": len(placed.vertices), "triangles": len(placed.triangles)}
     return {"density": level, "resolution": wanted.resolution, **counts}
 

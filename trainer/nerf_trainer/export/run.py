@@ -24,6 +24,7 @@ from nerf_trainer.export.manifest import Manifest
 from nerf_trainer.export.mesh import make_mesh
 from nerf_trainer.export.network import make_network
 from nerf_trainer.export.painters import Painters
+from nerf_trainer.export.points import make_points
 from nerf_trainer.export.report import make_report
 from nerf_trainer.export.scene import open_scene
 from nerf_trainer.export.video import make_stills, make_video
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 Figures = dict[str, Any]
 Tell = Callable[[float], None]
 #: How long the outputs take, more or less, by their default settings.
-WEIGHTS = {"video": 60, "stills": 5, "mesh": 20, "onnx": 10, "report": 5}
+WEIGHTS = {"video": 60, "stills": 5, "mesh": 20, "points": 5, "onnx": 10, "report": 5}
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ def jobs(wanted: OutputsConfig, painters: Painters, manifest: Manifest, folder: 
         )
     if mesh := wanted.mesh:
         found.append(Job("mesh", _dumped(mesh), lambda *to: make_mesh(scene, mesh, *to)))
+    if points := wanted.points:
+        found.append(Job("points", _dumped(points), lambda *to: make_points(scene, points, *to)))
     if onnx := wanted.onnx:
         found.append(Job("onnx", _dumped(onnx), lambda *to: make_network(scene, onnx, to[0])))
     if wanted.report is not None:

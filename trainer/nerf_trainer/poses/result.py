@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nerf_trainer.cameras import Lens
 from nerf_trainer.files import sync_folder, write_durably
+from nerf_trainer.ply import ply
 from nerf_trainer.poses.features import Features
 from nerf_trainer.poses.inputs import Input
 from nerf_trainer.scenes.colmap import camera_of, camera_to_world
@@ -78,17 +79,3 @@ def _colours(model: Any, features: Callable[[int], Features]) -> NDArray[np.uint
         # Image number i + 1 is photo i: see `mapping`.
         colours[own] = features(image - 1).colours[[seen[i].point2D_idx for i in own]]
     return colours
-
-
-def ply(points: NDArray[np.float64], colours: NDArray[np.uint8]) -> bytes:
-    """Coloured points as a binary PLY file. points, colours: (P, 3)."""
-    kinds = [(axis, "<f4") for axis in "xyz"] + [(c, "u1") for c in ("red", "green", "blue")]
-    rows = np.empty(len(points), np.dtype(kinds))
-    for axis, values in zip("xyz", points.T, strict=True):
-        rows[axis] = values
-    for colour, values in zip(("red", "green", "blue"), colours.T, strict=True):
-        rows[colour] = values
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}"]
-    header += [f"property float {axis}" for axis in "xyz"]
-    header += [f"property uchar {colour}" for colour in ("red", "green", "blue")]
-    return "\n".join([*header, "end_header", ""]).encode() + rows.tobytes()
