@@ -180,7 +180,7 @@ CHAINS: dict[str, tuple[Evidence, list[str]]] = {
         [
             "The operator has not looked at the job yet.",
             "  because no operator works: the Lease nerf, which one of them must hold, was last "
-            "renewed at 11:00:00 UTC",
+            "renewed at 2026-01-01 11:00:00 UTC",
             "    -> The operators' logs say why: `kubectl -n nerf-system logs "
             "deploy/nerf-nerf-operator --all-pods`.",
         ],

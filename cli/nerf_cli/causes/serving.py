@@ -91,7 +91,8 @@ def _abandoned(where: tuple[str, str] | None, leases: Leases, now: datetime) -> 
     if not spec.get("renewTime"):
         return "was never taken"
     renewed = datetime.fromisoformat(spec["renewTime"])
-    return f"was last renewed at {renewed:%H:%M:%S} UTC" if now - renewed > ABANDONED else ""
+    told = f"was last renewed at {renewed:%Y-%m-%d %H:%M:%S} UTC"
+    return told if now - renewed > ABANDONED else ""
 
 
 def _elsewhere(deployments: Sequence[Object], namespace: str) -> list[Finding]:
