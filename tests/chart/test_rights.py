@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from operator_support.chart import kinds, render, template
 
-from nerf_operator.cluster.api import LEASE_PERMISSIONS, PERMISSIONS
+from nerf_operator.cluster.api import FENCE_PERMISSIONS, LEASE_PERMISSIONS, PERMISSIONS
 
 Object = dict[str, Any]
 Rights = dict[tuple[str, str], frozenset[str]]
@@ -37,6 +37,12 @@ def test_rights_are_exactly_those_that_are_used() -> None:
     assert bound(objects) == [("ClusterRole", "", "nerf-nerf-operator")]
     roles = {role["metadata"]["name"]: role for role in kinds(objects, "ClusterRole")}
     assert rights(roles["nerf-nerf-operator"]) == PERMISSIONS
+
+
+def test_policies_for_jobs_need_the_right_to_make_them_and_no_other() -> None:
+    roles = kinds(render("jobNetworkPolicy.enabled=true"), "ClusterRole")
+    [operator] = [role for role in roles if role["metadata"]["name"] == "nerf-nerf-operator"]
+    assert rights(operator) == PERMISSIONS | FENCE_PERMISSIONS
 
 
 def test_in_chosen_namespaces_there_are_no_rights_beyond_them() -> None:

@@ -199,6 +199,26 @@ class NetworkPolicy(Section):
     )
 
 
+class JobNetworkPolicy(Section):
+    """A NetworkPolicy for each job. It needs a network plugin that enforces it, and costs the
+    operator one write more for a job."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Let a job's pods reach each other and DNS alone. The operator may ask them, "
+        "and the pod that fetches an archive may reach public addresses.",
+    )
+    metrics_from: list[Peer] = Field(
+        default_factory=list,
+        description="Who else may scrape them: peers of a NetworkPolicy, as in `networkPolicy`.",
+    )
+    viewer_from: list[Peer] = Field(
+        default_factory=list,
+        description="Who may reach viewers, such as an ingress controller; `kubectl nerf view` "
+        "needs none.",
+    )
+
+
 class Test(Section):
     """`helm test`: a tiny NeRFJob on photos that it makes itself, trained on a CPU."""
 

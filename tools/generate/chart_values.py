@@ -11,6 +11,7 @@ from generate.chart_sections import (
     Crds,
     Dashboards,
     Image,
+    JobNetworkPolicy,
     Labels,
     Metrics,
     NetworkPolicy,
@@ -64,6 +65,7 @@ class Values(Section):
     metrics: Metrics = Field(default_factory=Metrics)
     dashboards: Dashboards = Field(default_factory=Dashboards)
     network_policy: NetworkPolicy = Field(default_factory=NetworkPolicy)
+    job_network_policy: JobNetworkPolicy = Field(default_factory=JobNetworkPolicy)
     resources: Resources = Field(default_factory=Resources)
     priority_class_name: str = Field(
         default="", max_length=253, description="PriorityClass of the operator's pod."

@@ -89,6 +89,21 @@ reads the GPUs, for jobs that share them; a Role in a namespace cannot give that
 - apiGroups: [""]
   resources: [events]
   verbs: [create]
+{{- if .Values.jobNetworkPolicy.enabled }}
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [create]
+{{- end }}
+{{- end -}}
+
+{{/* Whom the policies of jobs let in, for the operator that makes them. */}}
+{{- define "nerf-operator.jobNetwork" -}}
+{{- $namespace := dict "matchLabels" (dict "kubernetes.io/metadata.name" .Release.Namespace) -}}
+{{- $pods := dict "matchLabels" (include "nerf-operator.selector" . | fromYaml) -}}
+{{- $operator := dict "namespaceSelector" $namespace "podSelector" $pods -}}
+{{- with .Values.jobNetworkPolicy -}}
+{{- dict "operator" $operator "metricsFrom" .metricsFrom "viewerFrom" .viewerFrom | toJson -}}
+{{- end -}}
 {{- end -}}
 
 {{/* What binds a role to the operator's account. */}}
