@@ -7,7 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -67,6 +67,7 @@ class Operator:
     namespaces: str = ""
     #: Its name among several; "": it is the only one.
     identity: str = ""
+    more_env: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
@@ -87,6 +88,7 @@ class Operator:
             "TRAINER_IMAGE": "localhost/nerf-trainer:cpu",
             "WATCH_NAMESPACES": self.namespaces,
             "HTTP_PORT": str(self.port),
+            **self.more_env,
         }
         if self.identity:
             lease = {"LEASE_NAME": "nerf-nerf-operator", "POD_NAMESPACE": "nerf-system"}

@@ -30,14 +30,17 @@ class Stage:
         return lab
 
     @contextmanager
-    def operator(self, namespaces: str, identity: str = "") -> Iterator[tuple[Operator, Proxy]]:
-        """An operator that runs behind a proxy."""
+    def operator(
+        self, namespaces: str, identity: str = "", env: dict[str, str] | None = None
+    ) -> Iterator[tuple[Operator, Proxy]]:
+        """An operator that runs behind a proxy. env: more of what the chart sets."""
         self.count += 1
         token = json.loads(self.kubeconfig.read_text())["users"][0]["user"]["token"]
         with Proxy(self.server).listening() as proxy:
             config = self.folder / f"config-{self.count}"
             self.server.write_kubeconfig(config, token, proxy.url)
-            operator = Operator(config, self.folder / f"log-{self.count}", namespaces, identity)
+            log = self.folder / f"log-{self.count}"
+            operator = Operator(config, log, namespaces, identity, env or {})
             operator.launch()
             try:
                 yield operator, proxy

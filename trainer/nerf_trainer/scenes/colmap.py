@@ -36,6 +36,9 @@ MODELS: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], bool]
     "OPENCV_FISHEYE": ((0, 1, 2, 3), (4, 5, 6, 7), (), True),
 }
 
+#: Bytes of an entry in a binary file, without what may be missing: parameters, names, tracks.
+SMALLEST_ENTRIES = {"cameras": 24, "images": 73, "points3D": 51}
+
 
 def find_models(folder: Path) -> list[Path]:
     """Folders with a sparse model in them."""
@@ -68,10 +71,26 @@ def _largest(paths: Sequence[Path]) -> tuple[Path, "Reconstruction"]:
 def _read(path: Path) -> "Reconstruction":
     from pycolmap import Reconstruction
 
+    _check_lengths(path)
     try:
         return Reconstruction(path)
+    except MemoryError as error:
+        raise invalid(f"{path} is broken: it asks for more memory than there is.") from error
     except (RuntimeError, ValueError, IndexError) as error:
         raise invalid(f"{path} is not a sparse model that COLMAP can read ({error}).") from error
+
+
+def _check_lengths(path: Path) -> None:
+    """COLMAP believes how many entries a binary file says that it has, and makes room for them."""
+    for name, smallest in SMALLEST_ENTRIES.items():
+        file = path / f"{name}.bin"
+        if not file.is_file():
+            continue
+        with file.open("rb") as stream:
+            start = stream.read(8)
+        entries = int.from_bytes(start, "little")
+        if len(start) < 8 or file.stat().st_size < 8 + entries * smallest:
+            raise invalid(f"{file} is cut off: copy the model again.")
 
 
 def model_photos(folder: Path, path: Path, model: "Reconstruction") -> list[Photo]:
