@@ -53,8 +53,9 @@ def crowd(server: ApiServer, operator: Operator) -> Iterator[Crowd]:
 def submit(crowd: Crowd, name: str, what: str, spec: Object) -> None:
     kind = {"apiVersion": names.API_VERSION, "kind": names.KIND}
     body = kind | {"metadata": {"name": name}, "spec": spec}
+    path = crowd.lab.path("nerfjobs") + "?fieldValidation=Ignore"
     try:
-        crowd.lab.server.request("POST", crowd.lab.path("nerfjobs") + "?fieldValidation=Ignore", body)
+        crowd.lab.server.request("POST", path, body)
     except urllib.error.HTTPError as error:
         crowd.refused += 1
         if error.code not in (400, 422):
