@@ -23,9 +23,10 @@ def group_token(job: str, uid: str) -> str:
     return f"{job}-group-{uid[:8]}"
 
 
-def policy(job: str, what: str, uid: str) -> str:
-    """A NetworkPolicy: never one of that name which somebody else has made."""
-    return f"{job}-{what}-{uid[:8]}"
+def policy(job: str, what: str, uid: str, digest: str) -> str:
+    """A NetworkPolicy: never one of that name which somebody else has made, or which says
+    something else."""
+    return f"{job}-{what}-{uid[:8]}-{digest[:8]}"
 
 
 def viewer(job: str) -> str:

@@ -108,6 +108,11 @@ def test_rules_are_handed_on_as_they_are(chart: Path) -> None:
     assert rule["metadata"]["labels"]["release"] == "stack"
 
 
+def test_there_are_no_alerts_on_what_nothing_scrapes(chart: Path) -> None:
+    unseen = template(SERVED, "--set=metrics.podMonitor.enabled=false", chart=chart)
+    assert kinds(unseen, "PrometheusRule") == []
+
+
 def test_dashboards_are_handed_on_as_they_are(chart: Path) -> None:
     values = ("dashboards.namespace=monitoring", "dashboards.annotations.grafana_folder=NeRF")
     [config] = dashboards(render(*values, chart=chart))
@@ -172,7 +177,9 @@ def test_the_operator_reaches_dns_the_api_server_and_pods_of_jobs(
     objects = render(*values, *([f"watchNamespaces={namespaces}"] if where else []))
     [policy] = kinds(objects, "NetworkPolicy")
     dns, api, jobs = policy["spec"]["egress"]
-    assert {(port["port"], port["protocol"]) for port in dns["ports"]} == {(53, "UDP"), (53, "TCP")}
+    asked = {(port["port"], port["protocol"]) for port in dns["ports"]}
+    assert asked == {(port, kind) for port in (53, 5353) for kind in ("UDP", "TCP")}
+    assert dns["to"] == [{"namespaceSelector": {}}, {"ipBlock": {"cidr": "169.254.20.10/32"}}]
     assert api == {"ports": [{"port": 443}]}
     labels = {names.LABEL_MANAGED_BY: names.FIELD_MANAGER}
     assert jobs == {

@@ -136,7 +136,7 @@ class PodMonitor(Section):
 class Rules(Section):
     """Recording rules and alerts, where the Prometheus Operator's API is served."""
 
-    enabled: bool = Field(default=True, description="Make a PrometheusRule.")
+    enabled: bool = Field(default=True, description="Make a PrometheusRule, beside PodMonitors.")
 
 
 class Metrics(Section):

@@ -21,7 +21,7 @@ from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.cluster.sharing import Sharer
 from nerf_operator.cluster.snapshot import Memory
 from nerf_operator.core import auto
-from nerf_operator.core.actions import Action, DrawToken, Event, Plan
+from nerf_operator.core.actions import Action, DrawToken, Event, Fence, Plan
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.pending import waited
 from nerf_operator.core.plan import Defaults, plan
@@ -85,8 +85,7 @@ class Reconciler:
     async def _carry_out(self, job: Job, observed: Observed, decided: Plan, now: datetime) -> None:
         try:
             taken = await self._applier.prepare(job, decided.actions)
-            if any(_is_viewers_token(job, action) for action in decided.actions):
-                self._remember(job, token_drawn=now)
+            self._remember(job, **_without_trace(job, decided.actions, now))
             if not taken:
                 await self._applier.create_pods(job, decided.actions, now)
             hindered = replace(observed, taken=taken)
@@ -145,6 +144,16 @@ class Reconciler:
     def _remember(self, job: Job, **done: datetime) -> None:
         key = Key(job.namespace, job.name)
         self._memory[key] = replace(self._memory.get(key, Memory()), **done)
+
+
+def _without_trace(job: Job, actions: Iterable[Action], now: datetime) -> dict[str, datetime]:
+    """What was made that this process may not read: see `Memory`."""
+    made = {}
+    if any(_is_viewers_token(job, action) for action in actions):
+        made["token_drawn"] = now
+    if any(isinstance(action, Fence) for action in actions):
+        made["fenced"] = now
+    return made
 
 
 def _is_viewers_token(job: Job, action: Action) -> bool:

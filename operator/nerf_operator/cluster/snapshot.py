@@ -20,6 +20,7 @@ class Memory:
 
     status_written: datetime | None = None
     token_drawn: datetime | None = None
+    fenced: datetime | None = None
 
 
 def observe(
@@ -39,6 +40,7 @@ def observe(
         stage_progress=told if isinstance(told, StageProgress) else None,
         allocation=decided,
         token_drawn=memory.token_drawn,
+        fenced=memory.fenced is not None,
         status_written=memory.status_written,
         status_interval=status_interval(cache),
     )

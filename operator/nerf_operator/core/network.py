@@ -4,7 +4,9 @@ What workers tell each other is neither encrypted nor asked for by whom: only po
 may be there. Into the open goes only who fetches an archive, and not into private networks.
 """
 
+import json
 from dataclasses import replace
+from hashlib import sha256
 
 from pydantic import Field
 
@@ -12,7 +14,7 @@ from nerf_contract import children, names
 from nerf_contract.base import Model
 from nerf_operator.core import render
 from nerf_operator.core.actions import Create, Fence, Object, Plan
-from nerf_operator.core.observed import Job
+from nerf_operator.core.observed import Job, Observed
 
 #: What no archive is fetched from: as in the trainer, which checks what a name is resolved to.
 PRIVATE = (
@@ -21,7 +23,11 @@ PRIVATE = (
 )
 #: Of IPv6 only what is global is public.
 PUBLIC_V6 = "2000::/3"
-_DNS = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
+#: Pods answer on 5353 where DNS does not run as root, and nodes at the address by convention.
+_DNS = {
+    "to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": "169.254.20.10/32"}}],
+    "ports": [{"port": p, "protocol": kind} for p in (53, 5353) for kind in ("UDP", "TCP")],
+}
 
 
 class Network(Model):
@@ -36,9 +42,15 @@ class Network(Model):
     viewer_from: list[Object] = Field(default_factory=list)
 
 
-def fenced(decided: Plan, job: Job, network: Network | None) -> Plan:
-    """The plan, in which policies are there before the first pod. None: nobody asked for them."""
-    if network is None or not any(isinstance(action, Create) for action in decided.actions):
+def fenced(decided: Plan, job: Job, observed: Observed, network: Network | None) -> Plan:
+    """The plan, in which policies are there before the first pod. None: nobody asked for them.
+
+    Pods that an operator with other settings has made are fenced once more.
+    """
+    if network is None or job.spec is None:
+        return decided
+    begins = any(isinstance(action, Create) for action in decided.actions)
+    if not begins and (observed.fenced or not any(pod.alive for pod in observed.pods)):
         return decided
     fences = [Fence(policy) for policy in policies(job, network)]
     return replace(decided, actions=(*fences, *decided.actions))
@@ -56,7 +68,7 @@ def policies(job: Job, network: Network) -> list[Object]:
     ]
     if network.viewer_from:
         ingress.append({"from": network.viewer_from, "ports": [{"port": names.VIEWER_PORT}]})
-    egress = [{"to": [own]}, {"ports": _DNS}]
+    egress = [{"to": [own]}, _DNS]
     everyone = {names.LABEL_JOB: job.name}
     fence = _policy(job, "fence", everyone, {"ingress": ingress, "egress": egress})
     return [fence, _fetching(job)] if job.spec.dataset.archive else [fence]
@@ -72,9 +84,11 @@ def _fetching(job: Job) -> Object:
 
 def _policy(job: Job, what: str, selected: dict[str, str], rules: Object) -> Object:
     kinds = [kind.capitalize() for kind in rules]
+    spec = {"podSelector": {"matchLabels": selected}, "policyTypes": kinds, **rules}
+    digest = sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": render.metadata(job, children.policy(job.name, what, job.uid)),
-        "spec": {"podSelector": {"matchLabels": selected}, "policyTypes": kinds, **rules},
+        "metadata": render.metadata(job, children.policy(job.name, what, job.uid, digest)),
+        "spec": spec,
     }

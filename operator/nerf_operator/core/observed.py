@@ -131,6 +131,7 @@ class Observed:
     claims: by name; every claim of the namespace that the job names.
     viewer_service: the Service of the viewer. stage_progress: of the poses or export stage.
     token_drawn: when this process last made sure that the viewer has a token, if it did.
+    fenced: whether this process has made sure of the job's NetworkPolicies.
     allocation: what was last decided on the size of an Auto job, if anything was.
     status_written: when the status was last written by this process, if it was.
     status_interval: fewest seconds between two status writes that only tell of progress.
@@ -146,6 +147,7 @@ class Observed:
     stage_progress: StageProgress | None = None
     allocation: Allocation | None = None
     token_drawn: datetime | None = None
+    fenced: bool = False
     status_written: datetime | None = None
     status_interval: float = 2.0
     taken: frozenset[str] = frozenset()

@@ -47,7 +47,7 @@ def plan(job: Job, observed: Observed, now: datetime, defaults: Defaults) -> Pla
     if job.deleting:
         return NOTHING
     decided = _decide(auto.sized(job), observed, now, defaults.image)
-    return network.fenced(decided, job, defaults.network)
+    return network.fenced(decided, job, observed, defaults.network)
 
 
 def _decide(job: Job, observed: Observed, now: datetime, default_image: str) -> Plan:

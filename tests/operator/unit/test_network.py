@@ -128,6 +128,8 @@ def test_nobody_else_leaves_the_cluster(name: str) -> None:
     fetching = pods(dataset=ARCHIVE)
     assert not allowed(FETCHING, fetching[name], End("1.1.1.1"), 443)
     assert not allowed(POLICIES, PODS["poses"], End("1.1.1.1"), 443), "without an archive"
+    for port in (53, 5353):
+        assert not allowed(FETCHING, fetching[name], End("1.1.1.1"), port, "UDP"), "a tunnel"
 
 
 def test_a_fence_is_there_before_the_first_pod_and_is_never_anothers() -> None:
@@ -137,9 +139,27 @@ def test_a_fence_is_there_before_the_first_pod_and_is_never_anothers() -> None:
     assert any(isinstance(action, DrawToken) for action in others)
     assert job().uid[:8] in first.policy["metadata"]["name"]
     assert first.policy["metadata"]["ownerReferences"][0]["uid"] == job().uid
-    calm = plan(job(), observed(running(0), running(1)), NOW, fenced).actions
-    assert not any(isinstance(action, Fence) for action in calm)
     assert not any(isinstance(a, Fence) for a in plan(job(), observed(), NOW, DEFAULTS).actions)
+
+
+def test_pods_that_are_there_are_fenced_once_by_each_operator() -> None:
+    fenced = replace(DEFAULTS, network=NETWORK)
+    there = observed(running(0), running(1))
+    assert any(isinstance(a, Fence) for a in plan(job(), there, NOW, fenced).actions)
+    calm = plan(job(), replace(there, fenced=True), NOW, fenced).actions
+    assert not any(isinstance(action, Fence) for action in calm)
+
+
+def test_a_fence_that_says_something_else_has_another_name() -> None:
+    assert NETWORK is not None
+    more = NETWORK.model_copy(update={"metrics_from": []})
+    workers = {"replicas": 1, "processesPerWorker": 3}
+    fences = [
+        network.policies(job(), NETWORK),
+        network.policies(job(), more),
+        network.policies(job(workers=workers), NETWORK),
+    ]
+    assert len({fence["metadata"]["name"] for [fence] in fences}) == 3
 
 
 def test_without_the_setting_there_are_none() -> None:

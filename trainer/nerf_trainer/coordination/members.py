@@ -96,8 +96,11 @@ def drop_silent(
     return _without(state, silent), notes
 
 
-def _suspects(state: State) -> frozenset[MemberId]:
-    return state.group.members if state.group and state.group.over else frozenset()
+def _suspects(state: State) -> set[MemberId]:
+    if state.group is None or not state.group.over:
+        return set()
+    inside = state.group.members & state.members.keys()
+    return {id for id in inside if not state.members[id].waiting}
 
 
 def replace_older(state: State, who: Identity) -> tuple[State, Notes]:
