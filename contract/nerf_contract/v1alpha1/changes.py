@@ -35,7 +35,7 @@ _OTHERS: Final = {
     "checkpoint.volume.retentionPolicy": "to `Retain`",
     "outputs": "until trained",
     "viewer.enabled": "always",
-    "viewer.resources": "while `viewer.enabled` is false",
+    "viewer.resources": "suspended, or with `viewer.enabled` false before or after",
     "runPolicy": "always",
 }
 #: What the words of `when` mean.
@@ -119,9 +119,10 @@ CHANGE_RULES: tuple[Rule, ...] = (
     ),
     *(_fixed_while_active(section, fields) for section, fields in _WHILE_SUSPENDED.items()),
     (
-        f"!oldSelf.viewer.enabled || ({_same('viewer.resources')})",
-        "viewer.resources can be changed only while viewer.enabled is false: its pod is not made "
-        "again for them",
+        "oldSelf.runPolicy.suspend || !oldSelf.viewer.enabled || !self.viewer.enabled || "
+        f"({_same('viewer.resources')})",
+        "viewer.resources can be changed only while viewer.enabled is false, in the update that "
+        "makes it so, or while runPolicy.suspend is true: its pod is not made again for them",
     ),
 )
 

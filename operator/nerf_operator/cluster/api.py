@@ -44,6 +44,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=15)
 _CONNECTIONS = 32
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
+_STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 _APPLY_PATCH = "application/apply-patch+yaml"
 _METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 _METADATA_LIST = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
@@ -153,6 +154,20 @@ class Api:
             return await self._call("PATCH", "apply", f"{path}/{name}", obj, _APPLY_PATCH, query)
         except ApiError as error:
             if not error.owned:
+                raise
+            return None
+
+    async def release_claim(self, namespace: str, name: str, uid: str, owner: str) -> Object | None:
+        """The claim without this owner, or None where it is gone or another one has its name.
+
+        Nothing else of it is sent: its size, for one, is its user's to change.
+        """
+        path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}"
+        body = {"metadata": {"uid": uid, "ownerReferences": [{"$patch": "delete", "uid": owner}]}}
+        try:
+            return await self._call("PATCH", "patch", path, body, _STRATEGIC_PATCH, _MANAGER)
+        except ApiError as error:
+            if not error.gone:
                 raise
             return None
 

@@ -15,7 +15,16 @@ from nerf_operator.cluster.announce import Announcer
 from nerf_operator.cluster.api import Api, Object
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.cluster.refusals import ApiError
-from nerf_operator.core.actions import Action, Apply, Create, Delete, DeleteJob, DrawToken, Fence
+from nerf_operator.core.actions import (
+    Action,
+    Apply,
+    Create,
+    Delete,
+    DeleteJob,
+    DrawToken,
+    Fence,
+    Release,
+)
 from nerf_operator.core.observed import Job
 
 log = logging.getLogger(__name__)
@@ -39,13 +48,15 @@ class Applier:
         return frozenset(name for name in taken if name is not None)
 
     async def _prepare(
-        self, job: Job, action: Apply | Delete | DrawToken | Fence | DeleteJob
+        self, job: Job, action: Apply | Delete | DrawToken | Fence | Release | DeleteJob
     ) -> str | None:
         if isinstance(action, Apply):
             name = await self._apply(job, action)
             return None if name == children.viewer(job.name) else name
         if isinstance(action, Delete):
             await self._delete(job, action)
+        elif isinstance(action, Release):
+            await self._release(job, action)
         elif isinstance(action, DeleteJob):
             await self._api.delete_job(job.namespace, job.name, action.uid)
         elif isinstance(action, Fence):
@@ -94,6 +105,11 @@ class Applier:
         else:
             self._cache.claims.put(Key(job.namespace, name), parse.claim(made))
         return None
+
+    async def _release(self, job: Job, action: Release) -> None:
+        left = await self._api.release_claim(job.namespace, action.name, action.uid, job.uid)
+        if left is not None:
+            self._cache.claims.put(Key(job.namespace, action.name), parse.claim(left))
 
     async def _made(self, job: Job, action: Apply) -> Object | None:
         """A Service that is missing is created. One of its name that we do not know of is somebody

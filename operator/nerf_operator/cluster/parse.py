@@ -1,5 +1,7 @@
 """From Kubernetes' JSON to the frozen records that the decisions use."""
 
+from collections.abc import Iterable
+from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
@@ -61,12 +63,32 @@ def _sentence(error: Any) -> str:
     return f"{field}: {error['msg']}"
 
 
+#: What pydantic calls a field that the models do not have.
+_UNKNOWN = "extra_forbidden"
+
+
 def _status(data: Object) -> NeRFJobStatus:
-    """A status that another version wrote, and that makes no sense here, counts as none."""
+    """A status, less the fields that only another version knows: without the rest an ended job
+    would begin again. One that makes no sense even so counts as none."""
     try:
         return NeRFJobStatus.model_validate(data)
+    except ValidationError as error:
+        known = _without(data, [e["loc"] for e in error.errors() if e["type"] == _UNKNOWN])
+    try:
+        return NeRFJobStatus.model_validate(known)
     except ValidationError:
         return NeRFJobStatus()
+
+
+def _without(data: Object, fields: Iterable[tuple[str | int, ...]]) -> Object:
+    """The data without these fields, each named by its path."""
+    left = deepcopy(data)
+    for *path, field in fields:
+        section: Any = left
+        for step in path:
+            section = section[step]
+        del section[field]
+    return left
 
 
 def service(obj: Object) -> Service:

@@ -48,6 +48,14 @@ class Apply:
 
 
 @dataclass(frozen=True)
+class Release:
+    """Let go of a claim, so that it outlives the job; the rest of it stays as others made it."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class Delete:
     """Delete a pod, unless it was replaced by another of that name."""
 
@@ -62,7 +70,7 @@ class DeleteJob:
     uid: str
 
 
-Action = Create | Apply | DrawToken | Fence | Delete | DeleteJob
+Action = Create | Apply | DrawToken | Fence | Release | Delete | DeleteJob
 
 
 @dataclass(frozen=True)

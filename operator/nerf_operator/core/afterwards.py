@@ -5,7 +5,7 @@ from datetime import datetime
 
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
-from nerf_operator.core import children, farewell, lifetime, stages, viewer
+from nerf_operator.core import blocking, children, farewell, lifetime, stages, viewer
 from nerf_operator.core.actions import DeleteJob, Plan
 from nerf_operator.core.image import Image
 from nerf_operator.core.observed import Job, Observed, Pod
@@ -18,7 +18,8 @@ def decide(job: Job, observed: Observed, now: datetime, chosen: Image, ended: Ou
     left = lifetime.to_live(job.spec, job.status, now) if job.spec else None
     if job.spec is not None and left is not None and left <= 0:
         released = tuple(children.released(job, job.spec, observed))
-        return Plan(released, requeue_after=0) if released else Plan((DeleteJob(job.uid),))
+        again = blocking.pause(-left)  # That a claim was let go of is seen before the job goes.
+        return Plan(released, requeue_after=again) if released else Plan((DeleteJob(job.uid),))
     stopping = stop(job, observed, now, chosen, ended)
     removed = children.delete(_remains(job.spec, observed)) if job.spec else []
     return replace(

@@ -18,7 +18,11 @@ def retry_seconds(job: Job, now: datetime) -> float:
     known = job.status.condition(reasons.WORKERS_READY)
     if known is None or known.reason not in (reasons.REJECTED, reasons.NAME_TAKEN):
         return RETRY_SECONDS
-    lasted = (now - datetime.fromisoformat(known.last_transition_time)).total_seconds()
+    return pause((now - datetime.fromisoformat(known.last_transition_time)).total_seconds())
+
+
+def pause(lasted: float) -> float:
+    """Seconds until the next try of what has not been done for so long."""
     return min(RETRY_MAX_SECONDS, max(RETRY_SECONDS, lasted / 10))
 
 

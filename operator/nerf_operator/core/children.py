@@ -8,7 +8,7 @@ from nerf_contract import children as named
 from nerf_contract import names
 from nerf_contract.v1alpha1 import DatasetStatus, NeRFJobSpec
 from nerf_operator.core import claims, render, replacement, training_pods
-from nerf_operator.core.actions import Action, Apply, Create, Delete, DrawToken, Event
+from nerf_operator.core.actions import Action, Apply, Create, Delete, DrawToken, Event, Release
 from nerf_operator.core.observed import Job, Observed, Pod
 from nerf_operator.core.pod import PodRequest
 from nerf_operator.core.replacement import Slot
@@ -95,7 +95,7 @@ def released(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
     retained = spec.checkpoint.volume.retention_policy == "Retain" and claims.wants_own(spec)
     if not retained or found is None or found.owner != job.uid:
         return []
-    return [Apply(render.checkpoint_claim(job), force=False)]
+    return [Release(found.name, found.uid)]
 
 
 def creations(

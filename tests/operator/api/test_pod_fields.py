@@ -95,9 +95,24 @@ def test_resources_of_the_viewer_are_those_that_it_began_with(bare: Namespace) -
     bare.patch("nerfjobs", "demo", {"spec": {"viewer": {"enabled": True}}})
     smaller = {"viewer": {"resources": {"requests": {"cpu": "1"}}}}
     assert "viewer.resources can be changed only while" in refusal(bare, smaller)
+    suspending = smaller | {"runPolicy": {"suspend": True}}
+    assert "viewer.resources can be changed only while" in refusal(bare, suspending)
     off = {"viewer": {"enabled": False}}
     bare.patch("nerfjobs", "demo", {"spec": off})
     bare.patch("nerfjobs", "demo", {"spec": smaller})
+
+
+def test_resources_of_a_viewer_that_is_turned_off_may_change_with_that(bare: Namespace) -> None:
+    bare.job(viewer={"enabled": True})
+    off = {"viewer": {"enabled": False, "resources": {"requests": {"cpu": "1"}}}}
+    bare.patch("nerfjobs", "demo", {"spec": off})
+
+
+def test_resources_of_a_viewer_may_change_while_its_job_is_suspended(bare: Namespace) -> None:
+    bare.job(viewer={"enabled": True}, runPolicy={"suspend": True})
+    for cpu, suspend in (("1", True), ("2", False)):
+        resources = {"viewer": {"resources": {"requests": {"cpu": cpu}}}}
+        bare.patch("nerfjobs", "demo", {"spec": resources | {"runPolicy": {"suspend": suspend}}})
 
 
 @pytest.mark.parametrize("ended", ["Trained", "Failed"])

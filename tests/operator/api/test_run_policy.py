@@ -112,6 +112,31 @@ def test_a_claim_that_is_retained_outlives_its_job(lab: Namespace, asked: str) -
     assert not _owners(lab)
 
 
+@pytest.mark.parametrize("ttl", [None, 0])
+def test_a_claim_that_its_user_has_enlarged_is_let_go_of(lab: Namespace, ttl: int | None) -> None:
+    """As the runbook of a full volume says; its size is no longer what the spec asks for."""
+    kind = {"metadata": {"name": lab.name}, "provisioner": "none", "allowVolumeExpansion": True}
+    lab.server.request("POST", "/apis/storage.k8s.io/v1/storageclasses", kind)
+    run(lab, checkpoint={"volume": {"storageClassName": lab.name}})
+    bound = {"phase": "Bound", "capacity": {"storage": "1Gi"}}
+    lab.patch("persistentvolumeclaims", "demo-checkpoint/status", {"status": bound})
+    larger = {"resources": {"requests": {"storage": "77Gi"}}}
+    lab.patch("persistentvolumeclaims", "demo-checkpoint", {"spec": larger})
+    retained: Object = {"checkpoint": {"volume": {"retentionPolicy": "Retain"}}}
+    if ttl is not None:
+        finish(lab, *BOTH)
+        lab.await_condition("Succeeded", "TrainingCompleted")
+        retained["runPolicy"] = {"ttlSecondsAfterFinished": ttl}
+    lab.patch("nerfjobs", "demo", {"spec": retained})
+    wait_until("nobody owns the claim", lambda: not _owners(lab), 10)
+    if ttl is None:
+        assert lab.condition("WorkersReady")["reason"] == "AllReady"
+    else:
+        wait_until("the job is gone", lambda: lab.get("nerfjobs", "demo") is None, 20)
+    claim = lab.get("persistentvolumeclaims", "demo-checkpoint")
+    assert claim is not None and claim["spec"]["resources"]["requests"]["storage"] == "77Gi"
+
+
 def _owners(lab: Namespace) -> list[Object]:
     claim = lab.get("persistentvolumeclaims", "demo-checkpoint")
     assert claim is not None

@@ -7,7 +7,16 @@ from typing import Any
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.cluster import parse
-from nerf_operator.core.actions import Action, Apply, Create, Delete, DeleteJob, Object, Plan
+from nerf_operator.core.actions import (
+    Action,
+    Apply,
+    Create,
+    Delete,
+    DeleteJob,
+    Object,
+    Plan,
+    Release,
+)
 from nerf_operator.core.moment import rfc3339
 from nerf_operator.core.observed import Claim, Job, Observed, Pod, Service, Termination
 from nerf_operator.core.plan import plan
@@ -149,6 +158,8 @@ class Model:
                 self.delete(action.name)
         elif isinstance(action, Apply):
             self._apply(action.child)
+        elif isinstance(action, Release):
+            self.claims[action.name] = replace(self.claims[action.name], owner="")
         elif isinstance(action, DeleteJob):
             self.gone = True
         elif action.secret["metadata"]["name"] == "demo-viewer":

@@ -19,7 +19,7 @@ from operator_support.builders import (
 
 from nerf_contract import reasons
 from nerf_contract.v1alpha1 import NeRFJobStatus
-from nerf_operator.core.actions import Apply, Delete, DeleteJob, Plan
+from nerf_operator.core.actions import Delete, DeleteJob, Plan, Release
 from nerf_operator.core.observed import Observed, Pod
 from nerf_operator.core.plan import plan
 
@@ -44,6 +44,10 @@ def over(*pods: Pod, **sections: Any) -> NeRFJobStatus:
 
 def deleted(decided: Plan) -> list[str]:
     return [action.name for action in decided.actions if isinstance(action, Delete)]
+
+
+def released(decided: Plan) -> list[str]:
+    return [action.name for action in decided.actions if isinstance(action, Release)]
 
 
 #: (policy, first pod) -> pods that are deleted in the pass that ends the job, and long after
@@ -100,8 +104,10 @@ def test_a_claim_is_let_go_of_before_the_job_goes() -> None:
     mine = claim("demo-checkpoint", "ReadWriteOnce", owner=UID)
     seen = observed(GOOD, claims={mine.name: mine})
     decided = decide(seen, over(GOOD), 1, runPolicy=policy, **RETAINED)
-    assert [type(action) for action in decided.actions] == [Apply]
-    assert decided.requeue_after == 0
+    assert decided.actions == (Release(mine.name, mine.uid),)
+    refused = replace(seen, refused="403: no")
+    assert decide(refused, over(GOOD), 1, runPolicy=policy, **RETAINED).requeue_after == 5
+    assert decide(refused, over(GOOD), LONG, runPolicy=policy, **RETAINED).requeue_after == 60
     free = observed(GOOD, claims={mine.name: replace(mine, owner="")})
     later = decide(free, over(GOOD), 1, runPolicy=policy, **RETAINED)
     assert later.actions == (DeleteJob(UID),)
@@ -117,19 +123,13 @@ def test_a_claim_that_is_to_be_retained_is_let_go_of_once(
     seen = observed(last, claims={"photos": claim(), "demo-checkpoint": mine})
     status = over(last) if over_already else None
     decided = decide(seen, status, LONG, **RETAINED)
-    applied = [action.child for action in decided.actions if isinstance(action, Apply)]
-    assert [child["metadata"]["name"] for child in applied] == (
-        ["demo-checkpoint"] if owner else []
-    )
-    assert all("ownerReferences" not in child["metadata"] for child in applied)
+    assert released(decided) == (["demo-checkpoint"] if owner else [])
 
 
 def test_a_claim_is_let_go_of_though_the_job_cannot_go_on() -> None:
     mine = claim("demo-checkpoint", "ReadWriteOnce", owner=UID)
     decided = decide(observed(claims={mine.name: mine}), **RETAINED)
-    assert [a.child["metadata"]["name"] for a in decided.actions if isinstance(a, Apply)] == [
-        "demo-checkpoint"
-    ]
+    assert released(decided) == ["demo-checkpoint"]
 
 
 def test_a_claim_that_was_retained_is_never_taken_back() -> None:

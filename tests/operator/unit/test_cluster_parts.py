@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from operator_support.builders import job, pod, running
 
+from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.cluster import parse, resync, snapshot
 from nerf_operator.cluster.cache import Cache, Key, Table
 from nerf_operator.cluster.queue import KeyedQueue
@@ -170,6 +171,22 @@ def test_a_broken_spec_is_an_error_with_its_fields_not_an_exception() -> None:
     assert found.spec is None
     assert "spec.training.steps" in found.error and "spec.surprise" in found.error
     assert found.status.phase is None
+
+
+def test_of_a_status_by_another_version_what_is_known_counts() -> None:
+    fact = {"type": "Succeeded", "status": "True", "reason": "R", "message": "M."}
+    fact |= {"lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}
+    size = {"workers": 2, "reason": "Grown", "message": "M.", "since": "2026-01-01T00:00:00Z"}
+    known = {"phase": "Succeeded", "image": "x@sha256:1", "conditions": [fact], "allocation": size}
+    other = known | {
+        "allocation": size | {"raysPerSecond": {"2": 5}},
+        "conditions": [fact | {"severity": "Info"}],
+        "mood": "good",
+    }
+    meta = {"namespace": "lab", "name": "x", "uid": "u", "resourceVersion": "1"}
+    found = parse.job({"metadata": meta, "spec": {}, "status": other}).status
+    assert found == NeRFJobStatus.model_validate(known)
+    assert "mood" in other  # What a watch has told is not ours to change.
 
 
 @pytest.mark.parametrize("status", [{}, {"phase": "Running", "containerStatuses": []}])
