@@ -51,7 +51,13 @@ def test_as_many_processes_as_pay(
 
 @pytest.mark.parametrize(
     ("height", "rays", "sizes"),
-    [(10, 1000, [10]), (10, 300, [5, 5]), (10, 200, [3, 3, 4]), (3, 10, [1, 1, 1])],
+    [
+        (10, 1000, [10]),
+        (10, 300, [5, 5]),
+        (10, 200, [2, 3, 2, 3]),
+        (5, 150, [1, 2, 2]),
+        (3, 10, [1, 1, 1]),
+    ],
 )
 def test_bands_are_all_rows_in_even_parts(height: int, rays: int, sizes: list[int]) -> None:
     bands = Picture(60, height, 50.0).bands(rays)
