@@ -1,12 +1,14 @@
 """A checkpoint's manifest and the ledger, written by whoever has the volume."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from hostile import DEEP, HUGE, fuzzed, mutated, texts
 from hypothesis import example, given
 
+from nerf_contract.progress import CheckpointInfo
 from nerf_trainer import manifest as manifests
 from nerf_trainer.ledger import Account
 from nerf_trainer.ledger_file import Kept, LedgerFile
@@ -33,6 +35,9 @@ def check(data: bytes) -> None:
         return
     assert isinstance(found["identity"], dict) and isinstance(found["step"], int)
     assert isinstance(manifests.notes_of(found).rank, float)
+    # What is told of the checkpoint that is resumed.
+    assert CheckpointInfo(step=found["step"], time=found["time"])
+    assert isinstance(datetime.fromisoformat(found["time"]).timestamp(), float)
 
 
 @fuzzed
@@ -50,6 +55,13 @@ def test_a_manifest_is_whole_or_torn(data: bytes) -> None:
 @example(MANIFEST | {"notes": {"score": HUGE}})
 @example(MANIFEST | {"notes": []})
 @example(MANIFEST | {"identity": None})
+@example(MANIFEST | {"step": -1})
+@example(MANIFEST | {"step": HUGE})
+@example(MANIFEST | {"time": "yesterday"})
+@example(MANIFEST | {"time": "2026-01-01"})
+@example(MANIFEST | {"time": "0001-01-01T00:00:00"})
+@example(MANIFEST | {"time": "2026-01-01\ud80000:00:00Z"})
+@example(MANIFEST | {"time": "2026-01-01T00:00:00." + "0" * 60 + "Z"})
 def test_a_checksum_that_holds_makes_no_manifest(document: Any) -> None:
     check(signed(document))
 

@@ -36,7 +36,9 @@ TIMEOUT = 60
     [
         ("cpu", LEAST_RAYS, 4, 64 * GB, 4),
         ("cpu", LEAST_RAYS - 1, 4, 64 * GB, 1),  # they would take longer to start
-        ("cpu", LEAST_RAYS, 16, 8 * GB, 8),
+        ("cpu", LEAST_RAYS, 16, 8 * GB, 7),  # and this one
+        ("cpu", LEAST_RAYS, 2, 3 * GB, 2),
+        ("cpu", LEAST_RAYS, 2, 2 * GB, 1),
         ("cpu", LEAST_RAYS, 16, GB // 2, 1),
         ("cuda", 100 * LEAST_RAYS, 16, 64 * GB, 1),
     ],
@@ -49,7 +51,13 @@ def test_as_many_processes_as_pay(
 
 @pytest.mark.parametrize(
     ("height", "rays", "sizes"),
-    [(10, 1000, [10]), (10, 300, [5, 5]), (10, 200, [3, 3, 4]), (3, 10, [1, 1, 1])],
+    [
+        (10, 1000, [10]),
+        (10, 300, [5, 5]),
+        (10, 200, [2, 3, 2, 3]),
+        (5, 150, [1, 2, 2]),
+        (3, 10, [1, 1, 1]),
+    ],
 )
 def test_bands_are_all_rows_in_even_parts(height: int, rays: int, sizes: list[int]) -> None:
     bands = Picture(60, height, 50.0).bands(rays)
@@ -63,6 +71,7 @@ def two_painters(monkeypatch: pytest.MonkeyPatch) -> Iterator[Painters]:
     monkeypatch.setattr(painters, "LEAST_RAYS", 1)
     monkeypatch.setattr(painters, "BAND_RAYS", 300)
     monkeypatch.setattr(painters, "usable_cpus", lambda: 2)
+    monkeypatch.setattr(painters, "usable_memory", lambda: 3 * GB)
     job = trained_job()
     monkeypatch.setenv(names.ENV_DATASET_ROOT, str(job.dataset))
     scene = open_scene(job.config, job.folder)
@@ -84,6 +93,15 @@ def test_they_draw_what_one_process_draws_until_one_is_killed(two_painters: Pain
         process.kill()
     with pytest.raises(OutputError, match="was killed"):
         list(two_painters.pictures(poses, picture))
+
+
+def test_a_process_that_cannot_open_the_scene_says_why(two_painters: Painters) -> None:
+    scene = two_painters.scene
+    poses, picture = scene.cameras.poses[:2], scene.cameras.picture(32)
+    broken = partial(open_scene, scene.config, Path("/nowhere"))
+    with closing(Painters(scene, broken)) as found, pytest.raises(OutputError) as failure:
+        list(found.pictures(poses, picture))
+    assert str(failure.value).startswith("a process that draws could not open the scene: /nowhere")
 
 
 START_ONE = """

@@ -1,11 +1,22 @@
 """The time of day, and how long something takes."""
 
 import time
+from datetime import datetime
+
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def timestamp() -> str:
     """Now, as RFC 3339: UTC, whole seconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return time.strftime(_FORMAT, time.gmtime())
+
+
+def is_timestamp(text: str) -> bool:
+    """Whether `timestamp` may have written it."""
+    try:
+        return datetime.strptime(text, _FORMAT).strftime(_FORMAT) == text
+    except ValueError:
+        return False
 
 
 class Stopwatch:

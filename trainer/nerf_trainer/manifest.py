@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nerf_trainer.clock import timestamp
+from nerf_contract.base import MAX_INT
+from nerf_trainer.clock import is_timestamp, timestamp
 from nerf_trainer.config import identity_hash
 
 FORMAT = 1
@@ -80,6 +81,8 @@ def read(data: bytes) -> Manifest:
     wrong = [name for name, kind in _KINDS.items() if type(manifest.get(name)) is not kind]
     if wrong:
         raise TornCheckpointError(f"its manifest lacks {', '.join(wrong)}")
+    if not is_timestamp(manifest["time"]) or not 0 <= manifest["step"] <= MAX_INT:
+        raise TornCheckpointError("its step or time is none that a training writes")
     return manifest
 
 

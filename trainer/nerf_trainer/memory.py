@@ -1,17 +1,25 @@
 """How much memory this process and its children may use."""
 
-import os
 from pathlib import Path
 
 LIMIT = Path("/sys/fs/cgroup/memory.max")
 LIMIT_V1 = Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")
+MEMINFO = Path("/proc/meminfo")
 
 
 def usable_memory() -> int:
-    """Bytes: the container's limit, or what the machine has where that is less."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Bytes: the container's limit; without one, half of what the machine has to spare."""
     limit = _limit()
-    return machine if limit is None else min(machine, limit)
+    # Without a limit, v1 tells one that no machine reaches.
+    if limit is not None and limit < _meminfo("MemTotal"):
+        return limit
+    return _meminfo("MemAvailable") // 2
+
+
+def _meminfo(name: str) -> int:
+    """Bytes that the kernel tells under this name."""
+    lines = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
+    return int(lines[name].split()[0]) * 1024
 
 
 def _limit() -> int | None:

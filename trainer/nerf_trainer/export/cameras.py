@@ -59,7 +59,8 @@ class Picture:
 
     def bands(self, rays: int) -> list[range]:
         """All rows, in the fewest and most even parts of at most so many rays, or of a row."""
-        count = min(self.height, -(-self.height * self.width // rays))
+        most = max(1, rays // self.width)
+        count = -(-self.height // most)
         edges = [self.height * i // count for i in range(count + 1)]
         return [range(a, b) for a, b in itertools.pairwise(edges)]
 

@@ -5,6 +5,7 @@ else runs on the same cores each of those waits may last a time slice. Processes
 pictures, and wait for nobody.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -24,6 +25,8 @@ from nerf_trainer.export.failure import OutputError
 from nerf_trainer.export.scene import TrainedScene
 from nerf_trainer.memory import usable_memory
 
+log = logging.getLogger(__name__)
+
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 Open = Callable[[int], TrainedScene]  # the threads that it may use -> the scene
@@ -33,7 +36,7 @@ Band = tuple[Array, Picture, range]  # pose (3, 4), shape of the picture, rows
 BAND_RAYS = 1 << 17
 #: A process takes seconds to start, which fewer rays are not worth.
 LEAST_RAYS = 1 << 20
-#: What a process takes.
+#: What a process takes; the one that starts the others is one of them.
 PROCESS_BYTES = 1 << 30
 
 
@@ -53,11 +56,12 @@ class Painters:
         """End the processes."""
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
+        self._pool = None
 
     def pictures(self, poses: Array, picture: Picture) -> Iterator[Pixels]:
         """What cameras at `poses` (N, 3, 4) see, one after the other: (H, W, 3).
 
-        Raises OutputError where a process was killed.
+        Raises OutputError where a process was killed, or could not open the scene.
         """
         rays = len(poses) * picture.width * picture.height
         count = process_count(self.scene.device.type, rays, usable_cpus(), usable_memory())
@@ -76,6 +80,9 @@ class Painters:
             drawn = _drawn(pool, jobs, ahead)
             for _ in poses:
                 yield np.concatenate([next(drawn) for _ in bands])
+        except OutputError:
+            self.close()  # Other processes may open it.
+            raise
         except BrokenProcessPool as error:
             self._pool = None
             raise OutputError(
@@ -99,7 +106,7 @@ def process_count(device: str, rays: int, cpus: int, memory: int) -> int:
     """Processes that so many rays are worth; 1: this one. memory: bytes that all may take."""
     if device != "cpu" or rays < LEAST_RAYS:
         return 1
-    return max(1, min(cpus, memory // PROCESS_BYTES))
+    return max(1, min(cpus, memory // PROCESS_BYTES - 1))
 
 
 def start_pool(open_scene: Open, count: int) -> ProcessPoolExecutor:
@@ -110,9 +117,9 @@ def start_pool(open_scene: Open, count: int) -> ProcessPoolExecutor:
 
 
 class _Scene:
-    """What a process of the pool draws."""
+    """What a process of the pool draws, or why it cannot."""
 
-    opened: TrainedScene
+    opened: TrainedScene | OutputError
 
 
 def _begin(open_scene: Open) -> None:
@@ -120,7 +127,12 @@ def _begin(open_scene: Open) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logs.set_up()
-    _Scene.opened = open_scene(1)
+    try:
+        _Scene.opened = open_scene(1)
+    except Exception as error:  # Raised here, it would look like a process that was killed.
+        log.exception("cannot open the scene")
+        why = str(error) or type(error).__name__
+        _Scene.opened = OutputError(f"a process that draws could not open the scene: {why}")
 
 
 def _end_with_parent() -> None:
@@ -132,4 +144,6 @@ def _end_with_parent() -> None:
 
 
 def _draw(pose: Array, picture: Picture, rows: range) -> Pixels:
+    if isinstance(_Scene.opened, OutputError):
+        raise _Scene.opened
     return _Scene.opened.render(pose, picture, rows)
