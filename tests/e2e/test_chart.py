@@ -13,10 +13,10 @@ RELEASE = ("nerf", "--namespace", SYSTEM.name)
 
 
 def helm(*args: str) -> str:
-    """Output of helm; its words are the failure."""
+    """What helm and its hooks say; its words are the failure."""
     done = subprocess.run(["helm", *args], text=True, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def install() -> None:
