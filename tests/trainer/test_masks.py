@@ -114,7 +114,7 @@ def test_pixels_beyond_the_reach_of_a_lens_are_not_used(tmp_path: Path) -> None:
         ),
         (
             lambda f: rewrite(f, lambda d: d["frames"][1].update(mask_path=3)),
-            ["mask_path of images/1.png must be the path of a file, not 3"],
+            ["mask_path of images/1.png must be a text, not 3"],
         ),
     ],
 )
