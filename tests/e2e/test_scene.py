@@ -57,7 +57,7 @@ def test_bare_photos_become_a_scene(bare: Namespace) -> None:
     _lose_pod(job, "export")
     job.wait_condition("Succeeded", deadline_s=120)
     assert job.condition("OutputsReady")["reason"] == "OutputsMade", job.condition("OutputsReady")
-    assert set(job.status()["outputs"]) == {"video.mp4", "mesh.ply", "report.html"}
+    assert set(job.status()["outputs"]) == {"video.mp4", "mesh.glb", "mesh.ply", "report.html"}
     assert _uid(job, "worker") == trained, "the scene was trained twice"
     story = [line.partition(":")[0] for line in bare.events("scene")]
     assert story.count("StageRestarted") == 2, story
