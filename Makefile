@@ -19,8 +19,8 @@ IMAGES := tools/images/images.py
 OBSERVE = PYTHONPATH=tools:contract:operator:trainer $(PYTHON) -m observe
 PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
-.PHONY: help setup demo test test-unit test-slow fuzz lint docs generate check-generated cluster cluster-down \
-        cluster-status images images-load images-push install uninstall \
+.PHONY: help setup demo test test-unit test-slow fuzz audit lint docs generate check-generated cluster cluster-down \
+        cluster-status images images-load images-push sbom install uninstall \
         bench-trainer bench-poses bench-checkpoint bench-elastic \
         bench-elastic-pods bench-scaling bench-allocator bench-reconcile bench-dashboards \
         observe observe-pages
@@ -83,7 +83,10 @@ observe: setup ## A Prometheus on this machine that watches the cluster, until C
 observe-pages: setup ## Grafana's dashboards as pictures of what it knows, in out/observe.
 	@$(OBSERVE) draw $(if $(JOB),--job $(JOB))
 
-lint: setup ## ruff, mypy and the import layers.
+audit: setup ## What checkov and kube-score find in the chart, for each profile of values.
+	@tools/security/chart
+
+lint: setup ## ruff, mypy, the import layers, generated files, bandit and semgrep.
 	@tools/test/run lint
 
 docs: setup ## The documentation as a site, in out/site.
@@ -105,6 +108,11 @@ images-load: setup ## Load the images into a cluster on this machine: CLUSTER=lo
 images-push: setup ## Push the images: REGISTRY=registry.example.com/me.
 	@[ -n "$(REGISTRY)" ] || { echo "say where to: make images-push REGISTRY=registry.example.com/me" >&2; exit 2; }
 	@$(IMAGES) push --torch $(TORCH) $(REGISTRY)
+
+sbom: images ## Bills of materials (CycloneDX) of both images, in out/sbom.
+	@mkdir -p out/sbom; for image in nerf-operator:dev nerf-trainer:$(TORCH); do \
+	  $(PYTHON) tools/security/sbom.py "localhost/$$image" >"out/sbom/$${image%:*}.cdx.json" || exit 1; \
+	done; ls out/sbom
 
 install: setup ## Install the operator by Helm into the cluster that kubectl talks to.
 	@tools/demo/install

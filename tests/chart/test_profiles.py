@@ -101,7 +101,9 @@ def test_every_object_says_whose_it_is(profile: str) -> None:
     for obj in rendered(profile, MINORS[0]):
         if obj["kind"] != "CustomResourceDefinition":
             labels = obj["metadata"]["labels"]
-            own = {"app.kubernetes.io/name": "nerf-operator", "app.kubernetes.io/instance": "nerf"}
+            of_test = "helm.sh/hook" in obj["metadata"].get("annotations", {})
+            name = "nerf-operator-test" if of_test else "nerf-operator"
+            own = {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": "nerf"}
             assert labels.items() >= (own | more).items(), obj["metadata"]["name"]
             assert "helm.sh/chart" in labels
             assert ("example.com/owner" in obj["metadata"].get("annotations", {})) == bool(more)

@@ -114,6 +114,7 @@ def watched_gate(environment: Mapping[str, str], origins: Sequence[str]) -> Call
 
     def current() -> Gate:
         nonlocal gate
+        # nosemgrep: tokens-take-constant-time (nobody gives this one: it is ours, read again)
         if read_token(environment) != gate.token:
             with suppress(TrainerFailure):
                 gate = create_gate(environment, origins)

@@ -8,7 +8,8 @@
 {{- first .Values.watchNamespaces | default .Release.Namespace -}}
 {{- end -}}
 
-{{/* keep: after a test that failed, to be looked at. */}}
+{{/* keep: after a test that failed, to be looked at. The name in the labels is not the operator's, or
+what selects operators (a disruption budget, a monitor) would take the test's pod for one. */}}
 {{- define "nerf-operator.test.metadata" -}}
 {{- $hook := dict
   "helm.sh/hook" "test"
@@ -17,7 +18,9 @@
   "helm.sh/hook-output-log-policy" "hook-succeeded,hook-failed" -}}
 {{- $name := include "nerf-operator.test.name" .root -}}
 {{- $namespace := include "nerf-operator.test.namespace" .root -}}
-{{- include "nerf-operator.metadata" (dict "root" .root "name" $name "namespace" $namespace "labels" .labels "annotations" $hook) -}}
+{{- $metadata := include "nerf-operator.metadata" (dict "root" .root "name" $name "namespace" $namespace "labels" .labels "annotations" $hook) | fromYaml -}}
+{{- $_ := set $metadata.labels "app.kubernetes.io/name" (printf "%s-test" .root.Chart.Name) -}}
+{{- toYaml $metadata -}}
 {{- end -}}
 
 {{- define "nerf-operator.test.container" -}}
