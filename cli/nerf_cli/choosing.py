@@ -7,8 +7,9 @@ from nerf_cli.cluster import Object
 from nerf_cli.errors import UserError
 from nerf_contract import names
 
-Stage = Literal["poses", "train", "export", "viewer"]
+Stage = Literal["download", "poses", "train", "export", "viewer"]
 _COMPONENTS = {
+    "download": names.COMPONENT_DOWNLOAD,
     "poses": names.COMPONENT_POSES,
     "train": names.COMPONENT_WORKER,
     "export": names.COMPONENT_EXPORT,
@@ -46,7 +47,10 @@ def to_read(pods: Sequence[Object], stage: Stage | None, worker: int | None) -> 
 
 
 #: Stages whose log tells how the job goes; the viewer and the coordinator run beside it.
-_OWN = (names.COMPONENT_POSES, names.COMPONENT_WORKER, names.COMPONENT_EXPORT)
+_OWN = (
+    *(names.COMPONENT_DOWNLOAD, names.COMPONENT_POSES),
+    *(names.COMPONENT_WORKER, names.COMPONENT_EXPORT),
+)
 
 
 def _preference(pod: Object) -> tuple[bool, int, str, int]:

@@ -34,6 +34,7 @@ LABEL_DATASET_CLAIM: Final = f"{GROUP}/dataset-claim"
 APP_TRAINER: Final = "nerf-trainer"
 COMPONENT_WORKER: Final = "worker"
 COMPONENT_COORDINATOR: Final = "coordinator"
+COMPONENT_DOWNLOAD: Final = "download"
 COMPONENT_POSES: Final = "poses"
 COMPONENT_EXPORT: Final = "export"
 COMPONENT_VIEWER: Final = "viewer"
@@ -75,6 +76,8 @@ ENV_WANTED_PROCESSES: Final = "NERF_WANTED_PROCESSES"
 ENV_RUN_ID: Final = "TORCHELASTIC_RUN_ID"
 #: "1" in the only pod that mounts the checkpoint volume, read-write.
 ENV_CHECKPOINT_WRITER: Final = "NERF_CHECKPOINT_WRITER"
+#: Private networks, as CIDRs with commas between, that archives may be fetched from.
+ENV_ARCHIVE_NETWORKS: Final = "NERF_ARCHIVE_NETWORKS"
 ENV_DATASET_ROOT: Final = "NERF_DATASET_ROOT"
 ENV_OUTPUT_ROOT: Final = "NERF_OUTPUT_ROOT"
 #: Folder in memory for snapshots; the agent of a pod makes one where it is unset.

@@ -86,12 +86,12 @@ class Progress(Report):
 
 
 class StageProgress(Report):
-    """`GET /status` of a pod that prepares the dataset or exports the scene.
+    """`GET /status` of a pod that fetches or prepares the dataset, or exports the scene.
 
     activity: such as `matching`, or `video`. done: share of the whole stage, in [0, 1].
     """
 
-    stage: Literal["poses", "export"]
+    stage: Literal["download", "poses", "export"]
     activity: Word
     done: Number
     eta_seconds: Number | None = None

@@ -41,6 +41,7 @@ PREPARING: Final = "Preparing"
 EXPORTING: Final = "Exporting"
 NOT_WANTED: Final = "NotWanted"
 #: Reasons of success that the stages before and after the training give.
+ARCHIVE_FETCHED: Final = "ArchiveFetched"
 POSES_GIVEN: Final = "PosesGiven"
 POSES_FOUND: Final = "PosesFound"
 OUTPUTS_MADE: Final = "OutputsMade"

@@ -58,7 +58,7 @@ def _operator(
 ) -> handlers.Operator:
     api = Api(partial(kopf_config.connect, kopf_settings), election.holds)
     vitals = Vitals(listening.watches(settings.namespaces))
-    defaults = Defaults(settings.trainer_image, settings.network)
+    defaults = Defaults(settings.trainer_image, settings.network, settings.archive_networks)
     everywhere = not settings.namespaces
     reconciler = Reconciler(Cache(), api, defaults, whole_cluster=everywhere)
     return handlers.Operator(settings, reconciler, api, vitals)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from pydantic import ValidationError
 
@@ -25,6 +26,7 @@ class Settings:
     lease: name of the Lease that one of several operators must hold to work; "": there is only one.
     namespace, identity: where that Lease lies, and who asks for it.
     network: who may reach the pods of jobs; None makes no NetworkPolicies.
+    archive_networks: private networks that archives may be fetched from.
     """
 
     trainer_image: str
@@ -37,6 +39,7 @@ class Settings:
     namespace: str = ""
     identity: str = ""
     network: Network | None = None
+    archive_networks: tuple[str, ...] = ()
 
     @staticmethod
     def from_env(env: Mapping[str, str] = os.environ) -> "Settings":
@@ -44,10 +47,9 @@ class Settings:
         image = env.get(names.ENV_TRAINER_IMAGE, "")
         if not image:
             raise SettingsError("TRAINER_IMAGE is not set: name the image that jobs run by default")
-        listed = (part.strip() for part in env.get(names.ENV_WATCH_NAMESPACES, "").split(","))
         return Settings(
             trainer_image=image,
-            namespaces=tuple(part for part in listed if part),
+            namespaces=_listed(env, names.ENV_WATCH_NAMESPACES),
             http_host=env.get("HTTP_HOST", Settings.http_host),
             http_port=_number(env, "HTTP_PORT", Settings.http_port),
             log_level=_level(env),
@@ -56,7 +58,23 @@ class Settings:
             namespace=_with_lease(env, "POD_NAMESPACE"),
             identity=_with_lease(env, "POD_NAME"),
             network=_network(env.get("JOB_NETWORK", "")),
+            archive_networks=_cidrs(env),
         )
+
+
+def _listed(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    parts = (part.strip() for part in env.get(name, "").split(","))
+    return tuple(part for part in parts if part)
+
+
+def _cidrs(env: Mapping[str, str]) -> tuple[str, ...]:
+    found = _listed(env, names.ENV_ARCHIVE_NETWORKS)
+    for cidr in found:
+        try:
+            ip_network(cidr)
+        except ValueError as error:
+            raise SettingsError(f"{names.ENV_ARCHIVE_NETWORKS}: {error}") from error
+    return found
 
 
 def _network(text: str) -> Network | None:

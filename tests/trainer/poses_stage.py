@@ -1,4 +1,4 @@
-"""The poses stage as a process of its own, and how it ends."""
+"""The download and poses stages as processes of their own, and how they end."""
 
 import json
 import os
@@ -19,8 +19,7 @@ CONNECTS = ("socket.connect", "socket.sendto", "socket.sendmsg")
 sys.addaudithook(lambda event, args: os._exit(99) if event in CONNECTS else None)
 status = pathlib.Path("/proc/self/status")
 atexit.register(lambda: print("peak", re.search(r"VmHWM:\\s*(\\d+)", status.read_text())[1]))
-sys.argv[0] = "nerf_trainer.prepare"
-runpy.run_module("nerf_trainer.prepare", run_name="__main__")
+runpy.run_module(sys.argv.pop(1), run_name="__main__")
 """
 
 
@@ -35,21 +34,23 @@ class Ending:
     peak: int
 
 
-def start(root: Path, config: dict[str, object]) -> "tuple[subprocess.Popen[str], Path]":
-    """The stage with datasets in `root`, and where it leaves its last word."""
+def start(
+    root: Path, config: dict[str, object], module: str = "nerf_trainer.prepare"
+) -> "tuple[subprocess.Popen[str], Path]":
+    """The stage of a module with datasets in `root`, and where it leaves its last word."""
     file, word = root / "config.json", root / "last-word"
     file.write_text(json.dumps(config))
     env = os.environ | {"NERF_DATASET_ROOT": str(root), "NERF_TERMINATION_LOG": str(word)}
-    command = [sys.executable, "-c", LAUNCHER, "--config", str(file)]
+    command = [sys.executable, "-c", LAUNCHER, module, "--config", str(file)]
     pipe = subprocess.PIPE
     return subprocess.Popen(
         command, env=env, stdout=pipe, stderr=subprocess.STDOUT, text=True
     ), word
 
 
-def ending(root: Path, config: dict[str, object]) -> Ending:
-    """Let the stage come to its end."""
-    process, word = start(root, config)
+def ending(root: Path, config: dict[str, object], module: str = "nerf_trainer.prepare") -> Ending:
+    """Let the stage of a module come to its end."""
+    process, word = start(root, config, module)
     log, _ = process.communicate(timeout=LIMIT)
     assert word.exists(), f"ended by {process.returncode} without a last word:\n{log}"
     told = TerminationMessage.model_validate_json(word.read_text())

@@ -131,6 +131,7 @@ PHOTOS = {
     "huge": Case(huge, DATASET_INVALID, ["huge.png has more than", "pixels", "Shrink"]),
 }
 
+DOWNLOAD = "nerf_trainer.download"
 #: what is wrong -> (the archive as it was fetched, words of the message)
 ARCHIVES: dict[str, tuple[Callable[[], bytes], list[str]]] = {
     "a path that climbs": (lambda: zipped("../../evil"), ["evil", "Pack it anew"]),
@@ -188,7 +189,9 @@ def test_archives_that_do_harm(tmp_path: Path, what: str) -> None:
     before = content(tmp_path)
     archive = {"url": "https://photos.example/a.zip", "sha256": digest}
     check(
-        ending(tmp_path, {"dataset": {"path": "scene", "archive": archive}}), ARCHIVE_INVALID, words
+        ending(tmp_path, {"dataset": {"path": "scene", "archive": archive}}, DOWNLOAD),
+        ARCHIVE_INVALID,
+        words,
     )
     assert set(content(tmp_path)) - set(before) == {
         tmp_path / "config.json",
@@ -200,7 +203,7 @@ def test_archives_that_do_harm(tmp_path: Path, what: str) -> None:
 @pytest.mark.parametrize("host", INNER)
 def test_addresses_that_are_not_public(tmp_path: Path, host: str) -> None:
     archive = {"url": f"https://{host}/a.zip", "sha256": "0" * 64}
-    end = ending(tmp_path, {"dataset": {"path": "scene", "archive": archive}})
+    end = ending(tmp_path, {"dataset": {"path": "scene", "archive": archive}}, DOWNLOAD)
     check(end, ARCHIVE_INVALID, ["not a public address", "dataset.claimName"])
 
 

@@ -1,5 +1,6 @@
 """The poses stage as a whole: what it finds, what it says, and how it ends."""
 
+import json
 import signal
 from pathlib import Path
 
@@ -12,14 +13,20 @@ from formats import COUNT, FORMATS, write_photos  # noqa: E402
 from poses_stage import ending, start  # noqa: E402
 
 from nerf_contract.dataset import PosesConfig  # noqa: E402
-from nerf_contract.reasons import POSES_FOUND, POSES_GIVEN  # noqa: E402
+from nerf_contract.reasons import (  # noqa: E402
+    ARCHIVE_FETCHED,
+    ARCHIVE_UNREACHABLE,
+    POSES_FOUND,
+    POSES_GIVEN,
+)
 from nerf_contract.training import TrainerConfig  # noqa: E402
 from nerf_trainer import prepare as stage  # noqa: E402
 from nerf_trainer.poses import Found  # noqa: E402
 from nerf_trainer.stage import StageBoard  # noqa: E402
+from nerf_trainer.stage_process import Done  # noqa: E402
 
 
-def prepared(folder: Path, **dataset: object) -> stage.Prepared:
+def prepared(folder: Path, **dataset: object) -> Done:
     config = TrainerConfig.model_validate({"dataset": dataset})
     return stage.prepare(config, folder, StageBoard("poses"))
 
@@ -59,6 +66,24 @@ def test_a_good_end_leaves_the_dataset_as_last_word(tmp_path: Path) -> None:
     end = ending(tmp_path, {"dataset": {"path": "scene"}})
     assert (end.code, end.word.reason) == (0, POSES_GIVEN)
     assert end.word.dataset is not None and end.word.dataset.photos == COUNT
+
+
+ARCHIVE = {"url": "https://photos.example/a.zip", "sha256": "0" * 64}
+DOWNLOAD = "nerf_trainer.download"
+
+
+def test_only_the_download_stage_fetches(tmp_path: Path) -> None:
+    FORMATS["nerfstudio"](tmp_path / "scene")
+    config: dict[str, object] = {"dataset": {"path": "scene", "archive": ARCHIVE}}
+    end = ending(tmp_path, config)
+    assert end.word.reason == ARCHIVE_UNREACHABLE
+    assert DOWNLOAD in end.word.message
+    record = tmp_path / "scene/.nerf/archive.json"
+    record.parent.mkdir()
+    record.write_text(json.dumps({"sha256": ARCHIVE["sha256"], "complete": True}))
+    fetched, found = ending(tmp_path, config, DOWNLOAD), ending(tmp_path, config)
+    assert (fetched.code, fetched.word.reason) == (0, ARCHIVE_FETCHED)
+    assert (found.code, found.word.reason) == (0, POSES_GIVEN)
 
 
 def test_it_ends_when_it_is_told_to(tmp_path: Path) -> None:

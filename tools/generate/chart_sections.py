@@ -206,7 +206,7 @@ class JobNetworkPolicy(Section):
     enabled: bool = Field(
         default=False,
         description="Let a job's pods reach each other and DNS alone. The operator may ask them, "
-        "and the pod that fetches an archive may reach public addresses.",
+        "and the pod that fetches an archive may reach public addresses and `archiveNetworks`.",
     )
     metrics_from: list[Peer] = Field(
         default_factory=list,

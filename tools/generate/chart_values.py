@@ -24,6 +24,7 @@ from generate.chart_sections import (
 )
 from nerf_contract.v1alpha1.scheduling import Toleration
 
+Cidr = Annotated[str, Field(max_length=43, pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
 Namespace = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 
 
@@ -55,6 +56,12 @@ class Values(Section):
         json_schema_extra={"uniqueItems": True},
         description="Namespaces whose NeRFJobs are served; all of the cluster if empty. With some "
         "chosen the operator may not read nodes, and cannot share GPUs (`scaling.policy: Auto`).",
+    )
+    archive_networks: list[Cidr] = Field(
+        default_factory=list,
+        json_schema_extra={"uniqueItems": True},
+        description="Private networks, such as `10.20.0.0/16`, that archives with photos may be "
+        "fetched from. Public addresses always may be; never name the cluster's own.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much the operator logs."

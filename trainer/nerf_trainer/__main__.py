@@ -66,13 +66,15 @@ def main() -> int:
 
 
 def run_stages(config: TrainerConfig, scratch: Path, chosen: bool) -> None:
-    """Prepare, train, export.
+    """Download, prepare, train, export.
 
     scratch: for what the stages tell each other. chosen: somebody has written the config.
     """
     if not config.outputs.wanted:
         config = config.model_copy(update={"outputs": OutputsConfig.everything()})
     stages = Stages(scratch)
+    if config.dataset.archive is not None:
+        stages.run(config, "nerf_trainer.download")
     prepared = stages.run(config, "nerf_trainer.prepare")
     if prepared and prepared.dataset and prepared.dataset.poses:
         dataset = config.dataset.model_copy(update={"poses": prepared.dataset.poses})

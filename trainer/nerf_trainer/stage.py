@@ -24,7 +24,7 @@ class StageBoard:
     ready: set from the start, as a stage has nothing to warm up.
     """
 
-    def __init__(self, stage: Literal["poses", "export"]) -> None:
+    def __init__(self, stage: Literal["download", "poses", "export"]) -> None:
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._first = 0.0

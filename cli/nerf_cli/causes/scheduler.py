@@ -135,6 +135,7 @@ def _facts(pod: Object, nodes: Sequence[Object]) -> dict[str, str]:
 
 
 _REQUESTS = {
+    names.COMPONENT_DOWNLOAD: "spec.poses.resources.requests",
     names.COMPONENT_POSES: "spec.poses.resources.requests",
     names.COMPONENT_VIEWER: "spec.viewer.resources.requests",
 }

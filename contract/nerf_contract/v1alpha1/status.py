@@ -131,7 +131,7 @@ class ActiveStatus(Model):
 class StageStatus(Model):
     """What a stage before or after the training is at."""
 
-    name: Literal["poses", "export"] = Field(description="Which one.")
+    name: Literal["download", "poses", "export"] = Field(description="Which one.")
     activity: str = Field(description="Such as `matching`, or `video`.")
     percent: int = Field(description="Part of it that is done.")
     eta: str | None = Field(default=None, description="Time left, such as `1m30s`.")

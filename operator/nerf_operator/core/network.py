@@ -5,6 +5,7 @@ may be there. Into the open goes only who fetches an archive, and not into priva
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -42,8 +43,16 @@ class Network(Model):
     viewer_from: list[Object] = Field(default_factory=list)
 
 
-def fenced(decided: Plan, job: Job, observed: Observed, network: Network | None) -> Plan:
+def fenced(
+    decided: Plan,
+    job: Job,
+    observed: Observed,
+    network: Network | None,
+    archive_networks: Sequence[str] = (),
+) -> Plan:
     """The plan, in which policies are there before the first pod. None: nobody asked for them.
+
+    archive_networks: private networks, as CIDRs, that an archive may be fetched from.
 
     Pods that an operator with other settings has made are fenced once more.
     """
@@ -52,12 +61,12 @@ def fenced(decided: Plan, job: Job, observed: Observed, network: Network | None)
     begins = any(isinstance(action, Create) for action in decided.actions)
     if not begins and (observed.fenced or not any(pod.alive for pod in observed.pods)):
         return decided
-    fences = [Fence(policy) for policy in policies(job, network)]
+    fences = [Fence(policy) for policy in policies(job, network, archive_networks)]
     return replace(decided, actions=(*fences, *decided.actions))
 
 
-def policies(job: Job, network: Network) -> list[Object]:
-    """The policies of a job. What one of them allows is allowed."""
+def policies(job: Job, network: Network, archive_networks: Sequence[str] = ()) -> list[Object]:
+    """The policies of a job, as `fenced` adds them. What one of them allows is allowed."""
     assert job.spec is not None
     own = {"podSelector": {"matchLabels": {names.LABEL_JOB: job.name}}}
     last = names.TRAINER_HTTP_PORT + job.spec.workers.processes - 1
@@ -71,14 +80,15 @@ def policies(job: Job, network: Network) -> list[Object]:
     egress = [{"to": [own]}, _DNS]
     everyone = {names.LABEL_JOB: job.name}
     fence = _policy(job, "fence", everyone, {"ingress": ingress, "egress": egress})
-    return [fence, _fetching(job)] if job.spec.dataset.archive else [fence]
+    return [fence, _fetching(job, archive_networks)] if job.spec.dataset.archive else [fence]
 
 
-def _fetching(job: Job) -> Object:
+def _fetching(job: Job, archive_networks: Sequence[str]) -> Object:
     """For the only pod that leaves the cluster."""
-    selected = {names.LABEL_JOB: job.name, names.LABEL_COMPONENT: names.COMPONENT_POSES}
+    selected = {names.LABEL_JOB: job.name, names.LABEL_COMPONENT: names.COMPONENT_DOWNLOAD}
     public = {"cidr": "0.0.0.0/0", "except": list(PRIVATE)}
-    open_ = [{"ipBlock": public}, {"ipBlock": {"cidr": PUBLIC_V6}}]
+    blocks = [public, *({"cidr": cidr} for cidr in (PUBLIC_V6, *archive_networks))]
+    open_ = [{"ipBlock": block} for block in blocks]
     return _policy(job, "fetch", selected, {"egress": [{"to": open_}]})
 
 

@@ -36,22 +36,27 @@ from nerf_operator.core.waiting import Waiting
 
 @dataclass(frozen=True)
 class Defaults:
-    """What the operator was installed with. network: who may reach jobs; None lets everyone."""
+    """What the operator was installed with.
+
+    network: who may reach jobs; None lets everyone. archive_networks: private networks, as CIDRs,
+    that archives may be fetched from.
+    """
 
     image: str
     network: Network | None = None
+    archive_networks: tuple[str, ...] = ()
 
 
 def plan(job: Job, observed: Observed, now: datetime, defaults: Defaults) -> Plan:
     """What to do for `job` at `now`. Acting on it twice does no harm."""
     if job.deleting:
         return NOTHING
-    decided = _decide(auto.sized(job), observed, now, defaults.image)
-    return network.fenced(decided, job, observed, defaults.network)
+    decided = _decide(auto.sized(job), observed, now, defaults)
+    return network.fenced(decided, job, observed, defaults.network, defaults.archive_networks)
 
 
-def _decide(job: Job, observed: Observed, now: datetime, default_image: str) -> Plan:
-    chosen = image.choose(job, observed, default_image)
+def _decide(job: Job, observed: Observed, now: datetime, defaults: Defaults) -> Plan:
+    chosen = image.choose(job, observed, defaults.image)
     ended = outcome.recorded(job.status)
     if ended is not None:
         return afterwards.decide(job, observed, now, chosen, ended)
@@ -66,14 +71,20 @@ def _decide(job: Job, observed: Observed, now: datetime, default_image: str) -> 
         return _the_end(job, job.spec, observed, now, chosen, at, ended)
     if job.spec.run_policy.suspend:
         return _suspended(job, job.spec, observed, now, chosen, at)
-    return _go_on(job, job.spec, observed, now, chosen, at)
+    return _go_on(job, job.spec, observed, now, chosen, at, defaults.archive_networks)
 
 
 def _go_on(
-    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
+    job: Job,
+    spec: NeRFJobSpec,
+    observed: Observed,
+    now: datetime,
+    chosen: Image,
+    at: Stages,
+    networks: tuple[str, ...],
 ) -> Plan:
     blocked = blocking.find(job, spec, observed)
-    step = _step(job, spec, observed, now, chosen, at)
+    step = _step(job, spec, observed, now, chosen, at, networks)
     actions: list[Action] = list(step.removals)
     if blocked is None:
         actions += children.volumes(job, spec, observed)
@@ -102,10 +113,16 @@ def _go_on(
 
 
 def _step(
-    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
+    job: Job,
+    spec: NeRFJobSpec,
+    observed: Observed,
+    now: datetime,
+    chosen: Image,
+    at: Stages,
+    networks: tuple[str, ...],
 ) -> Step:
     if at.current != "training":
-        return stage.decide(job, spec, observed, now, chosen, at)
+        return stage.decide(job, spec, observed, now, chosen, at, networks)
     waits = auto.waits(job)
     if waits is not None:
         return training.without_workers(observed, waits)

@@ -19,7 +19,8 @@ class PodRequest:
     rounds: how often its place had failed in a row, without progress. step: what the training has
     reached, for a pod that trains. avoid: nodes to which others are preferred.
     read_only_claim: the dataset's claim offers nothing but ReadOnlyMany.
-    dataset: as it was found, once it is known.
+    dataset: as it was found, once it is known. networks: private ones, as CIDRs, that an archive
+    may be fetched from.
     """
 
     image: str
@@ -33,6 +34,7 @@ class PodRequest:
     together: bool = False
     read_only_claim: bool = False
     dataset: DatasetStatus | None = None
+    networks: tuple[str, ...] = ()
 
 
 def name(job_name: str, request: PodRequest) -> str:

@@ -1,4 +1,5 @@
-"""A pass while a job finds poses, or exports its scene: one pod, replaced until it has finished."""
+"""A pass while a job fetches photos, finds poses, or exports its scene: one pod, which is replaced
+until it has finished."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ class _Kind:
 
 
 _KINDS = {
+    "download": _Kind(
+        names.COMPONENT_DOWNLOAD,
+        stage_pods.download,
+        Waiting(reasons.PREPARING, "The archive with the photos is fetched."),
+    ),
     "poses": _Kind(
         names.COMPONENT_POSES,
         stage_pods.poses,
@@ -47,9 +53,18 @@ _KINDS = {
 
 
 def decide(
-    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
+    job: Job,
+    spec: NeRFJobSpec,
+    observed: Observed,
+    now: datetime,
+    chosen: Image,
+    at: Stages,
+    networks: tuple[str, ...],
 ) -> Step:
-    """Whether to make the pod of the stage, and what it is at."""
+    """Whether to make the pod of the stage, and what it is at.
+
+    networks: private ones that archives may be fetched from.
+    """
     kind = _KINDS[at.current]
     slot = replacement.decide(observed.of(kind.component), now)
     alive = [slot.current] if slot.current is not None and slot.current.alive else []
@@ -57,7 +72,7 @@ def decide(
     left = farewell.left(observed, now)
     return Step(
         removals=(*_removals(observed, kind.component), *_farewells(observed, left)),
-        creations=tuple(_creations(job, spec, observed, chosen, at, slot)),
+        creations=tuple(_creations(job, spec, observed, chosen, at, slot, networks)),
         starting=_starting(kind, slot, spec),
         obstacle=waiting.explain(job, spec, observed, alive, now),
         timers=(slot.wait, waiting.recheck_seconds(alive, now), left),
@@ -84,7 +99,13 @@ def _farewells(observed: Observed, left: float | None) -> list[Delete]:
 
 
 def _creations(
-    job: Job, spec: NeRFJobSpec, observed: Observed, chosen: Image, at: Stages, slot: Slot
+    job: Job,
+    spec: NeRFJobSpec,
+    observed: Observed,
+    chosen: Image,
+    at: Stages,
+    slot: Slot,
+    networks: tuple[str, ...],
 ) -> list[Create]:
     if slot.start is None:
         return []
@@ -99,6 +120,7 @@ def _creations(
         together=claims.together(job, spec, observed),
         read_only_claim=claims.read_only(job, spec, observed),
         dataset=at.dataset,
+        networks=networks,
     )
     return [Create(kind.make(job, request), _again(at, slot))]
 

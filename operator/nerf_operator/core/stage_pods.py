@@ -9,12 +9,24 @@ from nerf_operator.core.observed import Job
 from nerf_operator.core.pod import PodRequest
 
 
+def download(job: Job, request: PodRequest) -> Object:
+    """The pod that fetches the archive with the photos: the only one that leaves the cluster."""
+    container = _stage(job, request, "nerf_trainer.download")
+    if request.networks:
+        networks = pod.value(names.ENV_ARCHIVE_NETWORKS, ",".join(request.networks))
+        container["env"].append(networks)
+    return _before_training(job, request, container)
+
+
 def poses(job: Job, request: PodRequest) -> Object:
-    """The pod that fetches the photos and finds their cameras, on CPUs."""
+    """The pod that finds the cameras of the photos, on CPUs."""
+    return _before_training(job, request, _stage(job, request, "nerf_trainer.prepare"))
+
+
+def _before_training(job: Job, request: PodRequest, container: Object) -> Object:
     assert job.spec is not None
     mounted = Mounts(dataset_writable=not request.read_only_claim)
     body = pod.with_data(job, job.spec, request)
-    container = _stage(job, request, "nerf_trainer.prepare")
     container["resources"] = _resources(job.spec.poses.resources)
     return _filled(body, job, job.spec, request, container, mounted)
 

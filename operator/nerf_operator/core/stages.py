@@ -1,4 +1,5 @@
-"""How far a job is on its way: poses, training, outputs. A stage that is done is never repeated.
+"""How far a job is on its way: download, poses, training, outputs. A stage that is done is never
+repeated.
 
 What is done stands in the status. A pod's last word counts only until it is written there.
 """
@@ -16,7 +17,7 @@ from nerf_operator.core.failure import classify, told
 from nerf_operator.core.observed import Job, Observed, Pod
 from nerf_operator.core.outcome import Outcome
 
-Stage = Literal["poses", "training", "export"]
+Stage = Literal["download", "poses", "training", "export"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Stages:
     """poses, trained, outputs: the facts for the conditions of these names.
 
     dataset: as it was found, once it is known. training: how it ended well, once it has.
-    made: files among the outputs. failed: why the poses stage can never succeed.
+    fetched: the archive is in place, if there is one. made: files among the outputs. failed: why
+    there can never be poses.
     """
 
     poses: Fact
@@ -33,6 +35,7 @@ class Stages:
     trained: Fact
     outputs: Fact
     made: list[str]
+    fetched: bool = True
     failed: Outcome | None = None
     exported: bool = False
 
@@ -40,7 +43,7 @@ class Stages:
     def current(self) -> Stage:
         """The stage that is worked on."""
         if self.poses.status != "True":
-            return "poses"
+            return "poses" if self.fetched else "download"
         return "training" if self.training is None else "export"
 
 
@@ -56,6 +59,7 @@ def read(job: Job, spec: NeRFJobSpec, observed: Observed) -> Stages:
         trained=_trained(training),
         outputs=outputs,
         made=made,
+        fetched=_fetched(spec, observed),
         failed=failed,
         exported=exported,
     )
@@ -82,7 +86,12 @@ def out_of_time(at: Stages, deadline: Outcome) -> tuple[Stages, Outcome]:
     return late, replace(at.training, message=f"{at.training.message} {deadline.message}")
 
 
-# --- Poses ---------------------------------------------------------------------------------------
+# --- Download and poses --------------------------------------------------------------------------
+
+
+def _fetched(spec: NeRFJobSpec, observed: Observed) -> bool:
+    """Whether a pod has said so. One that is made again finds the archive in place, and ends."""
+    return not spec.dataset.archive or bool(_finished(observed.of(names.COMPONENT_DOWNLOAD)))
 
 
 def _poses(
@@ -99,7 +108,8 @@ def _poses(
         if word is not None and word.dataset is not None:
             found = DatasetStatus.model_validate(word.dataset.model_dump())
             return Fact("True", word.reason, word.message), found, None
-    failed = _given_up(spec, pods) or _silent(pods)
+    before = _given_up(spec, observed.of(names.COMPONENT_DOWNLOAD))
+    failed = before or _given_up(spec, pods) or _silent(pods)
     if failed is not None:
         return Fact("False", failed.reason, failed.message), None, failed
     return Fact("False", reasons.PREPARING, _PREPARING), None, None

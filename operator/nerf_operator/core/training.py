@@ -36,7 +36,7 @@ def decide(
     alive = [pod for pod in current if pod.alive]
     timers = [places.wait_seconds(), waiting.recheck_seconds(alive, now), sized.wait]
     return Step(
-        removals=(*children.removals(spec, observed, sized.indices), *_poses_pods(observed)),
+        removals=(*children.removals(spec, observed, sized.indices), *_earlier(observed)),
         creations=tuple(
             children.creations(job, spec, observed, places, chosen.run, at.dataset, reached)
         ),
@@ -53,7 +53,7 @@ def decide(
 def without_workers(observed: Observed, waits: Waiting) -> Step:
     """A pass over an Auto job that has no GPUs: its pods leave as from a drain."""
     return Step(
-        removals=(*children.delete(farewell.of_training(observed)), *_poses_pods(observed)),
+        removals=(*children.delete(farewell.of_training(observed)), *_earlier(observed)),
         creations=(),
         starting=waits,
         obstacle=auto.obstacle(waits),
@@ -62,10 +62,10 @@ def without_workers(observed: Observed, waits: Waiting) -> Step:
     )
 
 
-def _poses_pods(observed: Observed) -> list[Delete]:
-    """What still looks for poses that are no longer wanted."""
-    pods = observed.of(names.COMPONENT_POSES)
-    return children.delete(pod for pod in pods if pod.alive)
+def _earlier(observed: Observed) -> list[Delete]:
+    """What still fetches photos or finds poses, which are there."""
+    stages = (names.COMPONENT_DOWNLOAD, names.COMPONENT_POSES)
+    return children.delete(pod for one in stages for pod in observed.of(one) if pod.alive)
 
 
 def _coordinators(places: Places) -> list[Pod]:

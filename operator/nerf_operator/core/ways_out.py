@@ -7,6 +7,7 @@ from nerf_operator.core.observed import Job, Observed, Pod
 
 _TOO_LARGE = {
     names.COMPONENT_WORKER: "Lower spec.workers.resources.requests or {size}, or add nodes.",
+    names.COMPONENT_DOWNLOAD: "Lower spec.poses.resources.requests, or add nodes.",
     names.COMPONENT_POSES: "Lower spec.poses.resources.requests, or add nodes.",
     names.COMPONENT_EXPORT: "Lower spec.workers.resources.requests, or add nodes.",
     names.COMPONENT_COORDINATOR: "Add nodes, or make room: it asks for 50m of CPU and 64Mi.",

@@ -61,5 +61,5 @@ def test_a_fence_is_made_once_and_is_the_jobs(fenced: tuple[Namespace, Operator]
 def test_who_fetches_an_archive_may_leave(fenced: tuple[Namespace, Operator]) -> None:
     lab, _ = fenced
     uid = lab.job(dataset=ARCHIVE)["metadata"]["uid"][:8]
-    lab.await_pods("demo-poses-0")
+    lab.await_pods("demo-download-0")
     assert names_of(lab) == {f"demo-fence-{uid}", f"demo-fetch-{uid}"}

@@ -86,12 +86,13 @@ def pods_of(job: Job) -> list[Object]:
     """Every kind of pod that the job may ever have."""
     asked = {
         component: PodRequest("localhost/trainer", attempt=0, component=component)
-        for component in ("coordinator", "poses", "export", "viewer")
+        for component in ("coordinator", "download", "poses", "export", "viewer")
     }
     workers = [PodRequest("localhost/trainer", attempt=0, index=index) for index in (0, 1)]
     return [
         *(training_pods.worker(job, request) for request in workers),
         training_pods.coordinator(job, asked["coordinator"]),
+        stage_pods.download(job, asked["download"]),
         stage_pods.poses(job, asked["poses"]),
         stage_pods.export(job, asked["export"]),
         stage_pods.viewer(job, asked["viewer"], beside=None),

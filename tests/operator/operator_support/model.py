@@ -31,12 +31,17 @@ from operator_support.builders import (
 )
 
 STAGED = {
-    "dataset": {"claimName": "photos", "format": "photos"},
+    "dataset": {
+        "claimName": "photos",
+        "format": "photos",
+        "archive": {"url": "https://example.com/a.zip", "sha256": "a" * 64},
+    },
     "outputs": {"mesh": {}},
     "viewer": {"enabled": True},
 }
 _TRAINED = word(reasons.TRAINING_COMPLETED)
 LAST_WORDS = {
+    names.COMPONENT_DOWNLOAD: word(reasons.ARCHIVE_FETCHED),
     names.COMPONENT_POSES: word(reasons.POSES_FOUND, dataset=found_dataset()),
     names.COMPONENT_EXPORT: word(reasons.OUTPUTS_MADE, outputs=["mesh.ply"]),
 }
@@ -44,7 +49,7 @@ LAST_WORDS = {
 
 @dataclass
 class Model:
-    """One job, its children, and a clock. staged: photos without poses, outputs and a viewer."""
+    """One job, its children, and a clock. staged: an archive without poses, outputs, a viewer."""
 
     replicas: int = 2
     generation: int = 1

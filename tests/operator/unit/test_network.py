@@ -15,6 +15,7 @@ from nerf_operator.core.actions import Create, DrawToken, Fence
 from nerf_operator.core.plan import plan
 from nerf_operator.core.pod import PodRequest
 from nerf_operator.settings import Settings, SettingsError
+from nerf_trainer.archive import web
 from nerf_trainer.archive.web import is_public
 
 Object = dict[str, Any]
@@ -57,6 +58,7 @@ def pods(**sections: Any) -> dict[str, End]:
     made = {
         "worker": training_pods.worker(subject, PodRequest(IMAGE, attempt=0, index=0)),
         "coordinator": training_pods.coordinator(subject, request("coordinator")),
+        "download": stage_pods.download(subject, request("download")),
         "poses": stage_pods.poses(subject, request("poses")),
         "export": stage_pods.export(subject, request("export")),
         "viewer": stage_pods.viewer(subject, request("viewer"), beside=None),
@@ -119,15 +121,27 @@ ADDRESSES = (
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_what_is_fetched_comes_from_where_the_trainer_would_fetch_it(address: str) -> None:
     fetching = pods(dataset=ARCHIVE)
-    reached = allowed(FETCHING, fetching["poses"], End(address), 443)
+    reached = allowed(FETCHING, fetching["download"], End(address), 443)
     assert reached == is_public(address)
 
 
-@pytest.mark.parametrize("name", [name for name in PODS if name != "poses"])
+@pytest.mark.parametrize("address", [*ADDRESSES, "10.20.255.1", "10.21.0.1", "fd00:1::1"])
+def test_an_administrator_may_name_private_networks(address: str) -> None:
+    assert NETWORK is not None
+    named = ("10.20.0.0/16", "fd00:1::/32")
+    policies = network.policies(job(dataset=ARCHIVE), NETWORK, named)
+    environment = {names.ENV_ARCHIVE_NETWORKS: ",".join(named)}
+    by_policy = allowed(policies, pods(dataset=ARCHIVE)["download"], End(address), 443)
+    by_trainer = web.allowed(environment)(address)
+    inside = address in ("10.20.255.1", "fd00:1::1")
+    assert by_policy == by_trainer == (inside or is_public(address))
+
+
+@pytest.mark.parametrize("name", [name for name in PODS if name != "download"])
 def test_nobody_else_leaves_the_cluster(name: str) -> None:
     fetching = pods(dataset=ARCHIVE)
     assert not allowed(FETCHING, fetching[name], End("1.1.1.1"), 443)
-    assert not allowed(POLICIES, PODS["poses"], End("1.1.1.1"), 443), "without an archive"
+    assert not allowed(POLICIES, PODS["download"], End("1.1.1.1"), 443), "without an archive"
     for port in (53, 5353):
         assert not allowed(FETCHING, fetching[name], End("1.1.1.1"), port, "UDP"), "a tunnel"
 

@@ -20,14 +20,16 @@ def pods(workers: dict[str, Any], **sections: Any) -> dict[str, dict[str, Any]]:
     return {
         "worker": worker(subject, PodRequest(IMAGE, 0, index=1, together=True)),
         "coordinator": coordinator(subject, PodRequest(IMAGE, 0, names.COMPONENT_COORDINATOR)),
+        "download": stage_pods.download(subject, PodRequest(IMAGE, 0, names.COMPONENT_DOWNLOAD)),
         "poses": stage_pods.poses(subject, PodRequest(IMAGE, 0, names.COMPONENT_POSES)),
         "export": stage_pods.export(subject, PodRequest(IMAGE, 0, names.COMPONENT_EXPORT)),
         "viewer": stage_pods.viewer(subject, PodRequest(IMAGE, 0, names.COMPONENT_VIEWER), None),
     }
 
 
-ALL = ["worker", "coordinator", "poses", "export", "viewer"]
-WITH_DATA = ["worker", "poses", "export", "viewer"]
+STAGES = ["download", "poses", "export", "viewer"]
+ALL = ["worker", "coordinator", *STAGES]
+WITH_DATA = ["worker", *STAGES]
 NODES = {
     "nodeSelectorTerms": [
         {"matchExpressions": [{"key": "gpu", "operator": "In", "values": ["a100"]}]}
@@ -44,7 +46,7 @@ FIELDS: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
     "grace without GPUs": ({}, ALL, "terminationGracePeriodSeconds", 30),
     "runtime": ({"runtimeClassName": "nvidia"}, WITH_DATA, "runtimeClassName", "nvidia"),
     "nodes": ({"nodeSelector": {"a": "b"}}, WITH_DATA, "nodeSelector", {"a": "b"}),
-    "affinity": ({"affinity": AFFINITY}, ["poses", "export", "viewer"], "affinity", AFFINITY),
+    "affinity": ({"affinity": AFFINITY}, STAGES, "affinity", AFFINITY),
     "spread": (
         {"topologySpreadConstraints": [{"topologyKey": "zone"}]},
         ["worker"],

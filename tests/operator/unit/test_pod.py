@@ -42,6 +42,7 @@ PODS = {
         training={"shards": 8},
     ),
     "coordinator.json": rendered(None, workers={"replicas": 1, "min": 1, "max": 2}),
+    "download.json": stage_pods.download(job(), staged(names.COMPONENT_DOWNLOAD)),
     "poses.json": stage_pods.poses(job(), staged(names.COMPONENT_POSES)),
     "export-gpu.json": stage_pods.export(
         job(workers={"replicas": 1, "gpusPerWorker": 1}, viewer={"enabled": True}),

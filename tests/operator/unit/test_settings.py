@@ -26,7 +26,10 @@ def test_a_lease_needs_to_know_where_it_is_and_who_asks() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("TRAINER_IMAGE", ""), ("HTTP_PORT", "http"), ("RECONCILE_WORKERS", "0"), ("LOG_LEVEL", "x")],
+    [
+        *(("TRAINER_IMAGE", ""), ("HTTP_PORT", "http"), ("RECONCILE_WORKERS", "0")),
+        *(("LOG_LEVEL", "x"), ("NERF_ARCHIVE_NETWORKS", "10.0.0.1/8")),
+    ],
 )
 def test_nonsense_names_the_variable(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):

@@ -29,6 +29,9 @@ from nerf_operator.core.observed import Job, Observed, Pod
 from nerf_operator.core.plan import plan
 
 PHOTOS: dict[str, Any] = {"dataset": {"claimName": "photos", "format": "photos"}}
+ARCHIVE: dict[str, Any] = {
+    "dataset": {"archive": {"url": "https://example.com/a.zip", "sha256": "a" * 64}}
+}
 MESH: dict[str, Any] = {"outputs": {"mesh": {}}}
 
 
@@ -73,6 +76,34 @@ def test_photos_come_first(format_: str) -> None:
     assert condition(first, reasons.RECONCILING) == ("True", reasons.PREPARING)
 
 
+def test_an_archive_is_fetched_before_anything_else() -> None:
+    subject = job(**ARCHIVE)
+    first = decide(subject, observed())
+    assert created(first) == ["demo-download-0"]
+    assert condition(first, reasons.RECONCILING) == ("True", reasons.PREPARING)
+    assert created(decide(subject, observed(stage_pod("download", phase="Running")))) == []
+    assert created(decide(subject, observed(finished("download", "")))) == ["demo-poses-0"]
+
+
+def test_an_archive_that_can_never_be_had_fails_the_job() -> None:
+    said = word(reasons.ARCHIVE_INVALID, "dataset.archive: it has another SHA-256.")
+    seen = observed(ended(None, component="download", exit_code=66, message=said))
+    assert condition(decide(job(**ARCHIVE), seen), reasons.FAILED) == (
+        "True",
+        reasons.ARCHIVE_INVALID,
+    )
+
+
+def test_private_networks_are_told_to_the_pod_that_fetches_alone() -> None:
+    defaults = replace(DEFAULTS, archive_networks=("10.20.0.0/16", "fd00:1::/32"))
+    for pods, named in (((), True), ((finished("download", ""),), False)):
+        decided = plan(job(**ARCHIVE), observed(*pods), at(0), defaults)
+        [pod_] = [a.pod for a in decided.actions if isinstance(a, Create)]
+        env = {one["name"]: one.get("value") for one in pod_["spec"]["containers"][0]["env"]}
+        expected = "10.20.0.0/16,fd00:1::/32" if named else None
+        assert env.get(names.ENV_ARCHIVE_NETWORKS) == expected
+
+
 @pytest.mark.parametrize("format_", ["nerfstudio", "blender", "colmap", "llff"])
 def test_given_poses_need_no_pod(format_: str) -> None:
     first = decide(job(dataset={"claimName": "photos", "format": format_}), observed())
@@ -105,10 +136,8 @@ def test_poses_are_not_lost_with_a_status_that_was_not_written() -> None:
 
 
 def test_a_lost_dataset_is_not_made_anew_in_silence() -> None:
-    archive = {"url": "https://example.com/a.zip", "sha256": "a" * 64}
-    fetched: dict[str, Any] = {"dataset": {"archive": archive}}
-    known = told(decide(job(**fetched), observed(poses_found())))
-    gone = decide(job(status=known, **fetched), Observed())
+    known = told(decide(job(**ARCHIVE), observed(poses_found())))
+    gone = decide(job(status=known, **ARCHIVE), Observed())
     assert created(gone) == []
     assert condition(gone, reasons.STALLED) == ("True", reasons.CLAIM_NOT_FOUND)
 
@@ -184,12 +213,11 @@ def test_the_stage_tells_how_far_it_is() -> None:
 
 
 def test_an_archive_gets_a_volume_of_its_own() -> None:
-    archive = {"url": "https://example.com/a.zip", "sha256": "a" * 64}
-    fetching = job(dataset={"archive": archive, "format": "nerfstudio"})
+    fetching = job(dataset=ARCHIVE["dataset"] | {"format": "nerfstudio"})
     first = decide(fetching, Observed())
     claims = [a.child["metadata"]["name"] for a in first.actions if isinstance(a, Apply)]
     assert claims == ["demo", "demo-dataset", "demo-checkpoint"]
-    assert created(first) == ["demo-poses-0"]
+    assert created(first) == ["demo-download-0"]
     [made] = [a.pod for a in first.actions if isinstance(a, Create)]
     assert _claim_of(made) == "demo-dataset"
 
@@ -200,8 +228,7 @@ def _claim_of(made: dict[str, Any]) -> str:
 
 
 def test_an_archive_may_go_to_a_claim_of_the_users() -> None:
-    archive = {"url": "https://example.com/a.zip", "sha256": "a" * 64}
-    both = job(dataset={"archive": archive, "claimName": "photos"})
+    both = job(dataset=ARCHIVE["dataset"] | {"claimName": "photos"})
     first = decide(both, Observed(claims={"photos": claim()}))
     [made] = [a.pod for a in first.actions if isinstance(a, Create)]
     assert _claim_of(made) == "photos"

@@ -19,7 +19,7 @@ from nerf_contract.dataset import ArchiveConfig
 from nerf_contract.reasons import DATASET_VOLUME
 from nerf_trainer.archive.downloading import Tell, download
 from nerf_trainer.archive.unpacking import unpack
-from nerf_trainer.archive.web import Web, invalid
+from nerf_trainer.archive.web import Web, invalid, unreachable
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.files import locked, write_atomically
 
@@ -28,6 +28,13 @@ log = logging.getLogger(__name__)
 WORK = ".nerf/archive"
 TOP = "top"
 RECORD = ".nerf/archive.json"
+
+
+def require_in_place(config: ArchiveConfig, folder: Path) -> None:
+    """Raises TrainerFailure where the archive's files are not in `folder`."""
+    record = _record(folder)
+    if not (record.get("complete") and record.get("sha256") == config.sha256):
+        raise unreachable(f"it is not in {folder} (python3 -m nerf_trainer.download fetches it)")
 
 
 def ensure_unpacked(

@@ -1,4 +1,5 @@
-"""HTTPS from public addresses only: what a job fetches must not reach into the cluster's network.
+"""HTTPS from public addresses only: what a job fetches must not reach into the cluster's network,
+but for those of its networks that an administrator has named.
 
 A host is looked up once, and the connection goes to the address that was checked, so that a name
 which is answered differently the next time gains nothing.
@@ -11,11 +12,12 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from nerf_contract.names import ENV_ARCHIVE_NETWORKS
 from nerf_contract.reasons import ARCHIVE_INVALID, ARCHIVE_UNREACHABLE
 from nerf_trainer.failures import TrainerFailure
 
@@ -52,6 +54,19 @@ def is_public(address: str) -> bool:
     teredo = getattr(ip, "teredo", None)
     hidden = [part for part in (inner, *(teredo or ())) if part is not None]
     return all(part.is_global and not part.is_multicast for part in (ip, *hidden))
+
+
+def allowed(environment: Mapping[str, str] = os.environ) -> Callable[[str], bool]:
+    """Which addresses archives come from: public ones, and those in the networks that whoever
+    installed the operator has named (NERF_ARCHIVE_NETWORKS). Raises ValueError."""
+    listed = environment.get(ENV_ARCHIVE_NETWORKS, "").split(",")
+    networks = [ipaddress.ip_network(cidr) for cidr in listed if cidr]
+
+    def check(address: str) -> bool:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+        return any(ip in network for network in networks) or is_public(address)
+
+    return check
 
 
 def connect(address: str, port: int) -> socket.socket:
