@@ -47,10 +47,10 @@ def described(shape: object = ROWS.shape, descr: object = "<f8") -> bytes:
     return headed(repr({"descr": descr, "fortran_order": False, "shape": shape}))
 
 
-def with_number(value: float) -> bytes:
-    """Rows of which one has this number as the camera's place."""
+def with_number(value: float, column: int = 3) -> bytes:
+    """Rows of which one has this number, as the camera's place if no other column is named."""
     rows = ROWS.copy()
-    rows[1, 3] = value
+    rows[1, column] = value
     return saved(rows)
 
 
@@ -98,6 +98,7 @@ def test_poses_or_a_failure(folder: Path) -> None:
     @example(described(descr=()))
     @example(described(descr="|O"))
     @example(with_number(1e300))
+    @example(with_number(1e300, column=14))  # A focal length.
     @example(b"")
     def run(data: bytes) -> None:
         (folder / "poses_bounds.npy").write_bytes(data)

@@ -1,6 +1,7 @@
 """Unpacking what strangers have packed: plain files below one folder, and no more than is meant."""
 
 import bz2
+import errno
 import gzip
 import lzma
 import stat
@@ -144,8 +145,11 @@ def _decompressed(raw: IO[bytes]) -> IO[bytes]:
 
 
 def _check_volume(error: Exception) -> None:
-    """Raise what the file system says; the errors of decompressors have no number."""
-    if getattr(error, "errno", None) is not None:
+    """Raise what the file system says; the errors of decompressors have no number.
+
+    A place before the beginning of the file, which a damaged archive names, is an invalid argument.
+    """
+    if getattr(error, "errno", None) not in (None, errno.EINVAL):
         raise error
 
 

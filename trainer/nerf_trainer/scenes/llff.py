@@ -24,6 +24,8 @@ POSES_BOUNDS = "poses_bounds.npy"
 COLUMNS = 17
 #: Of the depth of the subject, in 1 / distance: so near to the nearest, as in LLFF's renderings.
 NEARNESS = 0.25
+#: What is trained on has 32 bits, and numbers are squared on the way.
+LARGEST = 1e18
 
 Array = NDArray[np.float64]
 
@@ -77,8 +79,11 @@ def read_rows(path: Path) -> Array:
 
 def _check(path: Path, i: int, row: Array) -> None:
     matrix, (near, far) = row[:15].reshape(3, 5), row[15:]
-    if not np.isfinite(row).all():
-        raise invalid(f"{path}: row {i} holds a number that is not finite. Make the file anew.")
+    if not (np.abs(row) < LARGEST).all():
+        raise invalid(
+            f"{path}: row {i} holds a number that is not finite, or beyond {LARGEST:g}. Make the "
+            "file anew."
+        )
     if not is_rotation(opengl(matrix[None])[0, :, :3]):
         raise invalid(f"{path}: the axes in row {i} are not a rotation. Make the file anew.")
     if not (matrix[:, 4] > 0).all() or not 0 < near <= far:
