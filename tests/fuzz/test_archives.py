@@ -89,6 +89,7 @@ def test_plain_files_below_the_folder_or_a_failure(tmp_path: Path) -> None:
     @example(tarred([("a", tarfile.SYMTYPE, "/etc", b""), ("a/b", tarfile.REGTYPE, "", b"x")]))
     @example(zipped([("../../out", tarfile.REGTYPE, "", b"x")]))
     @example(zipped(PLAIN)[1:])  # Its first file begins before the archive.
+    @example(zipped(PLAIN).replace(b"a.jpg", b"\0.jpg"))  # Names end at a zero.
     def run(data: bytes) -> None:
         shutil.rmtree(inside, ignore_errors=True)
         inside.mkdir(parents=True)

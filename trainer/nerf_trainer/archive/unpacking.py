@@ -37,6 +37,7 @@ COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], Any]] = {
 BROKEN = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, OSError),
     *(EOFError, NotImplementedError, OverflowError, RecursionError, ValueError, struct.error),
+    LookupError,  # By zipfile, of a file without a name.
 )
 
 
