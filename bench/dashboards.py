@@ -53,20 +53,32 @@ def main() -> int:
         shared.mkdir(mode=0o777)
         shared.chmod(0o777)
         with running() as (server, operator):
-            begin = time.time()
-            asyncio.run(_apply(server))
-            with prometheus.serving(data, _scrapes(shared, operator), interval=f"{INTERVAL}s"):
+            scrapes = _scrapes(shared, operator)
+            with prometheus.serving(data, scrapes, interval=f"{INTERVAL}s") as client:
+                _await_first_scrape(client)
+                begin = time.time()
+                asyncio.run(_apply(server))
                 _train(shared)
-        span = Span(begin + 30, time.time() - 5, INTERVAL)
+                prometheus.keep(data, client, data / "kept")
+        span = Span(begin, time.time() - 5, INTERVAL)
         figures = json.loads((shared / "figures.json").read_text())
-        _add_gpus(data, span)
-        with prometheus.serving(data) as client:
+        _add_gpus(data / "kept", span)
+        with prometheus.serving(data / "kept") as client:
             missing = sorted(set(_missing(client, span)))
             figures |= {"efficiency_shown": _shown(client, span), "missing": missing}
             pages.draw_all(client, span, NAMESPACE, JOB, OUT, NOTES)
     rounded = {key: round(v, 4) if isinstance(v, float) else v for key, v in figures.items()}
     print(json.dumps(rounded | {"machine": machine(), "date": time.strftime("%Y-%m-%d")}))
     return 1 if missing else 0
+
+
+def _await_first_scrape(client: Client) -> None:
+    """Of the operator: what happens before it is no increase."""
+    end = time.monotonic() + 60
+    while not client.at('up{job="nerf-operator"} == 1', time.time()):
+        if time.monotonic() > end:
+            raise RuntimeError("the operator is not scraped")
+        time.sleep(INTERVAL)
 
 
 async def _apply(server: Any) -> None:

@@ -10,6 +10,8 @@ import json
 import re
 import sys
 import tempfile
+from collections import Counter
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from nerf_trainer.scenes.demo import generate
 
 NAMESPACE, JOB = "lab", "garden"
 #: Groups, and steps that each is to do.
-GROUPS = ((1, 150), (2, 150), (1, 100), (2, 150))
+GROUPS = ((1, 400), (2, 500), (1, 300), (2, 500))
 CONFIG: dict[str, Any] = {
     "dataset": {"holdoutEvery": 6},
     "model": {"levels": 8, "log2TableSize": 14, "finestResolution": 128, "hiddenWidth": 16},
@@ -42,34 +44,38 @@ def main() -> None:
         scene = Path(work) / "scene"
         generate(scene, photos=24, width=160)
         launch = Launch(Path(work) / "job", scene, CONFIG)
+        starts: Counter[int] = Counter()
         with Job(launch) as job:
             for world, steps in GROUPS:
-                _resize(job, world)
-                job.wait(lambda: _tell_targets(folder, launch.folder), "an address", 120)
+                starts.update(_resize(job, world))
+                there = {index: starts[index] for index in job.agents}
+                told = partial(_tell_targets, folder, launch.folder, there)
+                job.wait(told, "an address of each pod", 120)
                 job.wait_for_world(world, steps)
                 print(f"{world} process(es): step {job.step()}", flush=True)
             figures = _figures(job.notes())
         (folder / "figures.json").write_text(json.dumps(figures))
 
 
-def _resize(job: Job, world: int) -> None:
-    if world == 2:
-        job.start_pod(1)
-    elif 1 in job.agents:
-        job.terminate_pod(1)
-    else:
-        job.start_pod(0)
+def _resize(job: Job, world: int) -> list[int]:
+    """Pods that are started."""
+    started = [index for index in range(world) if index not in job.agents]
+    for index in started:
+        job.start_pod(index)
+    for index in [index for index in job.agents if index >= world]:
+        job.terminate_pod(index)
+    return started
 
 
-def _tell_targets(folder: Path, logs: Path) -> bool:
-    """The newest address of each pod, once all have one."""
+def _tell_targets(folder: Path, logs: Path, there: dict[int, int]) -> bool:
+    """The address of each pod, once all have one. there: pods, and how often they were started."""
     targets = []
-    for log in sorted(logs.glob("pod-*.log")):
-        found = re.findall(r"status at http://(127\.0\.0\.1:\d+)/status", log.read_text())
-        if not found:
+    for index, starts in there.items():
+        log = (logs / f"pod-{index}.log").read_text()
+        found = re.findall(r"status at http://(127\.0\.0\.1:\d+)/status", log)
+        if len(found) < starts:
             return False
-        pod = f"{JOB}-worker-{log.stem.removeprefix('pod-')}-0"
-        labels = {"namespace": NAMESPACE, "job": JOB, "pod": pod}
+        labels = {"namespace": NAMESPACE, "job": JOB, "pod": f"{JOB}-worker-{index}-0"}
         targets.append({"targets": found[-1:], "labels": labels})
     draft = folder / "targets.draft"
     draft.write_text(json.dumps(targets))

@@ -37,7 +37,11 @@ def serving(
         "log.level": "warn",
     }
     with (data / "prometheus.log").open("ab") as log:
-        argv = ["prometheus", *(f"--{name}={value}" for name, value in flags.items())]
+        argv = [
+            "prometheus",
+            "--web.enable-admin-api",
+            *(f"--{name}={value}" for name, value in flags.items()),
+        ]
         process = subprocess.Popen(argv, stdout=log, stderr=log)
     try:
         _await(process, f"http://{address}/-/ready", data / "prometheus.log")
@@ -74,6 +78,15 @@ def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     process.terminate()
     words = log.read_text(errors="replace").splitlines()[-5:]
     raise RuntimeError("Prometheus did not come up:\n" + "\n".join(words))
+
+
+def keep(data: Path, client: Client, kept: Path) -> None:
+    """Have in the folder `kept` what the Prometheus on `data` knows, for another one to serve.
+
+    What is only in its log would be lost where blocks are added: it begins after the newest one.
+    """
+    kept.mkdir()
+    (data / "tsdb/snapshots" / client.keep()).rename(kept / "tsdb")
 
 
 def add_history(data: Path, openmetrics: Path) -> None:
