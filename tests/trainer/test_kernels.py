@@ -8,12 +8,13 @@ import pytest
 from scene_files import blender_scene
 
 from images.recipes import CHECKOUT, trainer
+from nerf_contract import names
 from nerf_contract.training import CPU_BACKGROUND_SAMPLES
 
 pytestmark = pytest.mark.cluster
 
 #: Stands in for the compiler: it is there, but fails when it is asked to compile.
-NO_COMPILER = """\
+NO_COMPILER = f"""\
 mkdir /tmp/bin
 cat > /tmp/bin/g++ <<'END'
 #!/bin/sh
@@ -22,8 +23,9 @@ echo "the compiler was needed" >&2
 exit 1
 END
 chmod +x /tmp/bin/g++
-PATH=/tmp/bin:$PATH python3 -m nerf_trainer.train --config /data/config.json || exit
-cd "$TORCHINDUCTOR_CACHE_DIR" && diff -r "$NERF_KERNELS$PWD/aotautograd" aotautograd
+PATH=/tmp/bin:$PATH torchrun --rdzv-backend=nerf --rdzv-endpoint=127.0.0.1:29400 \\
+  --run-path --start-method=fork {names.WORKER_SCRIPT} --config /data/config.json || exit
+cd "$TORCHINDUCTOR_CACHE_DIR" && diff -r "$NERF_KERNELS/$PWD/aotautograd" aotautograd
 """
 
 
