@@ -65,7 +65,7 @@ bench-elastic-pods: cluster images-load install ## The same in pods on the local
 	  PYTHONPATH=tests/e2e:tools:contract $(PYTHON) bench/elastic_pods.py
 
 bench-scaling: images ## Efficiency of two processes, and a model of 8 and 64 GPUs (8 min).
-	@tools/images/in-trainer -- python3 bench/scaling.py
+	@tools/images/in-trainer -- python3 bench/scaling.py $(if $(ONLY),--only $(ONLY))
 
 bench-allocator: setup ## Completion times of many jobs by the allocator and others (10 min, or QUICK=1).
 	@PYTHONPATH=operator:contract $(PYTHON) bench/allocator.py $(if $(QUICK),--quick)

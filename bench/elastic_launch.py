@@ -1,6 +1,7 @@
 """How the processes of a job are started: their commands and environments."""
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -61,7 +62,7 @@ class Launch:
             rendezvous = ("--rdzv-backend=c10d", STOCK_SETTINGS)
             script = (str(HERE / "elastic_stock.py"), "--state", str(self.memory / "state"))
         else:
-            torchrun = ("-m", "torch.distributed.run")
+            torchrun = ("-m", "torch.distributed.run", "--run-path", "--start-method=fork")
             rendezvous = (f"--rdzv-backend={names.RENDEZVOUS_BACKEND}",)
             script = (str(HERE / "elastic_worker.py"),)
         endpoint = f"--rdzv-endpoint={HOST}:{self._port}"
@@ -88,6 +89,7 @@ class Launch:
             names.ENV_OUTPUT_ROOT: str(self.output),
             names.ENV_SNAPSHOTS: str(memory),
             names.ENV_TERMINATION_LOG: str(memory / "last-word"),
+            "PYTHONPATH": f"{HERE}:{os.environ.get('PYTHONPATH', '')}",
             ENV_NOTES: str(self.notes),
             ENV_GATE: str(self.gate(index)) if self._gated else "",
         }

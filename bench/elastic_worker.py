@@ -55,4 +55,4 @@ class GatedTrainer(Trainer):
 
 if __name__ == "__main__":
     with mock.patch.multiple(app, Telemetry=NotingTelemetry, Trainer=GatedTrainer):
-        train.leave(train.main())
+        train.finish(train.main())

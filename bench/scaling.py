@@ -1,13 +1,16 @@
 """How much faster two processes are than one, what is missing to twice, and what GPUs would do.
 
-    make bench-scaling               8 minutes
+    make bench-scaling               8 minutes; ONLY="mlp" for one of the models
 
 The global batch is the same for any number of processes, so each has half of it. Trainings of one
 process, of two, and of two that know nothing of each other are run in turns: the last pair tells
 what the machine itself costs, as its cores share caches and memory. One process has one thread.
-Efficiency is rays/s of two by twice those of one. The last line of the output is one JSON object.
+Efficiency is rays/s of two by twice those of one. `cores_of_others`: what else ran on the machine,
+at most; where it is not near 0, figures mean nothing. The last line of the output is one JSON
+object.
 """
 
+import argparse
 import json
 import statistics
 import tempfile
@@ -20,7 +23,7 @@ from typing import Any
 from elastic_job import Job
 from elastic_launch import Launch
 from elastic_notes import Note, median_step
-from machine import machine
+from machine import cpu_seconds_of_others, machine
 from scaling_model import predictions
 
 from nerf_trainer.scenes.demo import generate
@@ -38,11 +41,14 @@ MODELS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Measure both models, and print the figures."""
+    """Measure the models, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", nargs="+", choices=MODELS, default=[*MODELS], metavar="MODEL")
+    only = parser.parse_args().only
     with tempfile.TemporaryDirectory() as folder:
         scene = Path(folder) / "scene"
         generate(scene, photos=12, width=128)
-        figures = {name: Measured(Path(folder), scene, name).figures() for name in MODELS}
+        figures = {name: Measured(Path(folder), scene, name).figures() for name in only}
     found = {"measured": figures, "predicted": predictions()}
     print(json.dumps(found | {"machine": machine(), "date": time.strftime("%Y-%m-%d")}))
 
@@ -54,6 +60,7 @@ class Measured:
         self._work, self._scene, self._name = work, scene, name
         self._steps: dict[str, list[float]] = defaultdict(list)
         self._phases: dict[str, list[dict[str, float]]] = defaultdict(list)
+        self._others: list[float] = []
 
     def figures(self) -> dict[str, Any]:
         """Seconds are medians."""
@@ -72,6 +79,7 @@ class Measured:
             "efficiency_of_strangers": round(one / strangers, 3),
             "missing_ms_by_phase": self._missing(),
             "missing_ms": round(missing * 1000, 1),
+            "cores_of_others": round(max(self._others), 2),
         }
 
     def _missing(self) -> dict[str, float]:
@@ -84,6 +92,7 @@ class Measured:
         return {phase: statistics.median(each[phase] for each in found) for phase in found[0]}
 
     def _run(self, kind: str, worlds: tuple[int, ...]) -> None:
+        began, others = time.monotonic(), cpu_seconds_of_others()
         with ExitStack() as stack:
             jobs = [stack.enter_context(self._job(kind, world)) for world in worlds]
             for job, world in zip(jobs, worlds, strict=True):
@@ -91,12 +100,17 @@ class Measured:
                     job.start_pod(index)
             for job in jobs:
                 job.wait(job.done, "the end of the training", 600)
+                for agent in job.agents.values():
+                    agent.wait(60)
             settled = [[note for note in job.notes() if note.step > SETTLED] for job in jobs]
+        others = (cpu_seconds_of_others() - others) / (time.monotonic() - began)
+        self._others.append(others)
         notes = [note for of_job in settled for note in of_job]
         times = [[n.time for n in of_job if n.pod == 0] for of_job in settled]
         self._steps[kind].append(median_step(times))
         self._phases[kind].append(_phases(notes))
-        print(f"  {self._name}, {kind}: {self._steps[kind][-1] * 1000:.1f} ms a step", flush=True)
+        step = f"{self._steps[kind][-1] * 1000:.1f} ms a step"
+        print(f"  {self._name}, {kind}: {step}; others took {others:.2f} cores", flush=True)
 
     def _job(self, kind: str, world: int) -> Job:
         own = MODELS[self._name]

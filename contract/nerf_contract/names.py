@@ -83,6 +83,8 @@ ENV_OUTPUT_ROOT: Final = "NERF_OUTPUT_ROOT"
 #: Folder in memory for snapshots; the agent of a pod makes one where it is unset.
 ENV_SNAPSHOTS: Final = "NERF_SNAPSHOTS"
 SHARED_MEMORY: Final = "/dev/shm"
+#: What torchrun runs in each worker process, in the image.
+WORKER_SCRIPT: Final = "/opt/nerf/nerf_trainer/train.py"
 #: Folder with compiled kernels in the image.
 ENV_KERNELS: Final = "NERF_KERNELS"
 ENV_TERMINATION_LOG: Final = "NERF_TERMINATION_LOG"

@@ -8,12 +8,13 @@ import pytest
 from scene_files import blender_scene
 
 from images.recipes import CHECKOUT, trainer
+from nerf_contract import names
 from nerf_contract.training import CPU_BACKGROUND_SAMPLES
 
 pytestmark = pytest.mark.cluster
 
 #: Stands in for the compiler: it is there, but fails when it is asked to compile.
-NO_COMPILER = """\
+NO_COMPILER = f"""\
 mkdir /tmp/bin
 cat > /tmp/bin/g++ <<'END'
 #!/bin/sh
@@ -22,7 +23,9 @@ echo "the compiler was needed" >&2
 exit 1
 END
 chmod +x /tmp/bin/g++
-PATH=/tmp/bin:$PATH exec python3 -m nerf_trainer.train --config /data/config.json
+PATH=/tmp/bin:$PATH torchrun --rdzv-backend=nerf --rdzv-endpoint=127.0.0.1:29400 \\
+  --run-path --start-method=fork {names.WORKER_SCRIPT} --config /data/config.json || exit
+cd "$TORCHINDUCTOR_CACHE_DIR" && diff -r "$NERF_KERNELS/$PWD/aotautograd" aotautograd
 """
 
 
@@ -55,7 +58,7 @@ def train(
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_training_with_default_settings_compiles_nothing(tmp_path: Path, threads: int) -> None:
+def test_with_default_settings_nothing_is_traced_or_compiled(tmp_path: Path, threads: int) -> None:
     done = train(tmp_path, threads)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"[-3000:]
 

@@ -22,6 +22,7 @@ from test_training import SMALL, same  # noqa: E402
 
 from nerf_contract.progress import TerminationMessage  # noqa: E402
 from nerf_contract.reasons import FAILURES, WORKER_LEFT  # noqa: E402
+from nerf_trainer import train  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -66,11 +67,12 @@ def start(
     folder.mkdir(exist_ok=True)
     config = SMALL | {"training": {**SMALL["training"], **training}}  # type: ignore[dict-item]
     (folder / "config.json").write_text(json.dumps(config))
-    start = [sys.executable]
+    start = [sys.executable, "-m", "nerf_trainer.train"]
     if processes > 1:
-        start += ["-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
+        start = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
         start += ["--rdzv-backend=nerf", f"--rdzv-endpoint=127.0.0.1:{free_port()}"]
-    command = [*start, "-m", "nerf_trainer.train", "--config", "config.json"]
+        start += ["--run-path", "--start-method=fork", train.__file__]
+    command = [*start, "--config", "config.json"]
     env = os.environ | {
         "NERF_DATASET_ROOT": str(scene),
         "NERF_TERMINATION_LOG": str(folder / "last-word"),

@@ -21,6 +21,7 @@ from test_training import SMALL  # noqa: E402
 
 from nerf_contract import names  # noqa: E402
 from nerf_contract.training import TrainerConfig  # noqa: E402
+from nerf_trainer import train  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -70,8 +71,8 @@ def training(folder: Path, scene: Path) -> Iterator[Training]:
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=1"),
         *("--max-restarts=3", "--monitor-interval=0.1", "--rdzv-backend=nerf"),
-        *(f"--rdzv-endpoint=127.0.0.1:{free_port()}", "-m", "nerf_trainer.train"),
-        *("--config", "config.json"),
+        *(f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--run-path", "--start-method=fork"),
+        *(train.__file__, "--config", "config.json"),
     ]
     env = os.environ | {
         names.ENV_DATASET_ROOT: str(scene),

@@ -1,6 +1,4 @@
-"""How torch.compile is used, and the kernels that travel in the image.
-
-    python3 -m nerf_trainer.compiler     compile what the usual settings need, to be put there
+"""How torch.compile is used, and the kernels that travel in the image: see `kernels`.
 
 A C++ compiler needs a minute and more for the kernels of a training step, so a worker in the image
 begins with those that were compiled when it was built, for one thread and for several. What other
@@ -9,7 +7,6 @@ settings need is compiled at the start, and kept in TORCHINDUCTOR_CACHE_DIR.
 
 import errno
 import logging
-import multiprocessing
 import os
 import platform
 import shutil
@@ -97,8 +94,3 @@ def compile_for(config: TrainerConfig) -> None:
         model.apply_settings(settings_at(config.training, 0))
         model.compile_parts()
         model(rays, torch.zeros(model.noise_rows(), count)).value.backward()
-
-
-if __name__ == "__main__":
-    with multiprocessing.get_context("spawn").Pool(len(USUAL)) as pool:
-        pool.map(compile_for, USUAL)

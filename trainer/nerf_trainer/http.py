@@ -1,6 +1,7 @@
 """The worker's HTTP server: /metrics, /status and /healthz.
 
-It answers before torch is imported, so that a worker that is still starting says so.
+It answers before photos are read, or torch is imported where the process was not forked with it, so
+that a worker that is still starting says so.
 """
 
 import os

@@ -57,6 +57,7 @@ class PodRendezvous(RendezvousHandler):
         self._token = read_token(os.environ)
         self._server = _host_coordinator(params.endpoint)
         _make_room_for_snapshots()
+        os.register_at_fork(before=_import_for_processes)
 
     def get_backend(self) -> str:
         return names.RENDEZVOUS_BACKEND
@@ -130,6 +131,13 @@ def _make_room_for_snapshots() -> None:
         return
     os.environ[names.ENV_SNAPSHOTS] = folder
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _import_for_processes() -> None:
+    """What each process of the pod would import by itself, and again after a crash."""
+    import torch._dynamo  # torch's optimizers want it  # noqa: F401
+
+    import nerf_trainer.app  # noqa: F401
 
 
 def _log_to_stderr() -> None:

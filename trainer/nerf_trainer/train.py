@@ -1,7 +1,10 @@
 """The entry point of a worker process.
 
     torchrun --nproc-per-node=2 -m nerf_trainer.train --config FILE
+    torchrun --run-path --start-method=fork nerf_trainer/train.py --config FILE
     python3 -m nerf_trainer.train --config FILE
+
+The second, which worker pods use, spares each process the seconds in which torch is imported.
 
 The dataset is looked for relative to NERF_DATASET_ROOT (default: the current folder); results go
 to NERF_OUTPUT_ROOT (default: ./output). Without --config, the defaults train what lies there.
@@ -9,7 +12,9 @@ to NERF_OUTPUT_ROOT (default: ./output). Without --config, the defaults train wh
 
 import argparse
 import logging
+import multiprocessing
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -35,6 +40,8 @@ def main() -> int:
     parser.add_argument("--config", type=Path, help="JSON file; all defaults if absent")
     args = parser.parse_args()
     logs.set_up()
+    if _forked():
+        _forget_handlers()
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     board, metrics = Board(), TrainerMetrics(local_rank)
     departure = Departure(lambda: _depart(board))
@@ -93,6 +100,18 @@ def _depart(board: Board) -> None:
     leave(FAILURES[WORKER_LEFT].exit_code)
 
 
+def _forked() -> bool:
+    """Whether this process has begun as a copy of torchrun's."""
+    return multiprocessing.parent_process() is not None
+
+
+def _forget_handlers() -> None:
+    """Those of torchrun make an exception of each signal, which would pass for a crash."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def leave(code: int) -> NoReturn:
     """End the process without Python's clean-up, which would destroy torch's process group.
 
@@ -104,5 +123,14 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
+def finish(code: int) -> None:
+    """`leave`. A process that torchrun has forked returns where all is well, as torchrun waits for
+    that; it then ends without the clean-up, too, and at once if it is told to.
+    """
+    if code or not _forked():
+        leave(code)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 if __name__ == "__main__":
-    leave(main())
+    finish(main())

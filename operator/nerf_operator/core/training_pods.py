@@ -92,9 +92,16 @@ def torchrun(job: Job, spec: NeRFJobSpec) -> list[str]:
         f"--rdzv-endpoint={render.coordinator_address(job)}",
         f"--rdzv-id={job.uid}",
         "--max-restarts=10",
-        *("-m", "nerf_trainer.train"),
+        *_program(spec),
         *pod.CONFIG_FLAG,
     ]
+
+
+def _program(spec: NeRFJobSpec) -> tuple[str, ...]:
+    """A process that is forked has torch from torchrun. With CUDA that has not been tried yet."""
+    if spec.workers.gpus_per_worker:
+        return ("-m", "nerf_trainer.train")
+    return ("--run-path", "--start-method=fork", names.WORKER_SCRIPT)
 
 
 def _group_env(job: Job, spec: NeRFJobSpec) -> list[Object]:

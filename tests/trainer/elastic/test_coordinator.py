@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -127,6 +128,27 @@ def test_status_shows_the_membership(server: Server) -> None:
 def test_a_silent_member_disappears_without_further_messages(server: Server) -> None:
     client_of(server).send(beat_of(join_of(1), 3), 2.0)
     wait_until(lambda: not server.coordinator.status()["members"], "the member is given up", 5)
+
+
+def test_a_member_whose_process_is_dead_is_not_waited_for() -> None:
+    patient = Server(Settings(grace=0, member_timeout=60, suspect_timeout=60), HOST, 0)
+    patient.start()
+    join = patient.coordinator.join
+    with socket.create_server((HOST, 0)) as store:
+        # It cannot be alone, as it does not read checkpoints: the other comes and makes a group.
+        other = replace(join_of(1), store=f"{HOST}:{store.getsockname()[1]}")
+        assert join(other, seconds=0).placement is None
+        assert _world(join(join_of(0), seconds=0)) == 2
+        again = join_of(0, attempt=2, step=5)
+        assert join(again, seconds=0.5).placement is None, "it may only be slow"
+    assert _world(join(again, seconds=10)) == 1
+    patient.stop()
+
+
+def _world(reply: Reply) -> int:
+    """Size of the group that a member is placed in."""
+    assert reply.placement is not None
+    return reply.placement.world_size
 
 
 @pytest.mark.parametrize(

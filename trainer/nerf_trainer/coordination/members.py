@@ -83,20 +83,20 @@ def drop_silent(
 ) -> tuple[State, Notes]:
     """Without those who have been silent for longer than `timeout` seconds.
 
-    suspect_timeout: the same for members of a group that broke who have not come out of it: one of
-    them broke it.
+    suspect_timeout: the same for `suspects`.
     """
-    suspects = _suspects(state)
+    broken = suspects(state)
     silent = [
         id
         for id, member in state.members.items()
-        if now - member.heard > (suspect_timeout if id in suspects else timeout)
+        if now - member.heard > (suspect_timeout if id in broken else timeout)
     ]
     notes = tuple(f"lost {id}: silent for {now - state.members[id].heard:.1f} s" for id in silent)
     return _without(state, silent), notes
 
 
-def _suspects(state: State) -> set[MemberId]:
+def suspects(state: State) -> set[MemberId]:
+    """Who has not come out of a group that broke: one of them may have broken it."""
     if state.group is None or not state.group.over:
         return set()
     inside = state.group.members & state.members.keys()

@@ -12,6 +12,7 @@ Where the job has a token, all but /healthz want it: 401 without, and nothing is
 import ipaddress
 import json
 import logging
+import os
 import socket
 import threading
 import time
@@ -22,7 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from nerf_trainer.coordination import membership
-from nerf_trainer.coordination.members import State
+from nerf_trainer.coordination.members import Member, State, suspects
 from nerf_trainer.coordination.membership import Event, Settings, Tick
 from nerf_trainer.coordination.messages import (
     Goodbye,
@@ -42,6 +43,8 @@ MAX_REQUEST_BYTES = 4096
 #: How long a join is held back before the member has to ask again.
 POLL_SECONDS = 5.0
 TICK_SECONDS = 0.1
+#: How long a suspect's machine may take to say that nobody listens at its store's port.
+PROBE_SECONDS = 0.2
 #: A connection that sends nothing for this long is closed.
 IDLE_SECONDS = 5.0
 
@@ -68,6 +71,11 @@ class Coordinator:
                 return reply
             self._changed.wait_for(lambda: self._answer(event).placement, seconds)
             return self._answer(event)
+
+    def suspects(self) -> list[Member]:
+        """Those who may have broken the group."""
+        with self._changed:
+            return [self._state.members[id] for id in suspects(self._state)]
 
     def status(self) -> dict[str, Any]:
         """The membership as plain JSON types."""
@@ -121,6 +129,8 @@ class Server:
     def __init__(self, settings: Settings, host: str, port: int, token: str | None = None) -> None:
         self.coordinator = Coordinator(settings)
         self._http = _http_server(self.coordinator, host, port, token)
+        # The processes that an agent forks would hold its port.
+        os.register_at_fork(after_in_child=self._http.socket.close)
         self._stopped = threading.Event()
         bound, self.port = self._http.server_address[:2]
         self.host = str(bound)
@@ -141,6 +151,24 @@ class Server:
     def _tick(self) -> None:
         while not self._stopped.wait(TICK_SECONDS):
             self.coordinator.handle(Tick())
+            for suspect in self.coordinator.suspects():
+                if suspect.join and _is_deserted(suspect.join.store):
+                    who = suspect.identity
+                    log.info("lost %s: nobody listens at %s", who.id, suspect.join.store)
+                    gone = Goodbye(who.id.pod, who.incarnation, who.id.local_rank)
+                    self.coordinator.handle(gone)
+
+
+def _is_deserted(address: str) -> bool:
+    """Whether the process that listened at host:port is dead. Silence proves nothing."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), PROBE_SECONDS).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _http_server(
