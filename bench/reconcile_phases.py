@@ -3,7 +3,7 @@
 import asyncio
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,13 +29,17 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True)
 class Lab:
-    """Where jobs are made, and who watches them. spec: a job by its name."""
+    """Where jobs are made, and who watches them. job: one by its name.
+
+    others: ids of the processes that share the machine with the operator, by their names.
+    """
 
     client: Client
     namespace: str
     timeline: Timeline
     operator: Operator
     job: Callable[[str], Object]
+    others: Mapping[str, int]
 
     async def create(self, name: str) -> None:
         """Apply a job."""
@@ -84,7 +88,7 @@ async def _remove(lab: Lab, name: str) -> None:
 async def burst(lab: Lab, jobs: int) -> Figures:
     """All jobs at once, until each is Running and nothing is left to write."""
     names, timeline = [_name(number) for number in range(jobs)], lab.timeline
-    before, began = meter.read(lab.operator), time.monotonic()
+    before, others, began = meter.read(lab.operator), meter.cpu_of_all(lab.others), time.monotonic()
     await asyncio.gather(*(lab.create(name) for name in names))
     created = time.monotonic() - began
     await timeline.until(
@@ -94,6 +98,7 @@ async def burst(lab: Lab, jobs: int) -> Figures:
     )
     running = max(timeline.running[name] for name in names) - began
     at_running = meter.read(lab.operator).since(before)
+    beside = meter.cpu_of_all(lab.others)
     await lab.calm()
     used = meter.read(lab.operator).since(before)
     return {
@@ -104,6 +109,7 @@ async def burst(lab: Lab, jobs: int) -> Figures:
         "jobs_per_second": round(jobs / running, 1),
         "api_writes_per_job": round(used.writes / jobs, 2),
         "operator_cpu_s": round(at_running.cpu, 2),
+        "others_cpu_s": {name: round(beside[name] - cpu, 2) for name, cpu in others.items()},
         "peak_rss_mb": round(meter.peak_megabytes(lab.operator), 1),
     }
 
