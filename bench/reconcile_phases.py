@@ -3,7 +3,7 @@
 import asyncio
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,11 @@ class Lab:
                 return
 
 
-async def single(lab: Lab) -> Figures:
+#: What is done to so many jobs, and measured.
+Phase = Callable[[Lab, int], Awaitable[Figures]]
+
+
+async def single(lab: Lab, jobs: int) -> Figures:
     """Seconds from apply to both pods created, of one job at a time; each is removed again."""
     found = []
     for number in range(SINGLES):
@@ -118,7 +122,7 @@ def _name(number: int) -> str:
     return f"{BURST_PREFIX}{number}"
 
 
-async def idle(lab: Lab) -> Figures:
+async def idle(lab: Lab, jobs: int) -> Figures:
     """What it costs that there are running jobs whose progress stands still."""
     used, seconds = await _window(lab)
     return {
@@ -127,7 +131,7 @@ async def idle(lab: Lab) -> Figures:
     }
 
 
-async def progressing(lab: Lab) -> Figures:
+async def progressing(lab: Lab, jobs: int) -> Figures:
     """What it costs that every job trains on, once each of them has told so."""
     _tell_trainers("/move")
     await asyncio.sleep(SETTLE_SECONDS)

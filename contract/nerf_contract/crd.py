@@ -100,8 +100,9 @@ def status_schema() -> Schema:
 
 
 def root_rules() -> list[Schema]:
-    """CEL rules over the whole resource."""
-    return _rules((*NAME_RULES, *CHANGE_RULES))
+    """CEL rules over the whole resource; those on changes are about the spec."""
+    changes = [rule | {"fieldPath": ".spec"} for rule in _rules(CHANGE_RULES)]
+    return [*_rules(NAME_RULES), *changes]
 
 
 def _rules(rules: tuple[Rule, ...]) -> list[Schema]:

@@ -8,7 +8,8 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import aiohttp
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 PAGE = "100"
 #: After which the API server ends a watch. It goes on from where it was.
 WATCH_SECONDS = 300
+#: No answer, a token that has expired, changes that are too long ago to be told.
+_AS_USUAL = (0, 401, 410)
 PAUSE_SECONDS, PAUSE_MAX_SECONDS = 0.5, 5.0
 
 
@@ -57,9 +60,10 @@ class Watch:
             heard = False
             try:
                 await self._list()
-                async for kind, body in self._changes():
-                    self._take(kind, body)
-                    heard = True
+                async with aclosing(self._changes()) as changes:
+                    async for kind, body in changes:
+                        self._take(kind, body)
+                        heard = True
             except Exception as error:
                 self._note(error)
             # One that told something and ends is as it should be; nothing else is tried in a haste.
@@ -67,11 +71,10 @@ class Watch:
             await asyncio.sleep(pause * random.uniform(0.7, 1.3))
 
     def _note(self, error: Exception) -> None:
-        expired = isinstance(error, ApiError) and error.code == 410
-        if expired:
+        code = error.code if isinstance(error, ApiError) else 0
+        if code == 410:
             self._version = None
-        refused = isinstance(error, ApiError) and not expired
-        level = logging.WARNING if refused else logging.DEBUG
+        level = logging.DEBUG if code in _AS_USUAL else logging.WARNING
         log.log(level, "%s: watched anew after %s", self._path, describe(error))
 
     async def _list(self) -> None:
@@ -89,7 +92,7 @@ class Watch:
             self._relisted()
         self.listed.set()
 
-    async def _changes(self) -> AsyncIterator[tuple[str, Object]]:
+    async def _changes(self) -> AsyncGenerator[tuple[str, Object], None]:
         seconds = str(int(WATCH_SECONDS * random.uniform(0.8, 1.0)))
         asked = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": seconds}
         since = {"resourceVersion": self._version or ""}
