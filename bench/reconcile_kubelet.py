@@ -59,8 +59,8 @@ async def main(url: str, token: str) -> None:
     """Start every pod as soon as it is there."""
     trainers, started = Trainers(), set[str]()
     async with Client(url, token) as client, asyncio.TaskGroup() as starts:
-        async for kind, pod in client.watch(f"/api/v1/pods?{MANAGED}"):
-            if kind == "ADDED" and pod["metadata"]["uid"] not in started:
+        async for _, pod in client.watch(f"/api/v1/pods?{MANAGED}", only="ADDED"):
+            if pod["metadata"]["uid"] not in started:
                 address = str(FIRST_ADDRESS + len(started))
                 started.add(pod["metadata"]["uid"])
                 starts.create_task(_start(client, trainers, pod, address))

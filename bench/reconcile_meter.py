@@ -1,6 +1,7 @@
-"""What the operator's process has used so far."""
+"""What the operator's process, and those beside it, have used so far."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def read(operator: Operator) -> Reading:
     """The operator's meters now."""
     writes = sum(operator.writes().values())
     return Reading(_cpu_seconds(_pid(operator)), sum(operator.calls().values()), writes)
+
+
+def cpu_of_all(processes: Mapping[str, int]) -> dict[str, float]:
+    """CPU seconds of processes so far, by the names that their ids are given under."""
+    return {name: _cpu_seconds(pid) for name, pid in processes.items()}
 
 
 def peak_megabytes(operator: Operator) -> float:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,13 +29,17 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True)
 class Lab:
-    """Where jobs are made, and who watches them. spec: a job by its name."""
+    """Where jobs are made, and who watches them. job: one by its name.
+
+    others: ids of the processes that share the machine with the operator, by their names.
+    """
 
     client: Client
     namespace: str
     timeline: Timeline
     operator: Operator
     job: Callable[[str], Object]
+    others: Mapping[str, int]
 
     async def create(self, name: str) -> None:
         """Apply a job."""
@@ -56,7 +60,11 @@ class Lab:
                 return
 
 
-async def single(lab: Lab) -> Figures:
+#: What is done to so many jobs, and measured.
+Phase = Callable[[Lab, int], Awaitable[Figures]]
+
+
+async def single(lab: Lab, jobs: int) -> Figures:
     """Seconds from apply to both pods created, of one job at a time; each is removed again."""
     found = []
     for number in range(SINGLES):
@@ -84,7 +92,7 @@ async def _remove(lab: Lab, name: str) -> None:
 async def burst(lab: Lab, jobs: int) -> Figures:
     """All jobs at once, until each is Running and nothing is left to write."""
     names, timeline = [_name(number) for number in range(jobs)], lab.timeline
-    before, began = meter.read(lab.operator), time.monotonic()
+    before, others, began = meter.read(lab.operator), meter.cpu_of_all(lab.others), time.monotonic()
     await asyncio.gather(*(lab.create(name) for name in names))
     created = time.monotonic() - began
     await timeline.until(
@@ -94,6 +102,7 @@ async def burst(lab: Lab, jobs: int) -> Figures:
     )
     running = max(timeline.running[name] for name in names) - began
     at_running = meter.read(lab.operator).since(before)
+    beside = meter.cpu_of_all(lab.others)
     await lab.calm()
     used = meter.read(lab.operator).since(before)
     return {
@@ -104,6 +113,7 @@ async def burst(lab: Lab, jobs: int) -> Figures:
         "jobs_per_second": round(jobs / running, 1),
         "api_writes_per_job": round(used.writes / jobs, 2),
         "operator_cpu_s": round(at_running.cpu, 2),
+        "others_cpu_s": {name: round(beside[name] - cpu, 2) for name, cpu in others.items()},
         "peak_rss_mb": round(meter.peak_megabytes(lab.operator), 1),
     }
 
@@ -112,7 +122,7 @@ def _name(number: int) -> str:
     return f"{BURST_PREFIX}{number}"
 
 
-async def idle(lab: Lab) -> Figures:
+async def idle(lab: Lab, jobs: int) -> Figures:
     """What it costs that there are running jobs whose progress stands still."""
     used, seconds = await _window(lab)
     return {
@@ -121,7 +131,7 @@ async def idle(lab: Lab) -> Figures:
     }
 
 
-async def progressing(lab: Lab) -> Figures:
+async def progressing(lab: Lab, jobs: int) -> Figures:
     """What it costs that every job trains on, once each of them has told so."""
     _tell_trainers("/move")
     await asyncio.sleep(SETTLE_SECONDS)

@@ -22,11 +22,11 @@ class Timeline:
         self.ready: dict[str, str] = {}
         self._news = asyncio.Event()
 
-    def note(self, kind: str, obj: Object) -> None:
-        """An event of a watch."""
+    def note(self, obj: Object) -> None:
+        """A pod that was made, or a job as it is now."""
         if obj["kind"] == "Pod":
             labels = obj["metadata"]["labels"]
-            if kind == "ADDED" and LABEL_INDEX in labels:
+            if LABEL_INDEX in labels:
                 made = self.pods[labels[LABEL_JOB]]
                 made.setdefault(obj["metadata"]["name"], time.monotonic())
         elif "status" in obj:
@@ -56,11 +56,11 @@ async def watching(client: Client, namespace: str) -> AsyncIterator[Timeline]:
     """A timeline of one namespace."""
     timeline = Timeline()
 
-    async def follow(plural: str) -> None:
-        async for kind, obj in client.watch(path(plural, namespace)):
-            timeline.note(kind, obj)
+    async def follow(plural: str, only: str = "") -> None:
+        async for _, obj in client.watch(path(plural, namespace), only):
+            timeline.note(obj)
 
-    watches = [asyncio.create_task(follow(plural)) for plural in ("nerfjobs", "pods")]
+    watches = [asyncio.create_task(follow(*what)) for what in (("nerfjobs",), ("pods", "ADDED"))]
     try:
         yield timeline
     finally:

@@ -9,7 +9,6 @@ from nerf_contract import names
 from nerf_contract.v1alpha1 import (
     CHANGE_RULES,
     DATASET_RULES,
-    END_RULES,
     SPEC_RULES,
     NeRFJobSpec,
     NeRFJobStatus,
@@ -84,7 +83,7 @@ def spec_schema() -> Schema:
     schema = structural(NeRFJobSpec)
     dataset = schema["properties"]["dataset"]
     dataset["x-kubernetes-validations"] = _rules(DATASET_RULES)
-    schema["x-kubernetes-validations"] = _rules((*SPEC_RULES, *CHANGE_RULES))
+    schema["x-kubernetes-validations"] = _rules(SPEC_RULES)
     return schema
 
 
@@ -101,8 +100,9 @@ def status_schema() -> Schema:
 
 
 def root_rules() -> list[Schema]:
-    """CEL rules over the whole resource."""
-    return _rules((*NAME_RULES, *END_RULES))
+    """CEL rules over the whole resource; those on changes are about the spec."""
+    changes = [rule | {"fieldPath": ".spec"} for rule in _rules(CHANGE_RULES)]
+    return [*_rules(NAME_RULES), *changes]
 
 
 def _rules(rules: tuple[Rule, ...]) -> list[Schema]:

@@ -7,8 +7,6 @@ from typing import Any
 
 import kopf
 
-from nerf_operator.cluster import resync
-
 
 class Backoffs:
     """Pauses of kopf's own calls while the API server is away: jittered, without end."""
@@ -51,9 +49,6 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # A worker per object is only needed while its event is handled, which takes microseconds.
     # No worker_limit: workers wait for the first lists of all kinds, and would block each other.
     settings.queueing.idle_timeout = 0.2
-    managed = resync.MANAGED
-    settings.watching.label_selectors["", "v1", "pods"] = managed
-    settings.watching.label_selectors["", "v1", "services"] = managed
 
 
 class Connection(kopf.ConnectionInfo):

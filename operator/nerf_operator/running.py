@@ -56,12 +56,13 @@ def _election(settings: Settings, kopf_settings: kopf.OperatorSettings) -> Elect
 def _operator(
     settings: Settings, kopf_settings: kopf.OperatorSettings, election: Election | Unopposed
 ) -> handlers.Operator:
-    api = Api(partial(kopf_config.connect, kopf_settings), election.holds)
+    connect = partial(kopf_config.connect, kopf_settings)
+    api, watching = Api(connect, election.holds), Api(connect, connections=0)
     vitals = Vitals(listening.watches(settings.namespaces))
     defaults = Defaults(settings.trainer_image, settings.network, settings.archive_networks)
     everywhere = not settings.namespaces
     reconciler = Reconciler(Cache(), api, defaults, whole_cluster=everywhere)
-    return handlers.Operator(settings, reconciler, api, vitals)
+    return handlers.Operator(settings, reconciler, api, watching, vitals)
 
 
 async def _serve(

@@ -1,6 +1,6 @@
 """NeRFJob `nerfops.dev/v1alpha1`: the models that the CRD and its reference are made from."""
 
-from nerf_contract.v1alpha1.changes import CHANGE_RULES, END_RULES
+from nerf_contract.v1alpha1.changes import CHANGE_RULES
 from nerf_contract.v1alpha1.job import NeRFJob
 from nerf_contract.v1alpha1.resources import ResourceList, ResourceSpec
 from nerf_contract.v1alpha1.rules import DATASET_RULES, SPEC_RULES
@@ -34,7 +34,6 @@ from nerf_contract.v1alpha1.workers import WorkersSpec
 __all__ = [
     "CHANGE_RULES",
     "DATASET_RULES",
-    "END_RULES",
     "SPEC_RULES",
     "ActiveStatus",
     "Affinity",

@@ -75,11 +75,9 @@ def _path(section: str, name: str) -> str:
 
 
 def _same(path: str) -> str:
-    """Whether a field is as it was, or as absent as it was."""
-    return (
-        f"has(self.{path}) == has(oldSelf.{path}) && "
-        f"(!has(self.{path}) || self.{path} == oldSelf.{path})"
-    )
+    """Whether a field of the spec is as it was, or as absent as it was."""
+    now, old = f"self.spec.{path}", f"oldSelf.spec.{path}"
+    return f"has({now}) == has({old}) && (!has({now}) || {now} == {old})"
 
 
 def _fixed(section: str, fields: tuple[str, ...]) -> Rule:
@@ -89,37 +87,41 @@ def _fixed(section: str, fields: tuple[str, ...]) -> Rule:
 def _fixed_while_active(section: str, fields: tuple[str, ...]) -> Rule:
     why = "can be changed only while runPolicy.suspend is true"
     rule, message, expression = _unchanged(section, fields, why)
-    return f"oldSelf.runPolicy.suspend || {rule}", message, expression
+    return f"{_SUSPENDED} || {rule}", message, expression
+
+
+_SUSPENDED = "oldSelf.spec.runPolicy.suspend"
 
 
 def _unchanged(section: str, fields: tuple[str, ...], why: str) -> tuple[str, str, str]:
-    """One rule for many fields: each status write evaluates all rules, and a section that is as it
-    was is the usual case. The message names the first of the fields that were changed."""
+    """One rule for many fields: a section that is as it was is the usual case.
+
+    The message names the first of the fields that were changed."""
     paths = [_path(section, field) for field in fields]
     each = " && ".join(f"({_same(path)})" for path in paths)
-    rule = f"self.{section} == oldSelf.{section} || ({each})" if section else each
+    whole = f"self.spec.{section} == oldSelf.spec.{section}"
+    rule = f"{whole} || ({each})" if section else each
     *most, last = paths
     blamed = "".join(f"!({_same(path)}) ? '{path}' : " for path in most) + f"'{last}'"
     return rule, f"{', '.join(paths)} {why}", f"({blamed}) + ' {why}'"
 
 
-#: Over the spec.
-CHANGE_RULES: tuple[Rule, ...] = (
+_CHANGES: tuple[Rule, ...] = (
     *(_fixed(section, fields) for section, fields in _FIXED.items()),
     (
-        "self.checkpoint.volume.retentionPolicy == 'Retain' || "
-        "oldSelf.checkpoint.volume.retentionPolicy == 'Delete'",
+        "self.spec.checkpoint.volume.retentionPolicy == 'Retain' || "
+        "oldSelf.spec.checkpoint.volume.retentionPolicy == 'Delete'",
         "checkpoint.volume.retentionPolicy cannot go back to Delete: delete the claim yourself",
     ),
     (
-        "oldSelf.runPolicy.suspend || has(self.workers.min) || "
-        f"{replicas('self')} == {replicas('oldSelf')}",
+        f"{_SUSPENDED} || has(self.spec.workers.min) || "
+        f"{replicas('self.spec')} == {replicas('oldSelf.spec')}",
         "workers.replicas of a job without workers.min can be changed only while "
         "runPolicy.suspend is true: workers.min, set at its creation, lets a job be scaled",
     ),
     *(_fixed_while_active(section, fields) for section, fields in _WHILE_SUSPENDED.items()),
     (
-        "oldSelf.runPolicy.suspend || !oldSelf.viewer.enabled || !self.viewer.enabled || "
+        f"{_SUSPENDED} || !oldSelf.spec.viewer.enabled || !self.spec.viewer.enabled || "
         f"({_same('viewer.resources')})",
         "viewer.resources can be changed only while viewer.enabled is false, in the update that "
         "makes it so, or while runPolicy.suspend is true: its pod is not made again for them",
@@ -131,13 +133,35 @@ _ENDED = (
     "c.status == 'True' && (c.type == 'Trained' || c.type == 'Failed'))"
 )
 
-#: Over the whole resource: nobody would look at what is asked for too late.
-END_RULES: tuple[Rule, ...] = tuple(
+#: Nobody would look at what is asked for too late.
+_AT_THE_END: tuple[Rule, ...] = tuple(
     (
-        f"({_same(f'spec.{section}')}) || !({_ENDED})",
+        f"({_same(section)}) || !({_ENDED})",
         f"{section} cannot be changed once the training has ended, well or not: set "
         "checkpoint.volume.retentionPolicy to Retain, delete the job and create it again under its "
         "name, and it goes on from its last checkpoint",
     )
     for section in ("training", "outputs")
+)
+
+#: A write of the status changes no spec, and one of the spec no status: the API server sees to it.
+#: It evaluates all rules at both, and to compare a section costs it more than all else of a write.
+_STATUS_WRITTEN = (
+    "has(self.status) && (!has(oldSelf.status) || "
+    "has(self.status.phase) && has(oldSelf.status.phase) && "
+    "self.status.phase != oldSelf.status.phase || "
+    "has(self.status.progress) && has(oldSelf.status.progress) && "
+    "self.status.progress.step != oldSelf.status.progress.step)"
+)
+
+
+def _unless_status_written(rule: str, *words: str) -> Rule:
+    guarded = f"{_STATUS_WRITTEN} || ({rule})"
+    message, *expression = words
+    return (guarded, message, expression[0]) if expression else (guarded, message)
+
+
+#: Over the whole resource.
+CHANGE_RULES: tuple[Rule, ...] = tuple(
+    _unless_status_written(*rule) for rule in (*_CHANGES, *_AT_THE_END)
 )

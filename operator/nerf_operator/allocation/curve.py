@@ -63,33 +63,39 @@ def fit(points: tuple[tuple[int, float], ...]) -> Curve:
     """From one or more (workers, rays/s), both positive. The same points give the same object."""
     believed = prior(1)
     level = sum(1 / (rate * believed.seconds(n)) for n, rate in points) / len(points)
-    gram = [[1 / s**2 if i == j else 0.0 for j in range(3)] for i, s in enumerate(_SPREAD)]
-    right = [mean / s**2 for mean, s in zip(_PRIOR, _SPREAD, strict=True)]
-    for workers, rate in points:
-        weight = rate * level / _NOISE  # Errors are relative, in units of the noise.
-        row = (weight / workers, weight, weight * workers)
-        for i in range(3):
-            right[i] += row[i] / _NOISE
-            for j in range(3):
-                gram[i][j] += row[i] * row[j]
+    aa, bb, cc = (1 / s**2 for s in _SPREAD)
+    ab = ac = bc = 0.0
+    ra, rb, rc = (mean / s**2 for mean, s in zip(_PRIOR, _SPREAD, strict=True))
+    for workers, rate in points:  # Written out: a thousand jobs may all have to be fitted at once.
+        b = rate * level / _NOISE  # Errors are relative, in units of the noise.
+        a, c = b / workers, b * workers
+        aa, bb, cc = aa + a * a, bb + b * b, cc + c * c
+        ab, ac, bc = ab + a * b, ac + a * c, bc + b * c
+        ra, rb, rc = ra + a / _NOISE, rb + b / _NOISE, rc + c / _NOISE
+    gram, right = [[aa, ab, ac], [ab, bb, bc], [ac, bc, cc]], [ra, rb, rc]
     a, b, c = _non_negative(gram, right)
     return Curve(a * level, b * level, c * level)
 
 
 def _non_negative(gram: list[list[float]], right: list[float]) -> list[float]:
-    """argmin x G x / 2 - r x over x >= 0, for G (3, 3) positive definite: all faces are tried."""
-    best, least = [0.0, 0.0, 0.0], 0.0
+    """argmin x G x / 2 - r x over x >= 0, for G (3, 3) positive definite and a positive r.
+
+    Of the minima on all faces it is the only one within the bounds that no step inwards lowers.
+    """
     for size in (3, 2, 1):
         for face in combinations(range(3), size):
             x = _solve(gram, right, face)
-            if min(x) < 0:
-                continue
-            if size == 3:
+            if min(x) >= 0 and _is_least(gram, right, x, face):
                 return x
-            value = -sum(x[i] * right[i] for i in face) / 2
-            if value < least:
-                best, least = x, value
-    return best
+    raise AssertionError("unreachable")
+
+
+def _is_least(
+    gram: list[list[float]], right: list[float], x: list[float], face: Sequence[int]
+) -> bool:
+    """Whether the gradient points inwards where x is held at 0, but for rounding."""
+    held = (i for i in range(3) if i not in face)
+    return all(sum(gram[i][j] * x[j] for j in face) >= right[i] * (1 - 1e-9) for i in held)
 
 
 def _solve(gram: list[list[float]], right: list[float], face: Sequence[int]) -> list[float]:

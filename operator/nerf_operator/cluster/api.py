@@ -3,7 +3,8 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -41,6 +42,8 @@ LEASE_PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
 }
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15)
+#: A watch is told something every minute: a bookmark if nothing else.
+_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=70)
 _CONNECTIONS = 32
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -62,15 +65,18 @@ class Api:
     """Calls as the user whom `connect` logs in; a rejected token is read anew, once a call.
 
     may_write: asked before each call that changes something. A no raises NotLeadingError.
+    connections: at a time; 0 for as many as there are calls, as of watches, which do not end.
     """
 
     def __init__(
         self,
         connect: Callable[[], kopf.ConnectionInfo],
         may_write: Callable[[], bool] = lambda: True,
+        connections: int = _CONNECTIONS,
     ) -> None:
         self._connect = connect
         self._may_write = may_write
+        self._connections = connections
         self._server = ""
         self._session: aiohttp.ClientSession | None = None
 
@@ -82,39 +88,28 @@ class Api:
 
     async def create_pod(self, namespace: str, pod: Object) -> Object | None:
         """The pod as created, or None where one of that name exists."""
-        path = f"/api/v1/namespaces/{namespace}/pods"
-        try:
-            return await self._call("POST", "create", path, pod, _JSON, _MANAGER)
-        except ApiError as error:
-            if not error.exists:
-                raise
-            return None
+        return await self._create(f"/api/v1/namespaces/{namespace}/pods", pod)
 
-    async def create_service(self, namespace: str, service: Object) -> Object | None:
-        """The Service as created, or None where one of that name exists."""
-        path = f"/api/v1/namespaces/{namespace}/services"
-        try:
-            return await self._call("POST", "create", path, service, _JSON, _MANAGER)
-        except ApiError as error:
-            if not error.exists:
-                raise
-            return None
+    async def create_child(self, namespace: str, obj: Object) -> Object | None:
+        """The Service or claim as created, or None where one of that name exists."""
+        return await self._create(_core_path(namespace, obj), obj)
 
     async def create_secret(self, namespace: str, secret: Object) -> None:
         """A Secret, unless one of that name exists."""
-        await self._create_once(f"/api/v1/namespaces/{namespace}/secrets", secret)
+        await self._create(f"/api/v1/namespaces/{namespace}/secrets", secret)
 
     async def create_policy(self, namespace: str, policy: Object) -> None:
         """A NetworkPolicy, unless one of that name exists."""
         path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies"
-        await self._create_once(path, policy)
+        await self._create(path, policy)
 
-    async def _create_once(self, path: str, obj: Object) -> None:
+    async def _create(self, path: str, obj: Object) -> Object | None:
         try:
-            await self._call("POST", "create", path, obj, _JSON, _MANAGER)
+            return await self._call("POST", "create", path, obj, _JSON, _MANAGER)
         except ApiError as error:
             if not error.exists:
                 raise
+            return None
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> Object | None:
         """The pod while it ends, or None where it is gone or another one has its name."""
@@ -147,7 +142,7 @@ class Api:
 
     async def apply(self, namespace: str, obj: Object, force: bool) -> Object | None:
         """Server-side apply of a Service or claim; None on a conflict with another manager."""
-        path = f"/api/v1/namespaces/{namespace}/{_CORE_PLURALS[obj['kind']]}"
+        path = _core_path(namespace, obj)
         query = _MANAGER | ({"force": "true"} if force else {})
         name = obj["metadata"]["name"]
         try:
@@ -208,16 +203,35 @@ class Api:
 
     async def foreign_gpus(self) -> dict[str, int]:
         """GPUs that pods of others hold, by the name of the node."""
-        query = _OF_OTHERS
         held: Counter[str] = Counter()
-        while True:
-            page = await self._call("GET", "list", "/api/v1/pods", None, _JSON, query)
+        async for page in self.pages("/api/v1/pods", _OF_OTHERS):
             for pod in page["items"] or ():
                 held[pod["spec"]["nodeName"]] += parse.gpus(pod)
+        return dict(held)
+
+    async def pages(self, path: str, query: dict[str, str]) -> AsyncIterator[Object]:
+        """A list, in as many parts as `limit` in the query makes of it."""
+        more = ""
+        while True:
+            asked = query | ({"continue": more} if more else {})
+            page = await self._call("GET", "list", path, None, _JSON, asked)
+            yield page
             more = page["metadata"].get("continue")
             if not more:
-                return dict(held)
-            query = _OF_OTHERS | {"continue": more}
+                return
+
+    @asynccontextmanager
+    async def stream(self, path: str, query: dict[str, str]) -> AsyncIterator[aiohttp.StreamReader]:
+        """What a watch tells: a JSON object a line."""
+        session = await self._connected()
+        url, sent = f"{self._server}{path}", {"Accept": _JSON}
+        async with session.get(url, params=query, headers=sent, timeout=_WATCH_TIMEOUT) as got:
+            metrics.api_requests.labels("watch", str(got.status)).inc()
+            if got.status == 401:
+                await self.close()  # Whoever tries again logs in anew.
+            if got.status >= 400:
+                raise refusals.read(got.status, got.headers, await got.read())
+            yield got.content
 
     async def get_lease(self, namespace: str, name: str) -> Object | None:
         """A Lease, or None where there is none."""
@@ -272,11 +286,15 @@ class Api:
             info = self._connect()
             self._server = info.server.rstrip("/")
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=info.as_ssl_context()),
+                connector=aiohttp.TCPConnector(limit=self._connections, ssl=info.as_ssl_context()),
                 headers=info.as_http_headers(),
                 timeout=_TIMEOUT,
             )
         return self._session
+
+
+def _core_path(namespace: str, obj: Object) -> str:
+    return f"/api/v1/namespaces/{namespace}/{_CORE_PLURALS[obj['kind']]}"
 
 
 def _lease(namespace: str, name: str = "") -> str:

@@ -112,10 +112,11 @@ class Applier:
             self._cache.claims.put(Key(job.namespace, action.name), parse.claim(left))
 
     async def _made(self, job: Job, action: Apply) -> Object | None:
-        """A Service that is missing is created. One of its name that we do not know of is somebody
-        else's: applied to, one without a selector would lead to our pods, and end with the job."""
-        if action.child["kind"] == "Service" and not action.force:
-            return await self._api.create_service(job.namespace, action.child)
+        """What is missing is created. Something of its name that we do not know of is somebody
+        else's: a Service without a selector, applied to, would lead to our pods, and a claim end
+        with the job."""
+        if not action.force:
+            return await self._api.create_child(job.namespace, action.child)
         return await self._api.apply(job.namespace, action.child, action.force)
 
     async def _create(self, job: Job, action: Create, now: datetime) -> None:

@@ -35,14 +35,14 @@ class Listening(kopf.AiohttpSession):
 
 
 def listen(info: kopf.ConnectionInfo, heard: Heard) -> Listening:
-    """A session for kopf that calls `heard` with the path of a kind that was listed or told of."""
+    """A session for kopf that calls `heard` with the path where NeRFJobs were listed or told of."""
 
     class Response(aiohttp.ClientResponse):
         """Tells of a list at its start, of a watch at each chunk."""
 
         async def start(self, connection: Any) -> aiohttp.ClientResponse:
             await super().start(connection)
-            if self.url.name not in _IN_NAMESPACES + _IN_NONE:
+            if self.url.name != names.PLURAL:
                 return self
             watches = self.url.query.get("watch") == "true"
             metrics.api_requests.labels("watch" if watches else "list", str(self.status)).inc()

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 #: Answers by which the API server does not admit an object: a person has to change something.
 REFUSALS = (403, 422)
+#: How long the first word on a job may wait for its pods' own, where other jobs wait for theirs.
+CROWD_SECONDS = 1.0
 #: In which a watch mostly tells of what a write found to have changed.
 CHANGED_SECONDS = 1.0
 
@@ -99,12 +101,24 @@ class Reconciler:
         key = Key(job.namespace, job.name)
         self.prober.aim(key, decided.probe)
         # What a pod has to tell as soon as it is ready goes into the write that tells so.
-        awaited = self.prober.first_answer(key)
+        awaited = soonest([self.prober.first_answer(key), self._first_word(job, decided, now)])
         if decided.status is not None and awaited is None:
             await self._write(job, decided.status, decided.events, now)
         again = soonest([decided.requeue_after, awaited])
         if again is not None:
             self.queue.add(key, again)
+
+    def _first_word(self, job: Job, decided: Plan, now: datetime) -> float | None:
+        """Seconds for which the first status of a job may wait, if it may.
+
+        In a crowd pods come first: what they have to tell a moment later goes into the same write.
+        """
+        seen = self._memory.get(Key(job.namespace, job.name), Memory()).seen
+        pending = decided.status is not None and decided.status.phase == "Pending"
+        if job.status.phase is not None or seen is None or not (pending and len(self.queue)):
+            return None
+        left = CROWD_SECONDS - (now - seen).total_seconds()
+        return left if left > 0 else None
 
     async def _write(
         self, job: Job, status: NeRFJobStatus, events: Iterable[Event], now: datetime
@@ -123,7 +137,7 @@ class Reconciler:
     def _first_memory(self, now: datetime) -> Memory:
         """Another process may just have told of the job: not all of them are told of at once."""
         ago = random.uniform(0, snapshot.status_interval(self.cache))
-        return Memory(status_written=now - timedelta(seconds=ago))
+        return Memory(seen=now, status_written=now - timedelta(seconds=ago))
 
     async def _write_status(self, job: Job, status: NeRFJobStatus) -> bool:
         """False where the job is gone or has changed meanwhile, of which its watch will tell."""

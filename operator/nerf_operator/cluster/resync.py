@@ -4,7 +4,7 @@ A watch that falls too far behind starts again from a list; deletions in between
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,15 @@ class Kind:
         scope = f"/namespaces/{namespace}" if namespace else ""
         return f"{self.prefix}{scope}/{self.plural}"
 
+    def paths(self, namespaces: Sequence[str]) -> list[str]:
+        """Paths of all lists: in these namespaces or, if there are none, in all of the cluster.
+
+        Whoever looks after some namespaces only may not read what is in none.
+        """
+        if not namespaces:
+            return [self.path(None)]
+        return [] if self.of_cluster else [self.path(name) for name in namespaces]
+
 
 def kinds(cache: Cache) -> tuple[Kind, ...]:
     """Everything that is cached."""
@@ -44,17 +53,14 @@ def kinds(cache: Cache) -> tuple[Kind, ...]:
     )
 
 
-async def remove_ghosts(cache: Cache, api: Api, namespaces: Iterable[str]) -> set[Key]:
+async def remove_ghosts(cache: Cache, api: Api, namespaces: Sequence[str]) -> set[Key]:
     """Drop what no longer exists from the cache. The jobs that this concerns."""
     affected: set[Key] = set()
-    scopes: list[str | None] = [*namespaces] or [None]
     for kind in kinds(cache):
-        if kind.of_cluster and any(scopes):
-            continue  # It is not watched, either.
         known = [(group, record) for group, record in kind.table.items()]
         exist: set[str] = set()
-        for namespace in scopes:
-            exist |= await api.list_uids(kind.path(namespace), kind.selector)
+        for path in kind.paths(namespaces):
+            exist |= await api.list_uids(path, kind.selector)
         for group, record in known:
             if record.uid not in exist:
                 log.info("%s %s is gone, unnoticed by its watch", kind.plural, record.name)

@@ -16,8 +16,12 @@ PROGRESS_WRITES_PER_SECOND = 15
 
 @dataclass(frozen=True)
 class Memory:
-    """When this process last did for a job what leaves no trace that it may read."""
+    """When this process last did for a job what leaves no trace that it may read.
 
+    seen: when it first had a pass over the job.
+    """
+
+    seen: datetime | None = None
     status_written: datetime | None = None
     token_drawn: datetime | None = None
     fenced: datetime | None = None

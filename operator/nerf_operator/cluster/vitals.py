@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-#: The API server sends a bookmark a minute, and kopf connects anew after 70 s without a word.
+#: The API server sends a bookmark a minute, and watches begin anew after 70 s without a word.
 STALE_SECONDS = 180.0
 #: If nothing at all was answered for this long, the API server was away, and no watch is to blame.
 AWAY_SECONDS = 90.0

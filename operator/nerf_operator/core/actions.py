@@ -41,7 +41,10 @@ class Fence:
 
 @dataclass(frozen=True)
 class Apply:
-    """Server-side apply. force: take over fields that others have changed on our object."""
+    """Create a Service or claim, unless one of that name is there.
+
+    force: it is there, and ours: undo by server-side apply what others have changed.
+    """
 
     child: Object
     force: bool

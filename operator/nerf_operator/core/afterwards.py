@@ -26,8 +26,15 @@ def decide(job: Job, observed: Observed, now: datetime, chosen: Image, ended: Ou
         stopping,
         actions=(*stopping.actions, *removed),
         status=_of_this_generation(job),
-        requeue_after=soonest([left, stopping.requeue_after]),
+        requeue_after=soonest([left, stopping.requeue_after, _again(job.status, observed, now)]),
     )
+
+
+def _again(status: NeRFJobStatus, observed: Observed, now: datetime) -> float | None:
+    """Seconds until what was not let be done is tried again."""
+    if not observed.refused or status.completion_time is None:
+        return None
+    return blocking.pause((now - datetime.fromisoformat(status.completion_time)).total_seconds())
 
 
 def _of_this_generation(job: Job) -> NeRFJobStatus | None:

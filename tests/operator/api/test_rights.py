@@ -26,8 +26,6 @@ def used(calls: Iterable[Answered]) -> Rights:
             verbs = _VERBS.get(one.call.method)
             if verbs is None:
                 verbs = ("watch",) if one.call.watches else ("get" if named else "list",)
-            if one.call.method == "PATCH" and one.code == 201:
-                verbs = ("patch", "create")  # An apply of what was not there.
             found[resource].update(verbs)
     return dict(found)
 
@@ -48,14 +46,22 @@ def _target(path: str) -> tuple[tuple[str, str], bool] | None:
 
 
 def live_fully(lab: Namespace) -> None:
-    """A life in which a Service was changed by somebody, up to the end of its time to live."""
+    """A life in which a Service was changed and a claim is retained, up to its time to live."""
     life.live(lab)
     lab.job("second")
     wait_until("a Service", lambda: lab.get("services", "second"), 20)
     lab.patch("services", "second", {"spec": {"selector": {"nerfops.dev/job": "other"}}})
     wait_until("the Service is mended", lambda: _mended(lab), 20)
+    retained = {"checkpoint": {"volume": {"retentionPolicy": "Retain"}}}
+    lab.patch("nerfjobs", "second", {"spec": retained})
+    wait_until("the claim is let go of", lambda: _retained(lab), 20)
     life.die(lab)
     lab.delete("nerfjobs", "second")
+
+
+def _retained(lab: Namespace) -> bool:
+    found = lab.get("persistentvolumeclaims", "second-checkpoint")
+    return found is not None and "ownerReferences" not in found["metadata"]
 
 
 def _mended(lab: Namespace) -> bool:

@@ -113,6 +113,15 @@ def test_a_claim_is_let_go_of_before_the_job_goes() -> None:
     assert later.actions == (DeleteJob(UID),)
 
 
+def test_a_claim_that_may_not_be_let_go_of_is_tried_again_though_the_job_stays() -> None:
+    mine = claim("demo-checkpoint", "ReadWriteOnce", owner=UID)
+    seen = observed(GOOD, claims={mine.name: mine})
+    assert decide(seen, over(GOOD), LONG, **RETAINED).requeue_after is None
+    refused = replace(seen, refused="403: no")
+    assert decide(refused, over(GOOD), 1, **RETAINED).requeue_after == 5
+    assert decide(refused, over(GOOD), LONG, **RETAINED).requeue_after == 60
+
+
 @pytest.mark.parametrize("owner", [UID, ""])
 @pytest.mark.parametrize("over_already", [False, True])
 @pytest.mark.parametrize("last", [GOOD, BAD], ids=["good", "bad"])

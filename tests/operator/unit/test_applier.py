@@ -21,8 +21,8 @@ class Occupied:
     def __init__(self) -> None:
         self.done: list[tuple[str, str]] = []
 
-    async def create_service(self, namespace: str, service: Object) -> None:
-        self.done.append(("create", service["metadata"]["name"]))
+    async def create_child(self, namespace: str, child: Object) -> None:
+        self.done.append(("create", child["metadata"]["name"]))
 
     async def create_policy(self, namespace: str, policy: Object) -> None:
         self.done.append(("create", policy["metadata"]["name"]))
@@ -50,6 +50,12 @@ def test_that_of_a_viewer_neither_and_it_stops_no_training() -> None:
     taken, calls = prepared(Apply(render.viewer_service(job()), force=False))
     assert taken == frozenset()
     assert calls == [("create", "demo-viewer")]
+
+
+def test_a_claim_of_someone_else_neither() -> None:
+    taken, calls = prepared(Apply(render.checkpoint_claim(job()), force=False))
+    assert taken == {"demo-checkpoint"}
+    assert calls == [("create", "demo-checkpoint")]
 
 
 def test_a_policy_is_created_or_left_alone() -> None:

@@ -1,0 +1,96 @@
+"""When the first word on a job is written: at once, or with what its pods have to tell."""
+
+import asyncio
+from typing import Any, cast
+
+from operator_support.builders import DEFAULTS, at, claim, job
+
+from nerf_operator.cluster.api import Api
+from nerf_operator.cluster.cache import Cache, Key
+from nerf_operator.cluster.reconcile import CROWD_SECONDS, Reconciler
+
+Object = dict[str, Any]
+DEMO, OTHER = Key("lab", "demo"), Key("lab", "other")
+
+
+class Server:
+    """Makes whatever it is asked for. calls: by kind, in order."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    async def create_child(self, namespace: str, obj: Object) -> Object:
+        return self._made(obj["kind"], obj)
+
+    async def create_pod(self, namespace: str, pod: Object) -> Object:
+        return self._made("Pod", pod)
+
+    async def create_secret(self, namespace: str, secret: Object) -> None:
+        self._made("Secret", secret)
+
+    async def patch_status(self, namespace: str, name: str, version: str, status: Object) -> Object:
+        return self._made("status", {"metadata": {}})
+
+    async def create_event(self, namespace: str, event: Object) -> None:
+        self._made("Event", event)
+
+    def _made(self, kind: str, obj: Object) -> Object:
+        self.calls.append(kind)
+        version = str(100 + len(self.calls))
+        meta = {
+            "uid": version,
+            "resourceVersion": version,
+            "creationTimestamp": "2026-01-01T00:00Z",
+        }
+        return obj | {"metadata": obj["metadata"] | meta}
+
+
+class Lab:
+    """A reconciler of one job that is new, and its clock."""
+
+    def __init__(self) -> None:
+        self.server, self.seconds = Server(), 0.0
+        cache = Cache()
+        cache.put_job(job())
+        cache.claims.put(Key("lab", "photos"), claim())
+        api = cast(Api, self.server)
+        self.reconciler = Reconciler(cache, api, DEFAULTS, lambda: at(self.seconds))
+
+    async def after(self, seconds: float, *waiting: Key) -> list[str]:
+        """What a pass at that time calls, while these jobs wait for theirs."""
+        for key in waiting:
+            self.reconciler.queue.add(key)
+        self.seconds = seconds
+        self.server.calls.clear()
+        await self.reconciler.reconcile(DEMO)
+        return self.server.calls
+
+
+def test_a_job_that_is_alone_is_told_of_at_once() -> None:
+    async def passes() -> None:
+        calls = await Lab().after(0)
+        assert calls.count("Pod") == 2
+        assert calls[-1] == "status"
+
+    asyncio.run(passes())
+
+
+def test_in_a_crowd_pods_come_first_and_the_word_on_them_a_second_later() -> None:
+    async def passes() -> None:
+        lab = Lab()
+        calls = await lab.after(0, OTHER)
+        assert (calls.count("Pod"), calls.count("status")) == (2, 0)
+        assert await lab.after(CROWD_SECONDS / 2, OTHER) == []
+        assert await lab.after(CROWD_SECONDS, OTHER) == ["status"]
+
+    asyncio.run(passes())
+
+
+def test_what_was_told_once_is_told_of_at_once_in_any_crowd() -> None:
+    async def passes() -> None:
+        lab = Lab()
+        await lab.after(0)
+        lab.reconciler.cache.claims.remove(Key("lab", "photos"), "photos", claim().uid)
+        assert "status" in await lab.after(0, OTHER)
+
+    asyncio.run(passes())
