@@ -19,7 +19,7 @@ IMAGES := tools/images/images.py
 OBSERVE = PYTHONPATH=tools:contract:operator:trainer $(PYTHON) -m observe
 PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
-.PHONY: help setup demo test test-unit test-slow fuzz lint docs generate check-generated cluster cluster-down \
+.PHONY: help setup demo test test-unit test-slow test-faults fuzz lint docs generate check-generated cluster cluster-down \
         cluster-status images images-load images-push install uninstall \
         bench-trainer bench-poses bench-checkpoint bench-elastic \
         bench-elastic-pods bench-scaling bench-allocator bench-reconcile bench-dashboards \
@@ -40,6 +40,9 @@ test: setup ## Everything that must hold before a change lands.
 
 test-unit: setup ## The tests that need neither cluster nor torch.
 	@tools/test/run unit
+
+test-faults: images ## The fault matrix on the local cluster (40 min): SEED=0, ROW="node-lost all-pods".
+	@PYTHONPATH=tools:bench:contract $(PYTHON) -m faults --seed $(or $(SEED),0) $(if $(ROW),--row $(ROW))
 
 test-slow: setup ## The tests that take minutes each.
 	@tools/test/run slow

@@ -1,0 +1,40 @@
+"""What only the machine of the local cluster can do: end a pod's processes, look at its disks."""
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from e2e_support.kube import LOCALKUBE, Job, Namespace
+from localkube import cgroups
+from localkube.config import Instance
+from nerf_contract import names
+
+
+def localkube(*args: str) -> None:
+    """A verb of the local cluster, such as `net cut NODE`."""
+    subprocess.run([LOCALKUBE, *args], check=True, stdout=subprocess.DEVNULL)
+
+
+def kill(namespace: Namespace, *pods: str) -> None:
+    """SIGKILL to all processes of these pods, the first ones too: their containers crash."""
+    wanted = {f"{names.ENV_POD_NAME}={pod}".encode() for pod in pods}
+    found = [pid for pid in cgroups.members(Instance.from_environment().name) if _is(pid, wanted)]
+    assert found, f"no processes of {pods} in {namespace.name}"
+    for pid in found:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _is(pid: int, wanted: set[bytes]) -> bool:
+    with suppress(OSError):
+        return bool(wanted & set(Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")))
+    return False
+
+
+def results(job: Job) -> Path:
+    """The job's folder on its checkpoint volume, as this machine stores it."""
+    claim = job.namespace.get("pvc", f"{job.name}-checkpoint")
+    assert claim is not None
+    return Instance.from_environment().volumes / claim["spec"]["volumeName"] / job.name
