@@ -22,7 +22,7 @@ PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 .PHONY: help setup demo test test-unit test-slow test-faults fuzz lint docs generate check-generated cluster cluster-down \
         cluster-status images images-load images-push install uninstall \
         bench-trainer bench-poses bench-checkpoint bench-elastic \
-        bench-elastic-pods bench-scaling bench-allocator bench-reconcile bench-dashboards \
+        bench-elastic-pods soak bench-scaling bench-allocator bench-reconcile bench-dashboards \
         observe observe-pages
 
 help: ## List the targets.
@@ -66,6 +66,11 @@ bench-elastic: images ## Pauses, lost steps, kills and weights of an elastic tra
 bench-elastic-pods: cluster images-load install ## The same in pods on the local cluster: scale, frozen, cut off (10 min).
 	@export KUBECONFIG=$$($(LOCALKUBE) kubeconfig); \
 	  PYTHONPATH=tests/e2e:tools:contract $(PYTHON) bench/elastic_pods.py
+
+soak: cluster images-load install ## Random faults on jobs of the local cluster, watched all along: MINUTES=30 SEED=0 EVERY=60.
+	@export KUBECONFIG=$$($(LOCALKUBE) kubeconfig); \
+	  PYTHONPATH=tests/e2e:tools:contract $(PYTHON) bench/soak.py --minutes $(or $(MINUTES),30) \
+	  --seed $(or $(SEED),0) --every $(or $(EVERY),60)
 
 bench-scaling: images ## Efficiency of two processes, and a model of 8 and 64 GPUs (8 min).
 	@tools/images/in-trainer -- python3 bench/scaling.py

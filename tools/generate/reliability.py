@@ -33,12 +33,7 @@ def _head(found: Sequence[Result]) -> Iterable[str]:
     last = {row.id: latest(row, found) for row in rows}
     good = sum(1 for one in last.values() if one and one.passed)
     layers = "; ".join(f"*{layer}*: {MEANINGS[layer]}" for layer in Layer)
-    yield (
-        "Each row is a fault, and the test that brings it about: `make test-faults` goes through them "
-        "(`SEED=` another one for other moments and victims, `ROW=` one of them), and goes on after "
-        "an interruption with what has not passed yet. This page is made from the last results, "
-        "those that failed too."
-    )
+    yield _INTRO
     yield f"**{good} of {len(rows)} rows passed when they were last run.** {_passes(rows, found)}"
     yield f"Where a row is shown: {layers}."
 
@@ -67,8 +62,8 @@ def _row(row: Row, found: Sequence[Result]) -> tuple[str, ...]:
     last = latest(row, found)
     seeds = len({one.seed for one in found if one.row == row.id and one.passed})
     told = _told(last, seeds) if last else _NEVER
-    what = f"<span id='{row.id}'></span>{row.fault}"
-    return (what, row.how, row.holds, row.layer.value, told, *_figures(last))
+    shown = f"[{row.layer.value}](../{row.tests[0].partition('::')[0]})"
+    return (row.fault, row.how, row.holds, shown, told, *_figures(last))
 
 
 def _told(last: Result, seeds: int) -> str:
@@ -100,13 +95,17 @@ def _commits(found: Sequence[Result], machine: str, date: str) -> str:
     return ", ".join(f"`{commit}`" for commit in dict.fromkeys(there))
 
 
+_INTRO = """\
+Each row is a fault, and a test that brings it about. `make test-faults` goes through them, with
+`SEED=` another one for other moments and victims, or `ROW=` for one of them; after an interruption it
+goes on with what has not passed yet. This page is made from the last results, failures too."""
 _HOW = """\
-On the cluster each job has two small workers and a checkpoint every 5 seconds. Each worker is asked for its
-progress at its own address ten times a second, and the logs of the pods tell from which step each group
-began. So steps that were lost are counted exactly where a worker survives, and are up to a tenth of a second too
-few where none does. No rank may be held by two workers at once, no two groups may train at once, and nothing
-that a job owned may be left after it, in any row.
+On the cluster each job has two small workers and a checkpoint every 5 seconds. Each worker is asked
+for its progress at its own address ten times a second, and the logs of the pods tell from which step
+each group began. So lost steps are counted exactly where a worker survives; where none does, up to
+a tenth of a second of them may be missing. In each of these rows no rank may be held by two workers
+at once, no two groups may train at once, and nothing that the job owned may be left after it.
 
-Times are those of two cores on which both nodes, the control plane and the tests run: most of the time until all is
-as before is that of starting Python and torch in the new pod. A node that is silent counts as lost after 16 s there,
-where a cluster's default is 40 to 50 s."""
+Times are those of two cores, on which both nodes, the control plane, the tests and often other work
+run: until all is as before most of the time goes by until Python and torch have started in the new
+pod. A node that is silent counts as lost after 16 s there; a cluster's default is 40 to 50 s."""

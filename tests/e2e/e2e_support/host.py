@@ -37,4 +37,5 @@ def results(job: Job) -> Path:
     """The job's folder on its checkpoint volume, as this machine stores it."""
     claim = job.namespace.get("pvc", f"{job.name}-checkpoint")
     assert claim is not None
-    return Instance.from_environment().volumes / claim["spec"]["volumeName"] / job.name
+    volume = str(claim["spec"]["volumeName"])
+    return Instance.from_environment().volumes / volume / job.name
