@@ -97,11 +97,11 @@ def _commits(found: Sequence[Result], machine: str, date: str) -> str:
 
 _INTRO = """\
 Each row is a fault, and a test that brings it about. `make test-faults` goes through them, with
-`SEED=` another one for other moments and victims, or `ROW=` for one of them; after an interruption it
+`SEED=` another one for other moments and victims, or `ROW=` for one of them. Interrupted, it later
 goes on with what has not passed yet. This page is made from the last results, failures too."""
 _HOW = """\
 On the cluster each job has two small workers and a checkpoint every 5 seconds. Each worker is asked
-for its progress at its own address ten times a second, and the logs of the pods tell from which step
+for its progress at its own address ten times a second, and logs of the pods tell from which step
 each group began. So lost steps are counted exactly where a worker survives; where none does, up to
 a tenth of a second of them may be missing. In each of these rows no rank may be held by two workers
 at once, no two groups may train at once, and nothing that the job owned may be left after it.

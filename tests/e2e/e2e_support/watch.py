@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from http.client import HTTPException
 from typing import Any
 
 from kubernetes import client, config
@@ -29,6 +30,7 @@ ANSWER_SECONDS = 1.0
 class Watch:
     """What the workers of one NeRFJob, of one process each, have told since it was entered.
 
+    Of that very job: not those of one that had its name before.
     Moments are Unix time: the local cluster and its logs share the clock of this machine.
     """
 
@@ -40,8 +42,12 @@ class Watch:
         self._starts: set[Start] = set()
         self._asked: dict[str, threading.Event] = {}
         self._over = threading.Event()
+        self._uid = ""
 
     def __enter__(self) -> "Watch":
+        found = self._job.namespace.get("nerfjob", self._job.name)
+        assert found is not None, f"there is no job {self._job.name}"
+        self._uid = found["metadata"]["uid"]
         threading.Thread(target=self._look, daemon=True).start()
         return self
 
@@ -81,7 +87,8 @@ class Watch:
                 pods = self._api.list_namespaced_pod(
                     self._job.namespace.name, label_selector=selector, _request_timeout=2
                 ).items
-                there = {pod.metadata.uid: pod.status.pod_ip for pod in pods if pod.status.pod_ip}
+                ours = [p for p in pods if p.metadata.owner_references[0].uid == self._uid]
+                there = {pod.metadata.uid: pod.status.pod_ip for pod in ours if pod.status.pod_ip}
                 for uid in self._asked.keys() - there.keys():
                     self._asked[uid].set()
                 for uid in there.keys() - self._asked.keys():
@@ -92,7 +99,7 @@ class Watch:
     def _ask(self, uid: str, address: str, gone: threading.Event) -> None:
         url = f"http://{address}:{names.TRAINER_HTTP_PORT}/status"
         while not gone.wait(PAUSE_SECONDS):
-            with suppress(OSError, ValueError, KeyError):
+            with suppress(OSError, HTTPException, ValueError, KeyError):
                 with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:
                     told = json.load(answer)
                 self._samples.append(sample(uid, told))

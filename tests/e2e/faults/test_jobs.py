@@ -17,8 +17,7 @@ EDITED_SECONDS = 20
 
 def test_a_job_is_created_again_at_once(subject: Make) -> None:
     with subject() as old:
-        uid = _uid(old)
-        old.strike()
+        uid, old.gone = _uid(old), True
         old.job.namespace.run("delete", "nerfjob", old.job.name, "--wait=false")
         with subject() as new:
             assert _uid(new) != uid
@@ -48,16 +47,14 @@ def _owner(one: dict[str, Any]) -> str:
 def test_the_namespace_is_deleted(subject: Make, fresh: Namespace) -> None:
     """All is gone soon, and the job next door does not notice."""
     manifests.render_photos(fresh)
-    with subject() as neighbour:
-        gone = subject(fresh)
-        gone.__enter__()
+    with subject() as neighbour, subject(fresh) as there:
+        there.gone = True
         before = neighbour.job.identities()
         neighbour.strike()
         begin = time.monotonic()
         kubectl("delete", "namespace", fresh.name, "--wait=false")
         wait_for("the namespace is gone", lambda: not _exists(fresh), 90)
         neighbour.note("whole_s", round(time.monotonic() - begin, 1))
-        gone.watch.__exit__()
         neighbour.goes_on()
         neighbour.undisturbed(before)
         neighbour.survived(lost_steps=0)

@@ -40,14 +40,16 @@ def test_the_writer_is_cut_off(subject: Make) -> None:
         localkube("net", "cut", node)
         try:
             it.goes_on()
-            # Nobody writes, until its successor does.
             alone = checkpoints(it.job)[-1:]
             wait_for("another elsewhere", lambda: _elsewhere(it, 0, node), REPLACED_SECONDS)
+            assert checkpoints(it.job)[-1:] == alone, "who is cut off has written"
             it.whole()
             wait_for("the successor's checkpoints", lambda: checkpoints(it.job)[-1:] > alone, 30)
         finally:
             localkube("net", "mend", node)
+        newest = checkpoints(it.job)[-1]
         wait_for("the old pod is gone", lambda: old not in _names(it.job.pods()), 60)
+        assert checkpoints(it.job)[-1] >= newest
         it.goes_on()
         it.survived()
 

@@ -53,7 +53,7 @@ def test_all_pods_crash_at_once(subject: Make) -> None:
         assert first.step >= newest
         # Checkpoints are due each interval, after a step; a copy is written in the background.
         assert story.lost_seconds(it.watch.samples(), first) <= INTERVAL_SECONDS + 2
-        it.survived(lost_steps=it.watch.step(), restarts=3)
+        it.survived(lost_steps=None, restarts=3)
 
 
 def test_pods_are_evicted(subject: Make) -> None:
