@@ -24,6 +24,7 @@ from soak_checks import Checks, OperatorFigures
 
 #: A job that was disturbed is whole again in this time, once nothing happens any more.
 CALM_SECONDS = 180
+LOOK_SECONDS = 4
 
 
 def main() -> int:
@@ -55,7 +56,7 @@ def soak(place: Namespace, arguments: argparse.Namespace) -> dict[str, Any]:
             done[said(acts.one())] += 1
         operator.look(now - begin)
         checks.look()
-        time.sleep(2)  # Until the next look.
+        time.sleep(LOOK_SECONDS)
     try:
         acts.mend()
         wait_for("all jobs are whole", acts.whole, CALM_SECONDS)

@@ -70,15 +70,25 @@ def _flip_a_bit(it: Subject, step: int) -> None:
 
 
 def test_the_checkpoint_claim_is_deleted(subject: Make) -> None:
-    """Kubernetes keeps it while pods use it. Once it is gone, no training begins from nothing."""
+    """Kubernetes keeps it while pods use it. Once they are gone, nothing begins anew."""
     with subject() as it:
         wait_for("a checkpoint", lambda: _told(it), 30)
         it.strike()
         it.job.namespace.run("delete", "pvc", f"{it.job.name}-checkpoint", "--wait=false")
+        _await_words(it, "is being deleted")
         it.goes_on(40)
         it.survived(lost_steps=0)
         it.kill_workers(0, 1, coordinator=True)
-        stalled = it.job.wait_condition("Stalled", deadline_s=60)
-        assert stalled["reason"] == "ClaimNotFound", stalled
-        assert "the checkpoint of step" in stalled["message"]
-        wait_for("no worker", lambda: not it.job.workers(), 30)
+        _await_words(it, "was deleted")
+        wait_for("nobody trains", lambda: not it.job.workers(), 30)
+        assert it.starts() == []
+
+
+def _await_words(it: Subject, words: str) -> None:
+    """Until the job tells that it is stalled, as its claim is lost."""
+
+    def told() -> bool:
+        found = it.job.condition("Stalled")
+        return found.get("reason") == "ClaimNotFound" and words in found["message"]
+
+    wait_for(f"Stalled: {words}", told, 60)
