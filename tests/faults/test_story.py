@@ -36,6 +36,13 @@ def test_steps_that_are_done_again_are_counted_once_a_group() -> None:
     assert story.losses(CRASH, starts, since=0.5) == [2, 1]
 
 
+def test_a_group_loses_what_the_one_before_had_done_and_not_what_that_had_lost() -> None:
+    """All die at step 5. One begins at step 2, and another one joins it at step 4."""
+    again = [*CRASH[:12], *(told(2 + step / 10, "c", step, 1, world=1) for step in range(2, 5))]
+    starts = [Start(1.9, 1, 1, 2), Start(2.5, 2, 2, 4)]
+    assert story.losses(again, starts, since=0.5) == [3, 0]
+
+
 def test_groups_of_before_do_not_count() -> None:
     assert story.losses(CRASH, [Start(0.3, 1, 2, 0)], since=0.5) == []
 

@@ -42,16 +42,31 @@ def furthest(samples: Iterable[Sample], before: float) -> int:
 
 
 def losses(samples: Sequence[Sample], starts: Iterable[Start], since: float) -> list[int]:
-    """For each group since a moment: how many steps, done before, it had to do again.
+    """For each group since a moment: how many steps of the one before it had to do again.
 
     Exact where a worker survives, as that tells its last step until the next group forms. Else too
     small by the steps between the last answer and the end.
     """
-    groups: dict[int, Start] = {}
+    found: list[int] = []
+    last: Start | None = None
     for start in sorted(starts, key=lambda start: start.at):
-        if start.at >= since:
-            groups.setdefault(start.generation, start)
-    return [max(0, furthest(samples, one.at) - one.step) for one in groups.values()]
+        known = last and (last.generation, last.step) == (start.generation, start.step)
+        if start.at < since or known:
+            continue
+        done = _done_by(last, samples, start.at) if last else furthest(samples, start.at)
+        found.append(max(0, done - start.step))
+        last = start
+    return found
+
+
+def _done_by(group: Start, samples: Iterable[Sample], before: float) -> int:
+    """The last step that this group had done before a moment."""
+    steps = [
+        one.step
+        for one in samples
+        if one.generation == group.generation and group.at <= one.at < before
+    ]
+    return max(steps, default=group.step)
 
 
 def lost_seconds(samples: Sequence[Sample], start: Start) -> float:
