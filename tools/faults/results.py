@@ -11,6 +11,8 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 #: Committed, as docs/reliability.md is made from it.
 FILE: Final = ROOT / "tools" / "faults" / "results.jsonl"
+#: What a run changes itself.
+MADE: Final = ("tools/faults/results.jsonl", "docs/reliability.md")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ def today() -> str:
 
 
 def commit() -> str:
-    """The commit that is tested, with a + where the tree differs from it."""
-    argv = ["git", "describe", "--always", "--dirty=+", "--abbrev=8", "--exclude=*"]
-    return subprocess.run(argv, cwd=ROOT, text=True, capture_output=True).stdout.strip()
+    """The commit that is tested, with a + where the tree differs by more than results."""
+    changed = _git("status", "--porcelain", "--", ":/", *(f":(exclude,top){name}" for name in MADE))
+    return _git("rev-parse", "--short=8", "HEAD") + ("+" if changed else "")
+
+
+def _git(*args: str) -> str:
+    return subprocess.run(["git", *args], cwd=ROOT, text=True, capture_output=True).stdout.strip()
