@@ -1,17 +1,16 @@
 """What must hold all through a soak."""
 
-import hashlib
-import json
 import subprocess
 import time
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from e2e_support import host
 from e2e_support.kube import KubectlError, kubectl
 from soak_acts import Acts, Member, wait_gone
 
 from faults import story
+from nerf_contract import metrics
 
 SELECTOR = "app.kubernetes.io/managed-by=nerf-operator"
 CHILDREN = "pods,services,secrets,persistentvolumeclaims"
@@ -66,7 +65,7 @@ class Checks:
 
     def _checkpoints(self, member: Member) -> None:
         """The newest good one is never older than one that was seen before."""
-        newest = newest_checkpoint(member)
+        newest = max(host.checkpoints(member.job), default=member.newest)
         if newest < member.newest:
             self.found(f"{member.job.name}: checkpoint {newest} after {member.newest}")
         member.newest = max(newest, member.newest)
@@ -88,59 +87,51 @@ class Checks:
             self.found(f"{len(children)} children of {len(jobs)} jobs")
 
 
-def newest_checkpoint(member: Member) -> int:
-    """Step of the newest checkpoint whose state has its SHA-256; 0 where there is none yet."""
-    try:
-        folder = host.results(member.job) / "checkpoints"
-        manifests = sorted(folder.glob("step-*/manifest.json"), reverse=True)
-    except (AssertionError, KeyError):
-        return member.newest
-    for manifest in manifests:
-        try:
-            told: dict[str, Any] = json.loads(manifest.read_text())
-            state = (manifest.parent / told["file"]).read_bytes()
-        except FileNotFoundError:  # An old one was just removed.
-            continue
-        if hashlib.sha256(state).hexdigest() == told["sha256"]:
-            return int(told["step"])
-    return 0
-
-
 def _age(stamp: str) -> float:
     return time.time() - datetime.fromisoformat(stamp).timestamp()
 
 
+class Seen(NamedTuple):
+    """What the operator told of itself, seconds after the beginning. started: Unix time."""
+
+    at: float
+    resident: float
+    descriptors: float
+    started: float
+
+
 class OperatorFigures:
-    """Memory and descriptors of the operator, as its metrics tell: at minute 15 or half-way, and
-    last."""
+    """Memory and descriptors of the operator: at minute 15 or half-way, and last. A node that loses
+    its power may take the operator along, which then starts anew."""
 
     def __init__(self) -> None:
-        self._seen: list[tuple[float, float, float]] = []
+        self._seen: list[Seen] = []
 
     def look(self, seconds: float) -> None:
-        """Ask, `seconds` after the beginning; the node of the operator may be off."""
+        """Ask, `seconds` after the beginning. The node of the operator may be off."""
         try:
             text = kubectl("get", "--raw", f"{_operator()}/metrics", timeout=5)
         except (KubectlError, subprocess.TimeoutExpired):
             return
         lines = [line for line in text.splitlines() if not line.startswith("#")]
-        figures = dict(line.rsplit(" ", 1) for line in lines)
-        resident = float(figures["nerf_operator_process_resident_memory_bytes"])
-        self._seen.append((seconds, resident, float(figures["nerf_operator_process_open_fds"])))
+        told = dict(line.rsplit(" ", 1) for line in lines)
+        wanted = (metrics.RESIDENT_BYTES, metrics.OPEN_FILES, metrics.START_TIME)
+        self._seen.append(Seen(seconds, *(float(told[metric.name]) for metric in wanted)))
 
     def figures(self) -> dict[str, object]:
         """Megabytes and counts."""
         if not self._seen:
             return {"operator": None}
-        end = self._seen[-1][0]
-        middle = next(one for one in self._seen if one[0] >= min(900.0, end / 2))
+        last = self._seen[-1]
+        middle = next(one for one in self._seen if one.at >= min(900.0, last.at / 2))
         return {
             "operator_rss_mb": {
-                "middle": round(middle[1] / 1e6, 1),
-                "end": round(self._seen[-1][1] / 1e6, 1),
-                "most": round(max(one[1] for one in self._seen) / 1e6, 1),
+                "middle": round(middle.resident / 1e6, 1),
+                "end": round(last.resident / 1e6, 1),
+                "most": round(max(one.resident for one in self._seen) / 1e6, 1),
             },
-            "operator_fds": {"middle": middle[2], "end": self._seen[-1][2]},
+            "operator_fds": {"middle": middle.descriptors, "end": last.descriptors},
+            "operator_starts": len({one.started for one in self._seen}),
         }
 
 

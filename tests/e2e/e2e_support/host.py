@@ -1,5 +1,7 @@
 """What only the machine of the local cluster can do: end a pod's processes, look at its disks."""
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -33,9 +35,22 @@ def _is(pid: int, wanted: set[bytes]) -> bool:
     return False
 
 
-def results(job: Job) -> Path:
-    """The job's folder on its checkpoint volume, as this machine stores it."""
-    claim = job.namespace.get("pvc", f"{job.name}-checkpoint")
-    assert claim is not None
-    volume = str(claim["spec"]["volumeName"])
-    return Instance.from_environment().volumes / volume / job.name
+def results(job: Job) -> Path | None:
+    """The job's folder on its checkpoint volume, on this machine's disk; None without a volume."""
+    claim = job.namespace.get("pvc", f"{job.name}-checkpoint") or {"spec": {}}
+    volume = claim["spec"].get("volumeName")
+    return Instance.from_environment().volumes / volume / job.name if volume else None
+
+
+def checkpoints(job: Job) -> list[int]:
+    """Steps of the checkpoints on the job's volume whose states have the SHA-256 they claim."""
+    folder = results(job)
+    manifests = (folder / names.CHECKPOINTS_DIR).glob("step-*/manifest.json") if folder else ()
+    found = []
+    for manifest in manifests:
+        with suppress(FileNotFoundError):  # An old one was just removed.
+            told = json.loads(manifest.read_text())
+            state = (manifest.parent / told["file"]).read_bytes()
+            if hashlib.sha256(state).hexdigest() == told["sha256"]:
+                found.append(int(told["step"]))
+    return sorted(found)

@@ -1,11 +1,9 @@
 """A job that a fault is done to: it trains, something happens, and what then has to hold."""
 
-import hashlib
 import json
 import random
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from e2e_support import host
@@ -142,22 +140,6 @@ class Subject:
 
 
 Make = Callable[..., Subject]
-
-
-def checkpoints(job: Job) -> list[int]:
-    """Steps of the checkpoints on the job's volume whose states have the SHA-256 they claim."""
-    found = []
-    for manifest in (host.results(job) / "checkpoints").glob("step-*/manifest.json"):
-        told = json.loads(manifest.read_text())
-        state = (manifest.parent / told["file"]).read_bytes()
-        if hashlib.sha256(state).hexdigest() == told["sha256"]:
-            found.append(int(told["step"]))
-    return sorted(found)
-
-
-def state_file(job: Job, step: int) -> Path:
-    """Where the state of a checkpoint lies."""
-    return host.results(job) / "checkpoints" / f"step-{step:09d}" / "state.safetensors"
 
 
 def _no_orphans(job: Job) -> None:

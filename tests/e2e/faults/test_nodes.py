@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from e2e_support.host import localkube
+from e2e_support.host import checkpoints, localkube
 from e2e_support.kube import wait_for
-from faults_support import APART, ELASTIC, SHARED, Make, Subject, checkpoints
+from faults_support import APART, ELASTIC, SHARED, Make, Subject
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
 #: From the loss of a node to a pod elsewhere; Kubernetes' own default is 300 s.

@@ -5,8 +5,9 @@ import signal
 
 import pytest
 from e2e_support import processes
+from e2e_support.host import checkpoints
 from e2e_support.kube import wait_for
-from faults_support import INTERVAL_SECONDS, Make, Subject, checkpoints
+from faults_support import INTERVAL_SECONDS, Make, Subject
 
 from faults import story
 

@@ -1,8 +1,10 @@
 """Volumes fill up, go bad or are deleted under a job that trains."""
 
 import pytest
+from e2e_support import host
+from e2e_support.host import checkpoints
 from e2e_support.kube import wait_for
-from faults_support import Make, Subject, checkpoints, state_file
+from faults_support import Make, Subject
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
 FILLER = "/checkpoint/filler"
@@ -63,7 +65,9 @@ def test_the_newest_checkpoint_is_corrupt(subject: Make) -> None:
 
 
 def _flip_a_bit(it: Subject, step: int) -> None:
-    path = state_file(it.job, step)
+    folder = host.results(it.job)
+    assert folder is not None
+    path = folder / f"checkpoints/step-{step:09d}/state.safetensors"
     content = bytearray(path.read_bytes())
     content[it.dice.randrange(len(content))] ^= 1 << it.dice.randrange(8)
     path.write_bytes(content)
