@@ -10,7 +10,7 @@ import pytest
 from faults import results
 from faults.recording import belongs
 from faults.results import ROOT, Result
-from faults.rows import ROWS, Layer, Row
+from faults.rows import ROWS, Row
 
 SEEN = Result("node-lost", 1, True, 60.0, "2026-01-01", "abc", "a machine", recovery_s=3.0)
 
@@ -30,12 +30,6 @@ def test_a_row_has_tests_that_exist(row: Row) -> None:
             if isinstance(node, ast.FunctionDef)
         ]
         assert name.partition("[")[0] in {function.name for function in functions}
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_a_layer_is_where_its_tests_are(row: Row) -> None:
-    folder = {Layer.CLUSTER: "e2e", Layer.API: "operator/api", Layer.PROCESSES: "trainer"}
-    assert all(test.startswith(f"tests/{folder[row.layer]}/") for test in row.tests)
 
 
 def test_every_test_of_the_folder_is_a_row() -> None:
