@@ -71,7 +71,7 @@ class Acts:
         member = self.members[self._dice.choice(sorted(self.members))]
         try:
             self._acts[name](member)
-        except (KubectlError, AssertionError, IndexError) as error:
+        except (KubectlError, AssertionError, IndexError, ValueError) as error:
             return f"nothing: {name} found nothing to do ({error})"
         return f"{name} {member.job.name} at step {member.step()}"
 

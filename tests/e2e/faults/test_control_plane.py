@@ -52,7 +52,9 @@ def test_the_operator_is_away_while_pods_crash(subject: Make) -> None:
         try:
             wait_for("no operator", lambda: not _operators(), 30)
             it.strike()
-            it.kill_workers(1, coordinator=True)
+            it.kill_workers(1)
+            it.goes_on(20)
+            it.kill_workers(coordinator=True)
             it.job.namespace.run("delete", "service", it.job.name)
             it.goes_on(20)
         finally:
