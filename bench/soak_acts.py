@@ -6,15 +6,15 @@ from typing import Any
 
 from e2e_support import host
 from e2e_support.kube import Job, KubectlError, Namespace, wait_for
-from e2e_support.manifests import nerf_job
+from e2e_support.manifests import PHOTOS, nerf_job
 from e2e_support.watch import Watch
 
 from faults import story
 
 ENDLESS = 1_000_000
 NODES = ("node1", "node2")
-#: Both nodes can mount it at any time: what replaces a lost writer does not wait for its node.
-VOLUME = {"volume": {"size": "256Mi", "storageClassName": "shared"}}
+#: All nodes can mount it at any time: what replaces a lost writer does not wait for its node.
+VOLUME = {"volume": {"claimName": PHOTOS}}
 
 
 class Member:

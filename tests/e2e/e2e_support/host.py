@@ -37,7 +37,9 @@ def _is(pid: int, wanted: set[bytes]) -> bool:
 
 def results(job: Job) -> Path | None:
     """The job's folder on its checkpoint volume, on this machine's disk; None without a volume."""
-    claim = job.namespace.get("pvc", f"{job.name}-checkpoint") or {"spec": {}}
+    found = job.namespace.get("nerfjob", job.name) or {}
+    given = found.get("spec", {}).get("checkpoint", {}).get("volume", {}).get("claimName")
+    claim = job.namespace.get("pvc", given or f"{job.name}-checkpoint") or {"spec": {}}
     volume = claim["spec"].get("volumeName")
     return Instance.from_environment().volumes / volume / job.name if volume else None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from e2e_support import host
 from e2e_support.kube import Job, Namespace, wait_for
-from e2e_support.manifests import nerf_job
+from e2e_support.manifests import PHOTOS, nerf_job
 from e2e_support.watch import Watch
 
 from faults import story
@@ -27,8 +27,9 @@ APART = {
         {"topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
     ]
 }
-#: A checkpoint volume that every node can mount at any time.
-SHARED = {"volume": {"size": "256Mi", "storageClassName": "shared"}}
+#: A volume that all nodes can mount at any time: what replaces a lost writer does not wait for its
+#: node to let go of it.
+SHARED = {"volume": {"claimName": PHOTOS}}
 
 
 class Subject:
