@@ -8,8 +8,8 @@ from e2e_support.kube import wait_for
 from faults_support import APART, ELASTIC, SHARED, Make, Subject
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
-#: From the loss of a node to a pod elsewhere, where the operator may have been on that node as well;
-#: Kubernetes' own default is 300 s.
+#: From the loss of a node, on which the operator may have been too, to a pod elsewhere. Kubernetes'
+#: own default is 300 s.
 REPLACED_SECONDS = 90
 
 
