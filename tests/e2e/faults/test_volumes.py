@@ -82,11 +82,8 @@ def test_the_checkpoint_claim_is_deleted(subject: Make) -> None:
         it.goes_on(40)
         it.survived(lost_steps=0)
         it.kill_workers(0, 1, coordinator=True)
-        wait_for("Stalled, as it is lost", lambda: "was deleted" in _stalled(it), 60)
-        assert it.job.condition("Stalled")["reason"] == "ClaimNotFound"
+        stalled = it.job.wait_condition("Stalled", deadline_s=60)
+        assert stalled["reason"] == "ClaimNotFound", stalled
+        assert "deleted, and the checkpoint of step" in stalled["message"]
         wait_for("nobody trains", lambda: not it.job.workers(), 30)
         assert it.starts() == []
-
-
-def _stalled(it: Subject) -> str:
-    return str(it.job.condition("Stalled").get("message", ""))
