@@ -19,10 +19,10 @@ IMAGES := tools/images/images.py
 OBSERVE = PYTHONPATH=tools:contract:operator:trainer $(PYTHON) -m observe
 PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 
-.PHONY: help setup demo test test-unit test-slow fuzz audit lint docs generate check-generated cluster cluster-down \
-        cluster-status images images-load images-push sbom install uninstall \
+.PHONY: help setup demo test test-unit test-slow test-faults fuzz audit lint docs generate check-generated \
+        cluster cluster-down cluster-status images images-load images-push sbom install uninstall \
         bench-trainer bench-poses bench-checkpoint bench-elastic \
-        bench-elastic-pods bench-scaling bench-allocator bench-reconcile bench-dashboards \
+        bench-elastic-pods soak bench-scaling bench-allocator bench-reconcile bench-dashboards \
         observe observe-pages
 
 help: ## List the targets.
@@ -40,6 +40,9 @@ test: setup ## Everything that must hold before a change lands.
 
 test-unit: setup ## The tests that need neither cluster nor torch.
 	@tools/test/run unit
+
+test-faults: images ## The fault matrix on the local cluster (40 min): SEED=0, ROW="node-lost all-pods".
+	@PYTHONPATH=tools:bench:contract $(PYTHON) -m faults --seed $(or $(SEED),0) $(if $(ROW),--row $(ROW))
 
 test-slow: setup ## The tests that take minutes each.
 	@tools/test/run slow
@@ -63,6 +66,11 @@ bench-elastic: images ## Pauses, lost steps, kills and weights of an elastic tra
 bench-elastic-pods: cluster images-load install ## The same in pods on the local cluster: scale, frozen, cut off (10 min).
 	@export KUBECONFIG=$$($(LOCALKUBE) kubeconfig); \
 	  PYTHONPATH=tests/e2e:tools:contract $(PYTHON) bench/elastic_pods.py
+
+soak: cluster images-load install ## Random faults on jobs of the local cluster, watched all along: MINUTES=30 SEED=0 EVERY=60.
+	@export KUBECONFIG=$$($(LOCALKUBE) kubeconfig); \
+	  PYTHONPATH=tests/e2e:tools:contract $(PYTHON) bench/soak.py --minutes $(or $(MINUTES),30) \
+	  --seed $(or $(SEED),0) --every $(or $(EVERY),60)
 
 bench-scaling: images ## Efficiency of two processes, and a model of 8 and 64 GPUs (8 min).
 	@tools/images/in-trainer -- python3 bench/scaling.py $(if $(ONLY),--only $(ONLY))

@@ -12,7 +12,7 @@ from nerf_contract import names
 from nerf_operator.cluster import gauges, listening, resync
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.feed import Feed
-from nerf_operator.cluster.reconcile import Reconciler, utc_now
+from nerf_operator.cluster.reconcile import Reconciler
 from nerf_operator.cluster.vitals import Vitals
 from nerf_operator.kopf_config import connect
 from nerf_operator.settings import Settings
@@ -70,12 +70,20 @@ class Operator:
     def measure(self) -> None:
         """Set the gauges of what is watched and known."""
         gauges.tell_vitals(self.vitals, len(self.reconciler.queue))
-        gauges.tell_jobs(self.cache, utc_now())
+        gauges.tell_jobs(self.cache, self.reconciler.now())
         gauges.tell_gpus(self.cache, whole_cluster=not self.settings.namespaces)
 
     async def _reconcile(self) -> None:
         await self._listed()
+        await self._read_clock()
         await self.reconciler.queue.run(self.settings.workers)
+
+    async def _read_clock(self) -> None:
+        """Before the first pass; from then on each answer tells."""
+        try:
+            await self.api.read_clock()
+        except Exception as error:
+            log.warning("the API server does not tell its clock yet: %s", error)
 
     async def _share(self) -> None:
         await self._listed()

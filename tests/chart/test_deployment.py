@@ -69,17 +69,24 @@ def test_of_two_operators_one_waits_on_another_node() -> None:
     assert spread["labelSelector"] == selector
 
 
+def test_an_operator_whose_node_is_lost_is_replaced_in_seconds() -> None:
+    """Also where its users add tolerations of their own."""
+    found = pod("tolerations[0].key=spot", "tolerations[0].operator=Exists")["spec"]["tolerations"]
+    waits = {one["key"]: one.get("tolerationSeconds") for one in found}
+    lost = {f"node.kubernetes.io/{how}": 15 for how in ("not-ready", "unreachable")}
+    assert waits == lost | {"spot": None}
+
+
 def test_the_pod_is_placed_and_labelled_as_the_values_say() -> None:
     found = pod(
         *("podLabels.team=a", "podAnnotations.note=b", "nodeSelector.disk=fast"),
-        *("tolerations[0].key=spot", "tolerations[0].operator=Exists", "priorityClassName=high"),
+        "priorityClassName=high",
         *("imagePullSecrets[0].name=registry", "affinity.nodeAffinity.x=y"),
     )
     assert found["metadata"]["labels"]["team"] == "a"
     assert found["metadata"]["annotations"]["note"] == "b"
     expected = {
         "nodeSelector": {"disk": "fast"},
-        "tolerations": [{"key": "spot", "operator": "Exists"}],
         "priorityClassName": "high",
         "imagePullSecrets": [{"name": "registry"}],
         "affinity": {"nodeAffinity": {"x": "y"}},

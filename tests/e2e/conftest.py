@@ -40,10 +40,10 @@ def shared(cluster: None) -> Iterator[Namespace]:
 
 @pytest.fixture
 def fresh(cluster: None) -> Iterator[Namespace]:
-    """An empty namespace."""
+    """An empty namespace, which the test may delete."""
     namespace = create_namespace("e2e-fresh")
     yield namespace
-    kubectl("delete", "namespace", namespace.name, "--wait=false")
+    kubectl("delete", "namespace", namespace.name, "--wait=false", "--ignore-not-found")
 
 
 @pytest.hookimpl(wrapper=True)

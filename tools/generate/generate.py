@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / name) for name in ("cli", "contract", "tools")]
 
-from generate import chart, programs, reference  # noqa: E402
+from generate import chart, programs, reference, reliability  # noqa: E402
 from generate.monitoring import fleet, job, operator, rules, scaling  # noqa: E402
 from nerf_contract import crd, names  # noqa: E402
 
@@ -83,6 +83,7 @@ FILES = {
     "docs/reference/conditions.md": reference.conditions,
     "docs/reference/cli.md": programs.commands,
     "docs/reference/exit-codes.md": programs.exit_codes,
+    "docs/reliability.md": reliability.reliability,
 }
 
 

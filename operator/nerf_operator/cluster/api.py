@@ -13,6 +13,7 @@ import kopf
 from nerf_contract import names
 from nerf_operator import metrics
 from nerf_operator.cluster import parse, refusals
+from nerf_operator.cluster.clock import ServerClock
 from nerf_operator.cluster.refusals import ApiError, NotLeadingError
 
 Object = dict[str, Any]
@@ -77,6 +78,7 @@ class Api:
         self._connect = connect
         self._may_write = may_write
         self._connections = connections
+        self.clock = ServerClock()
         self._server = ""
         self._session: aiohttp.ClientSession | None = None
 
@@ -85,6 +87,10 @@ class Api:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    async def read_clock(self) -> None:
+        """Ask for what everybody may read, so that `clock` is right."""
+        await self._call("GET", "get", "/version", None, _JSON, {})
 
     async def create_pod(self, namespace: str, pod: Object) -> Object | None:
         """The pod as created, or None where one of that name exists."""
@@ -268,9 +274,10 @@ class Api:
             raise NotLeadingError(f"{verb} {path}")
         for last in (False, True):
             session = await self._connected()
-            url = f"{self._server}{path}"
+            url, asked = f"{self._server}{path}", self.clock.ours()
             async with session.request(method, url, data=data, headers=sent, params=query) as got:
                 metrics.api_requests.labels(verb, str(got.status)).inc()
+                self.clock.heard(got.headers.get("Date"), asked)
                 text = await got.read()
                 if got.status == 401 and not last:
                     await self.close()

@@ -2,9 +2,9 @@
 
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import perf_counter
 
 from nerf_contract import children
@@ -37,11 +37,6 @@ CROWD_SECONDS = 1.0
 CHANGED_SECONDS = 1.0
 
 
-def utc_now() -> datetime:
-    """The clock of the passes."""
-    return datetime.now(UTC)
-
-
 class Reconciler:
     """Brings jobs to what their specs ask for, a pass at a time."""
 
@@ -50,17 +45,16 @@ class Reconciler:
         cache: Cache,
         api: Api,
         defaults: Defaults,
-        clock: Callable[[], datetime] = utc_now,
         whole_cluster: bool = True,
     ) -> None:
         self.cache = cache
         self.queue: KeyedQueue[Key] = KeyedQueue(self.reconcile)
         self.prober = Prober(self.queue.add)
-        self.sharer = Sharer(cache, api, self.queue.add, clock, whole_cluster)
+        self.now = api.clock.now
+        self.sharer = Sharer(cache, api, self.queue.add, self.now, whole_cluster)
         self.announcer = Announcer(api)
         self._applier = Applier(api, cache, self.announcer)
         self._defaults = defaults
-        self._clock = clock
         self._memory: dict[Key, Memory] = {}
 
     async def reconcile(self, key: Key) -> None:
@@ -78,7 +72,7 @@ class Reconciler:
             return
         if job.spec is not None and job.spec.run_policy.suspend:
             self.cache.lost.forget(key)  # It goes on with a fresh budget.
-        now = self._clock()
+        now = self.now()
         memory = self._memory.setdefault(key, self._first_memory(now))
         told, decided = self.prober.progress(key), self.sharer.allocation(job)
         observed = snapshot.observe(self.cache, job, told, decided, memory)

@@ -87,12 +87,16 @@ def _lost(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
             "claim of that name to go on, or delete the job and create it again.",
         )
     claim = claims.checkpoint_claim(job, spec)
-    checkpoint = job.status.checkpoint
-    if not claims.wants_own(spec) or claim in observed.claims or checkpoint is None:
+    found, checkpoint = observed.claims.get(claim), job.status.checkpoint
+    if not claims.wants_own(spec) or checkpoint is None:
         return None
+    if found is not None and not found.deleting:
+        return None
+    # Pods that run keep it for themselves. Nobody else gets it: other workers would start anew.
+    happens = "was deleted" if found is None else "is being deleted"
     return Waiting(
         reasons.CLAIM_NOT_FOUND,
-        f"The PersistentVolumeClaim {claim!r} was deleted, and the checkpoint of step "
+        f"The PersistentVolumeClaim {claim!r} {happens}, and the checkpoint of step "
         f"{checkpoint.step} with it. Restore a claim of that name to go on, or delete the job and "
         "create it again to train from the start.",
     )

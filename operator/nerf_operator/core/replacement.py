@@ -92,10 +92,15 @@ def _after_failure(last: Pod, spent: int, now: datetime, step: int | None) -> Sl
 
 
 def _again(last: Pod, slot: Slot, since: datetime, now: datetime) -> Slot:
-    """The next attempt: now, or once the pause since then is over."""
-    due = since + timedelta(seconds=backoff_seconds(slot.rounds))
+    """The next attempt: now, or once the pause since then is over.
+
+    `since` is of another machine's clock. Where that is ahead of ours, pauses are longer, but where
+    there is none nothing is waited for.
+    """
+    pause = backoff_seconds(slot.rounds)
+    due = since + timedelta(seconds=pause)
     wait = (due - now).total_seconds()
-    if wait > 0:
+    if pause and wait > 0:
         return replace(slot, wait=wait, due=due)
     return replace(slot, start=last.attempt + 1)
 

@@ -1,6 +1,8 @@
 """What may go wrong between operator and API server does not change how a job's life ends."""
 
+import os
 import random
+from pathlib import Path
 
 import pytest
 from operator_support import faults, life
@@ -98,4 +100,22 @@ def test_calls_may_be_refused(
 ) -> None:
     with stage.act() as (lab, _, proxy):
         proxy.rule = faults.answering(code, 0.3, random.Random(code))
+        assert life.live(lab) == undisturbed[0]
+
+
+def test_half_of_all_calls_fail(stage: Stage, undisturbed: tuple[Object, list[str]]) -> None:
+    with stage.act() as (lab, _, proxy):
+        proxy.rule = faults.failing(0.5, random.Random(os.environ.get("SEED", "0")))
+        assert life.live(lab) == undisturbed[0]
+
+
+@pytest.mark.parametrize("seconds", [-600, 600])
+def test_a_clock_that_is_wrong(
+    stage: Stage, undisturbed: tuple[Object, list[str]], seconds: int
+) -> None:
+    """That of the operator's machine. Monotonic clocks are never set, so that one is right."""
+    [library] = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+    shift = {"FAKETIME": f"{seconds:+d}", "DONT_FAKE_MONOTONIC": "1", "LD_PRELOAD": str(library)}
+    lab = stage.namespace()
+    with stage.operator(lab.name, env=shift):
         assert life.live(lab) == undisturbed[0]

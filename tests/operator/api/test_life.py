@@ -1,8 +1,10 @@
 """A job's life as its pods' states tell it: waiting, training, failing, finishing."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -68,6 +70,28 @@ def test_progress_is_asked_for_and_told(lab: Namespace, trainer: dict[str, Any])
     assert (status["phase"], status["image"]) == ("Running", IMAGE_ID)
     trainer["step"] = 100
     wait_until("more progress", lambda: lab.status()["progress"]["percent"] == 50, 10)
+
+
+def test_workers_that_never_answer_keep_nobody_waiting(
+    lab: Namespace, trainer: dict[str, Any]
+) -> None:
+    """Their sockets take connections, and that is all."""
+    with ExitStack() as sockets:
+        for number in range(10):
+            address = f"127.77.1.{number + 1}"
+            sockets.enter_context(socket.create_server((address, 9400)))
+            lab.job(f"deaf-{number}", workers={"replicas": 1})
+            pod = f"deaf-{number}-worker-0-0"
+            wait_until("its pod", lambda pod=pod: pod in lab.pods(), 10)
+            lab.run_pod(pod, address)
+        lab.job()
+        wait_until("both pods", lambda: set(BOTH) <= lab.pods().keys(), 10)
+        for name in BOTH:
+            lab.run_pod(name, ADDRESS)
+        wait_until("progress", lambda: lab.status().get("progress"), 10)
+        trainer["step"] = 100
+        wait_until("more progress", lambda: lab.status()["progress"]["percent"] == 50, 10)
+        lab.await_condition("WorkersReady", "AllReady", name="deaf-9")
 
 
 def test_a_change_of_size_tells_what_it_cost(lab: Namespace, trainer: dict[str, Any]) -> None:

@@ -53,6 +53,19 @@ def answering(code: int, share: float, rng: random.Random) -> Rule:
     return rule
 
 
+def failing(share: float, rng: random.Random) -> Rule:
+    """This share of all calls fails, watches too: half of them before, half after they are done."""
+
+    async def rule(call: Call, forward: Forward) -> Answer:
+        if call.renews or rng.random() >= share:
+            return await forward()
+        if not call.watches and rng.random() < 0.5:
+            await forward()
+        return refusal(rng.choice([500, 502, 503, 504]), "injected")
+
+    return rule
+
+
 async def cut(call: Call, forward: Forward) -> Answer:
     """Nothing comes through."""
     await asyncio.sleep(3600)

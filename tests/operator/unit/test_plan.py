@@ -26,7 +26,7 @@ from nerf_contract.progress import CheckpointFailure
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.core.actions import NOTHING, Apply, Create, Delete, DrawToken, Plan
 from nerf_operator.core.farewell import FAREWELL
-from nerf_operator.core.observed import Job, Observed
+from nerf_operator.core.observed import Claim, Job, Observed
 from nerf_operator.core.plan import plan
 
 
@@ -173,7 +173,9 @@ def test_no_pods_without_the_claim() -> None:
     assert reason(status_of(decided), reasons.RECONCILING)[0] == "False"
 
 
-def test_a_lost_checkpoint_volume_is_not_made_anew_in_silence() -> None:
+@pytest.mark.parametrize("left", [{}, {"demo-checkpoint": claim("demo-checkpoint", deleting=True)}])
+def test_a_lost_checkpoint_volume_is_not_made_anew_in_silence(left: dict[str, Claim]) -> None:
+    """Nor are workers made that need none, and would begin from nothing."""
     trained = status_of(
         decide(
             job(),
@@ -184,10 +186,11 @@ def test_a_lost_checkpoint_volume_is_not_made_anew_in_silence() -> None:
             ),
         )
     )
-    decided = decide(job(status=trained), observed(claims={"photos": claim()}))
+    decided = decide(job(status=trained), observed(claims={"photos": claim()} | left))
     stalled = status_of(decided).condition(reasons.STALLED)
     assert decided.actions == ()
     assert stalled is not None and stalled.reason == reasons.CLAIM_NOT_FOUND
+    assert ("being deleted" if left else "was deleted") in stalled.message
     assert "the checkpoint of step 40" in stalled.message
 
 

@@ -32,6 +32,7 @@ CASES: dict[str, tuple[list[Pod], int | None, int, float | None]] = {
     "pending": ([pod()], None, 0, None),
     "running": ([running(attempt=3, failures=2)], None, 2, None),
     "failed once: at once": ([ended()], 1, 1, None),
+    "failed once, by a clock that is ahead of ours: at once": ([ended(when=at(600))], 1, 1, None),
     "failed again: a second later": ([ended(attempt=1, failures=1, rounds=1)], None, 2, 1.0),
     "failed after progress: at once": (
         [ended(attempt=5, failures=5, rounds=5, first_step=40, message=TOLD_50)],
