@@ -7,6 +7,7 @@ from operator_support.builders import DEFAULTS, at, claim, job
 
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Cache, Key
+from nerf_operator.cluster.clock import ServerClock
 from nerf_operator.cluster.reconcile import CROWD_SECONDS, Reconciler
 
 Object = dict[str, Any]
@@ -16,8 +17,9 @@ DEMO, OTHER = Key("lab", "demo"), Key("lab", "other")
 class Server:
     """Makes whatever it is asked for. calls: by kind, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: ServerClock) -> None:
         self.calls: list[str] = []
+        self.clock = clock
 
     async def create_child(self, namespace: str, obj: Object) -> Object:
         return self._made(obj["kind"], obj)
@@ -49,12 +51,13 @@ class Lab:
     """A reconciler of one job that is new, and its clock."""
 
     def __init__(self) -> None:
-        self.server, self.seconds = Server(), 0.0
+        self.seconds = 0.0
+        self.server = Server(ServerClock(lambda: at(self.seconds)))
         cache = Cache()
         cache.put_job(job())
         cache.claims.put(Key("lab", "photos"), claim())
         api = cast(Api, self.server)
-        self.reconciler = Reconciler(cache, api, DEFAULTS, lambda: at(self.seconds))
+        self.reconciler = Reconciler(cache, api, DEFAULTS)
 
     async def after(self, seconds: float, *waiting: Key) -> list[str]:
         """What a pass at that time calls, while these jobs wait for theirs."""
