@@ -55,22 +55,20 @@ def main() -> int:
     asked = parser.parse_args()
     figures: Figures = {}
     if set(asked.phases) & set(MINIMAL):
-        with running() as lab:
-            figures |= asyncio.run(minimal(*lab, asked.jobs, asked.phases))
+        with running() as (server, operator):
+            figures |= asyncio.run(minimal(server, operator, asked.jobs, asked.phases))
     if "full" in asked.phases:
-        with running() as lab:
-            figures["full"] = asyncio.run(full(*lab, min(asked.jobs, FULL_JOBS)))
+        with running() as (server, operator):
+            figures["full"] = asyncio.run(full(server, operator, min(asked.jobs, FULL_JOBS)))
     print(json.dumps(figures | {"machine": machine(), "date": time.strftime("%Y-%m-%d")}))
     return 0
 
 
-async def minimal(
-    server: ApiServer, operator: Operator, others: dict[str, int], jobs: int, chosen: list[str]
-) -> Figures:
+async def minimal(server: ApiServer, operator: Operator, jobs: int, chosen: list[str]) -> Figures:
     """Figures of jobs that ask for two workers and nothing else; the burst is in all of them."""
     async with Client(server.url, server.token) as client, watching(client, NAMESPACE) as timeline:
         await prepare(client)
-        lab = Lab(client, NAMESPACE, timeline, operator, nerf_job, others)
+        lab = Lab(client, NAMESPACE, timeline, operator, nerf_job, beside(server))
         figures: Figures = {}
         for name, (title, phase) in MINIMAL.items():
             if name in chosen or name == "burst":
@@ -80,11 +78,11 @@ async def minimal(
         return figures
 
 
-async def full(server: ApiServer, operator: Operator, others: dict[str, int], jobs: int) -> Figures:
+async def full(server: ApiServer, operator: Operator, jobs: int) -> Figures:
     """Figures of elastic jobs with a viewer and all outputs."""
     async with Client(server.url, server.token) as client, watching(client, NAMESPACE) as timeline:
         await prepare(client)
-        lab = Lab(client, NAMESPACE, timeline, operator, full_job, others)
+        lab = Lab(client, NAMESPACE, timeline, operator, full_job, beside(server))
         figures = told(f"{jobs} full jobs at once", await phases.burst(lab, jobs))
         print_children(await children(client), jobs)
         return figures
@@ -133,25 +131,29 @@ def told(phase: str, figures: Figures) -> Figures:
     return figures
 
 
+def beside(server: ApiServer) -> dict[str, int]:
+    """Ids of the processes that share the machine with the operator, by their names."""
+    ids = {name: process.pid for name, process in server.processes.items()}
+    return ids | {"bench": os.getpid()}
+
+
 @contextmanager
-def running() -> Iterator[tuple[ApiServer, Operator, dict[str, int]]]:
-    """A fresh API server, an operator that serves it, and the ids of the processes beside it."""
+def running() -> Iterator[tuple[ApiServer, Operator]]:
+    """A fresh API server, an operator that serves it, and its kubelets."""
     with apiserver.running() as server:
         operator = Operator(process.install(server), server.folder / "operator.log")
         script = Path(__file__).parent / "reconcile_kubelet.py"
         argv = [sys.executable, str(script), server.url, server.token]
         kubelet = subprocess.Popen(argv, preexec_fn=apiserver.end_with_parent)
+        server.processes["kubelet"] = kubelet  # Ended with the server.
         try:
             operator.start()
-            servers = {name: process.pid for name, process in server.processes.items()}
-            yield server, operator, servers | {"kubelet": kubelet.pid, "bench": os.getpid()}
+            yield server, operator
         except BaseException:
             print(operator.log.read_text()[-3000:], file=sys.stderr)
             raise
         finally:
             operator.kill()
-            kubelet.kill()
-            kubelet.wait()
 
 
 if __name__ == "__main__":
