@@ -66,7 +66,12 @@ def soak(place: Namespace, arguments: argparse.Namespace) -> dict[str, Any]:
     goodput = acts.goodput()
     acts.clear()
     checks.nothing_left()
-    figures = {"minutes": arguments.minutes, "acts": dict(done), "jobs_made": acts.made}
+    figures: dict[str, Any] = {
+        "minutes": arguments.minutes,
+        "acts": dict(done),
+        "jobs_made": acts.made,
+    }
+    figures["most_children"] = checks.most_children
     return figures | {"violations": checks.violations, "goodput": goodput} | operator.figures()
 
 

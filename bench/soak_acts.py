@@ -38,8 +38,8 @@ class Member:
 class Acts:
     """Chooses what happens next, and to which job.
 
-    members: the jobs that are there. gone: UIDs of those that were deleted. off: a node without
-    power, which is revived by the next act.
+    members: the jobs that are there, by name. off: a node without power, which the next act
+    revives. made: jobs so far.
     """
 
     def __init__(self, place: Namespace, dice: random.Random, jobs: int) -> None:

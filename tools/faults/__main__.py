@@ -2,7 +2,8 @@
 
     python -m faults [--seed N] [--row ID ...] [--list]
 
-`make test-faults SEED=1 ROW=node-lost` does so on the local cluster. Exit status 1: a row failed.
+`make test-faults SEED=1 ROW=node-lost` does so on the local cluster, and writes the page of the
+results. Exit status 1: a row failed.
 """
 
 import argparse
@@ -35,6 +36,7 @@ def main() -> int:
     for row in rows:
         if row.layer is Layer.PROCESSES:
             run_in_image(row, arguments.seed)
+    subprocess.run([sys.executable, "tools/generate/generate.py"], cwd=results.ROOT, check=True)
     return tell(rows, arguments.seed)
 
 

@@ -66,16 +66,19 @@ def _left_behind(writer: Slot, done: Pod) -> bool:
 
 def volumes(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
     """The Service and the claims, where they are missing or were changed."""
-    return [*_service(job, observed), *_claims(job, spec, observed)]
+    return [*_service(job, spec, observed), *_claims(job, spec, observed)]
 
 
-def _service(job: Job, observed: Observed) -> list[Action]:
+def _service(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
+    elastic = spec.workers.elastic
+    hosts = observed.of(names.COMPONENT_COORDINATOR) if elastic else observed.workers(0)
+    attempt = max((pod.attempt for pod in hosts), default=0)
     found = observed.service
     if found is None:
-        return [Apply(render.service(job), force=False)]
+        return [Apply(render.service(job, attempt), force=False)]
     ours = found.owner == job.uid and not found.deleting
-    if ours and dict(found.selector) != render.coordinator_selector(job):
-        return [Apply(render.service(job), force=True)]
+    if ours and dict(found.selector) != render.coordinator_selector(job, attempt):
+        return [Apply(render.service(job, attempt), force=True)]
     return []
 
 

@@ -43,13 +43,17 @@ def coordinator_address(job: Job) -> str:
     return f"{job.name}.{job.namespace}.svc:{names.COORDINATOR_PORT}"
 
 
-def coordinator_selector(job: Job) -> dict[str, str]:
-    """Labels of the pod that hosts the coordinator."""
-    return {names.LABEL_JOB: job.name, names.LABEL_COORDINATOR: "true"}
+def coordinator_selector(job: Job, attempt: int = 0) -> dict[str, str]:
+    """Labels of the pod that hosts the coordinator, in its place since that attempt.
+
+    A pod of a lost node stays for as long as that is away: half of all calls would go to it.
+    """
+    later = {names.LABEL_ATTEMPT: str(attempt)} if attempt else {}
+    return {names.LABEL_JOB: job.name, names.LABEL_COORDINATOR: "true"} | later
 
 
-def service(job: Job) -> Object:
-    """The Service that leads to the coordinator, also before its pod is ready."""
+def service(job: Job, attempt: int = 0) -> Object:
+    """The Service that leads to the coordinator of that attempt, also before its pod is ready."""
     port = {"name": "coordinator", "port": names.COORDINATOR_PORT, "protocol": "TCP"}
     return {
         "apiVersion": "v1",
@@ -58,7 +62,7 @@ def service(job: Job) -> Object:
         "spec": {
             "type": "ClusterIP",
             "publishNotReadyAddresses": True,
-            "selector": coordinator_selector(job),
+            "selector": coordinator_selector(job, attempt),
             "ports": [port | {"targetPort": names.COORDINATOR_PORT}],
         },
     }

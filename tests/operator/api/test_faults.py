@@ -103,7 +103,11 @@ def test_calls_may_be_refused(
         assert life.live(lab) == undisturbed[0]
 
 
-def test_half_of_all_calls_fail(stage: Stage, undisturbed: tuple[Object, list[str]]) -> None:
+def test_half_of_all_calls_fail(
+    stage: Stage, undisturbed: tuple[Object, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each pass has to try again and again, up to 8 s later each time."""
+    monkeypatch.setattr(life, "SECONDS", 120)
     with stage.act() as (lab, _, proxy):
         proxy.rule = faults.failing(0.5, random.Random(os.environ.get("SEED", "0")))
         assert life.live(lab) == undisturbed[0]

@@ -325,6 +325,21 @@ def test_a_changed_service_is_taken_back() -> None:
     assert isinstance(action, Apply) and action.force
 
 
+@pytest.mark.parametrize("elastic", [False, True])
+def test_the_service_leaves_a_coordinator_whose_node_is_lost(elastic: bool) -> None:
+    """Its pod stays, deleted and beyond reach, beside the one in its place."""
+    workers = {"replicas": 2} | ({"min": 1, "max": 2} if elastic else {})
+    host = None if elastic else 0
+    pods = [running(host, deleting=True), running(host, attempt=1), running(1)]
+    pods += [running(0)] if elastic else []
+    subject = job(workers=workers)
+    [moved] = [a for a in decide(subject, observed(*pods)).actions if isinstance(a, Apply)]
+    selector = moved.child["spec"]["selector"]
+    assert moved.force and selector[names.LABEL_ATTEMPT] == "1"
+    settled = decide(subject, observed(*pods, service=service(selector=selector)))
+    assert not [a for a in settled.actions if isinstance(a, Apply)]
+
+
 def test_progress_is_told_together_with_running_not_ahead_of_it() -> None:
     first = status_of(decide(job(), observed(running(0), progress=progress(step=50))))
     assert (first.phase, first.progress) == ("Pending", None)
