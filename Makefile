@@ -22,7 +22,8 @@ PYTHON = $$(tools/setup/setup.sh --print-venv)/bin/python
 .PHONY: help setup demo test test-unit test-slow test-faults fuzz audit lint docs generate check-generated \
         cluster cluster-down cluster-status images images-load images-push sbom install uninstall \
         bench-trainer bench-poses bench-checkpoint bench-elastic \
-        bench-elastic-pods soak bench-scaling bench-allocator bench-reconcile bench-dashboards \
+        bench-elastic-pods soak bench-scaling bench-allocator bench-reconcile bench-viewer \
+        bench-dashboards \
         observe observe-pages
 
 help: ## List the targets.
@@ -80,6 +81,9 @@ bench-allocator: setup ## Completion times of many jobs by the allocator and oth
 
 bench-reconcile: setup ## How quick and small the operator is with N=1000 jobs (10 min).
 	@PYTHONPATH=tests/operator:operator:contract $(PYTHON) bench/reconcile.py --jobs $(N)
+
+bench-viewer: images ## What an open viewer costs a training, and how soon and how often it shows pictures (7 min).
+	@$(PYTHON) bench/viewer.py
 
 bench-dashboards: images ## Dashboards and rules against a job that rescales; pages in out/observe (7 min).
 	@PYTHONPATH=tests/operator:tools:operator:contract:trainer $(PYTHON) bench/dashboards.py

@@ -1,11 +1,11 @@
 """What an open viewer costs a training, and how many pictures a moving camera gets meanwhile.
 
-    make images && sudo python3 bench/viewer.py [--scene FOLDER]
+    make bench-viewer
 
 One training of two processes runs all the time. In turns the viewer is stopped by SIGSTOP, which is
 as good as none, and looked at by a page that never stops moving. All of it is on one machine, the
-page's client too. What the viewer takes while nobody looks is its CPU time. The last line of the
-output is one JSON object.
+page's client too. What the viewer takes while nobody looks is its CPU time. How soon the page shows
+something is seen in Chromium, beside the training. The last line of the output is one JSON object.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import machine
+from viewer_browser import open_pages
 
 from trainer import CHECKOUT, IN_TRAINER, render_demo_scene
 
@@ -47,18 +48,19 @@ def main() -> int:
     """Run all rounds, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--scene", type=Path, help="a folder with poses; else the demo scene")
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--openings", type=int, default=5, help="of the page in a browser")
     parser.add_argument("--seconds", type=float, default=8.0, help="of each half of a round")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         work.chmod(0o777)
         scene = (arguments.scene or render_demo_scene(work / "demo")).resolve()
-        print(json.dumps(measure(scene, work, arguments.rounds, arguments.seconds)))
+        print(json.dumps(measure(scene, work, arguments)))
     return 0
 
 
-def measure(scene: Path, work: Path, rounds: int, seconds: float) -> Figures:
+def measure(scene: Path, work: Path, wanted: argparse.Namespace) -> Figures:
     """All figures."""
     job = work / "job"
     job.mkdir()
@@ -68,9 +70,10 @@ def measure(scene: Path, work: Path, rounds: int, seconds: float) -> Figures:
         wait_for(lambda: any((job / "checkpoints").glob("step-*")))
         with running(viewer_command(scene, job), work / "viewer.log") as viewer:
             wait_for(lambda: get(PORT, "/healthz") == b"ok\n")
-            idle = idle_share(viewer, 4 * seconds)
-            found = [measure_round(viewer, number, seconds) for number in range(rounds)]
-            return summary(found) | {"idle_cpu_percent": round(100 * idle, 2)}
+            idle = idle_share(viewer, 4 * wanted.seconds)
+            opened = open_pages(f"http://127.0.0.1:{PORT}/?token={TOKEN}", wanted.openings)
+            found = [measure_round(viewer, n, wanted.seconds) for n in range(wanted.rounds)]
+            return summary(found) | openings(opened) | {"idle_cpu_percent": round(100 * idle, 2)}
 
 
 def measure_round(viewer: Process, number: int, seconds: float) -> Figures:
@@ -115,6 +118,17 @@ def summary(found: list[Figures]) -> Figures:
         "rounds": len(found),
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def openings(opened: list[dict[str, float]]) -> Figures:
+    """Medians, and the slowest first picture."""
+    print(f"openings: {opened}", flush=True)
+    first, live = ([page[key] for page in opened] for key in ("firstPicture", "live"))
+    return {
+        "first_picture_s": round(statistics.median(first), 2),
+        "first_picture_slowest_s": round(max(first), 2),
+        "live_picture_s": round(statistics.median(live), 2),
     }
 
 
