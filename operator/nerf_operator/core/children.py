@@ -64,15 +64,24 @@ def _left_behind(writer: Slot, done: Pod) -> bool:
     return writer.current.created > replacement.ended_at(done)
 
 
-def volumes(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
-    """The Service and the claims, where they are missing or were changed."""
-    return [*_service(job, spec, observed), *_claims(job, spec, observed)]
+def volumes(
+    job: Job, spec: NeRFJobSpec, observed: Observed, creations: Iterable[Action]
+) -> list[Action]:
+    """The Service and the claims, where they are missing or were changed.
+
+    creations: of the same pass; a new host of the coordinator is what the Service leads to.
+    """
+    return [*_service(job, spec, observed, creations), *_claims(job, spec, observed)]
 
 
-def _service(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
+def _service(
+    job: Job, spec: NeRFJobSpec, observed: Observed, creations: Iterable[Action]
+) -> list[Action]:
     elastic = spec.workers.elastic
     hosts = observed.of(names.COMPONENT_COORDINATOR) if elastic else observed.workers(0)
-    attempt = max((pod.attempt for pod in hosts), default=0)
+    made = [one.pod["metadata"]["labels"] for one in creations if isinstance(one, Create)]
+    new = [int(a[names.LABEL_ATTEMPT]) for a in made if names.LABEL_COORDINATOR in a]
+    attempt = max([*(pod.attempt for pod in hosts), *new], default=0)
     found = observed.service
     if found is None:
         return [Apply(render.service(job, attempt), force=False)]

@@ -87,7 +87,7 @@ def _go_on(
     step = _step(job, spec, observed, now, chosen, at, networks)
     actions: list[Action] = list(step.removals)
     if blocked is None:
-        actions += children.volumes(job, spec, observed)
+        actions += children.volumes(job, spec, observed, step.creations)
         actions += step.creations
     else:
         actions += children.released(job, spec, observed)
