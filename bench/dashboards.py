@@ -52,7 +52,7 @@ def main() -> int:
         shared = data / "job"
         shared.mkdir(mode=0o777)
         shared.chmod(0o777)
-        with running() as (server, operator, _):
+        with running() as (server, operator):
             scrapes = _scrapes(shared, operator)
             with prometheus.serving(data, scrapes, interval=f"{INTERVAL}s") as client:
                 _await_first_scrape(client)
