@@ -2,7 +2,7 @@
 
 A program of its own, for one reason: torch looks a graph up by a hash in which the module is named
 that `torch` is found in first. Were it this one, as the main module of the pool's processes, then
-no training would find the graphs, and each would spend 15 s to make them anew.
+no training would find the graphs, and each would spend 12 s to make them anew.
 """
 
 import multiprocessing
