@@ -50,15 +50,17 @@ def soak(place: Namespace, arguments: argparse.Namespace) -> dict[str, Any]:
     begin = time.monotonic()
     end, due = begin + 60 * arguments.minutes, begin + arguments.every / 2
     acts.fill()
-    while (now := time.monotonic()) < end:
-        if now >= due:
-            due += arguments.every
-            done[said(acts.one())] += 1
-        operator.look(now - begin)
-        checks.look()
-        time.sleep(LOOK_SECONDS)
     try:
+        while (now := time.monotonic()) < end:
+            if now >= due:
+                due += arguments.every
+                done[said(acts.one())] += 1
+            operator.look(now - begin)
+            checks.look()
+            time.sleep(LOOK_SECONDS)
+    finally:
         acts.mend()
+    try:
         wait_for("all jobs are whole", acts.whole, CALM_SECONDS)
     except TimeoutError as error:
         checks.found(str(error))

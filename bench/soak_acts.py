@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from subprocess import CalledProcessError
 from typing import Any
 
 from e2e_support import host
@@ -71,7 +72,7 @@ class Acts:
         member = self.members[self._dice.choice(sorted(self.members))]
         try:
             self._acts[name](member)
-        except (KubectlError, AssertionError, IndexError, ValueError) as error:
+        except (KubectlError, CalledProcessError, AssertionError, LookupError, ValueError) as error:
             return f"nothing: {name} found nothing to do ({error})"
         return f"{name} {member.job.name} at step {member.step()}"
 

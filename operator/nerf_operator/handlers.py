@@ -20,6 +20,8 @@ from nerf_operator.settings import Settings
 log = logging.getLogger(__name__)
 
 RESYNC_SECONDS = 300.0
+#: After one that failed.
+RETRY_SECONDS = 10.0
 
 
 class Operator:
@@ -105,7 +107,9 @@ class Operator:
                 await self._remove_ghosts()
                 self.vitals.answered()
             except Exception as error:
-                log.warning("resync: %s; the next one is in %.0f s", error, RESYNC_SECONDS)
+                log.warning("resync: %s; the next one is in %.0f s", error, RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
+                self._missed.set()
 
     async def _remove_ghosts(self) -> None:
         namespaces = self.settings.namespaces

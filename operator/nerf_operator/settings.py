@@ -10,6 +10,9 @@ from pydantic import ValidationError
 from nerf_contract import names
 from nerf_operator.core.network import Network
 
+#: The machine itself, and what clouds tell a machine of itself.
+_NEVER = tuple(map(ip_network, ("127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10")))
+
 
 class SettingsError(ValueError):
     """The environment does not make sense; the message names the variable."""
@@ -71,9 +74,13 @@ def _cidrs(env: Mapping[str, str]) -> tuple[str, ...]:
     found = _listed(env, names.ENV_ARCHIVE_NETWORKS)
     for cidr in found:
         try:
-            ip_network(cidr)
+            network = ip_network(cidr)
         except ValueError as error:
             raise SettingsError(f"{names.ENV_ARCHIVE_NETWORKS}: {error}") from error
+        if any(network.overlaps(own) for own in _NEVER if own.version == network.version):
+            raise SettingsError(
+                f"{names.ENV_ARCHIVE_NETWORKS}: {cidr} holds addresses of the node itself"
+            )
     return found
 
 

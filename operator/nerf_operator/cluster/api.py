@@ -233,7 +233,7 @@ class Api:
         url, sent = f"{self._server}{path}", {"Accept": _JSON}
         async with session.get(url, params=query, headers=sent, timeout=_WATCH_TIMEOUT) as got:
             metrics.api_requests.labels("watch", str(got.status)).inc()
-            if got.status == 401:
+            if got.status == 401 and self._session is session:
                 await self.close()  # Whoever tries again logs in anew.
             if got.status >= 400:
                 raise refusals.read(got.status, got.headers, await got.read())
@@ -280,7 +280,8 @@ class Api:
                 self.clock.heard(got.headers.get("Date"), asked)
                 text = await got.read()
                 if got.status == 401 and not last:
-                    await self.close()
+                    if self._session is session:
+                        await self.close()
                     continue
                 if got.status >= 400:
                     raise refusals.read(got.status, got.headers, text)

@@ -112,7 +112,7 @@ class Reconciler:
         if job.status.phase is not None or seen is None or not (pending and len(self.queue)):
             return None
         left = CROWD_SECONDS - (now - seen).total_seconds()
-        return left if left > 0 else None
+        return min(left, CROWD_SECONDS) if left > 0 else None  # A clock may be put back.
 
     async def _write(
         self, job: Job, status: NeRFJobStatus, events: Iterable[Event], now: datetime

@@ -25,8 +25,9 @@ log = logging.getLogger(__name__)
 PAGE = "100"
 #: After which the API server ends a watch. It goes on from where it was.
 WATCH_SECONDS = 300
-#: No answer, a token that has expired, changes that are too long ago to be told.
-_AS_USUAL = (0, 401, 410)
+#: A token that has expired, too many requests, a server that starts: changes are told later on.
+_PASSES = (401, 429, 503)
+_CUT_OFF = (aiohttp.ClientError, TimeoutError, OSError)
 PAUSE_SECONDS, PAUSE_MAX_SECONDS = 0.5, 5.0
 
 
@@ -71,11 +72,19 @@ class Watch:
             await asyncio.sleep(pause * random.uniform(0.7, 1.3))
 
     def _note(self, error: Exception) -> None:
-        code = error.code if isinstance(error, ApiError) else 0
-        if code == 410:
+        """Whatever is not known to pass may be for that version alone: all is listed anew."""
+        told = "%s: watched anew after %s"
+        if isinstance(error, _CUT_OFF):
+            return log.debug(told, self._path, describe(error))
+        if not isinstance(error, ApiError):
+            log.exception(told, self._path, describe(error))
+        elif error.code in (401, 410):  # As usual, from time to time.
+            log.debug(told, self._path, describe(error))
+        else:
+            log.warning(told, self._path, describe(error))
+        if not isinstance(error, ApiError) or error.code not in _PASSES:
             self._version = None
-        level = logging.DEBUG if code in _AS_USUAL else logging.WARNING
-        log.log(level, "%s: watched anew after %s", self._path, describe(error))
+        return None
 
     async def _list(self) -> None:
         """See everything, unless the watch can go on from where it was."""
@@ -83,10 +92,10 @@ class Watch:
             return
         version = ""
         async for page in self._api.pages(self._path, self._query | {"limit": PAGE}):
-            self._heard(self._path)
             version = page["metadata"]["resourceVersion"]
             for body in page["items"] or ():
                 self._tell(self._see, body)
+        self._heard(self._path)
         self._version = version
         if self.listed.is_set():
             self._relisted()

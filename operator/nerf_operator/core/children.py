@@ -9,7 +9,7 @@ from nerf_contract import names
 from nerf_contract.v1alpha1 import DatasetStatus, NeRFJobSpec
 from nerf_operator.core import claims, render, replacement, training_pods
 from nerf_operator.core.actions import Action, Apply, Create, Delete, DrawToken, Event, Release
-from nerf_operator.core.observed import Job, Observed, Pod
+from nerf_operator.core.observed import Job, Observed, Pod, Service
 from nerf_operator.core.pod import PodRequest
 from nerf_operator.core.replacement import Slot
 
@@ -81,14 +81,20 @@ def _service(
     hosts = observed.of(names.COMPONENT_COORDINATOR) if elastic else observed.workers(0)
     made = [one.pod["metadata"]["labels"] for one in creations if isinstance(one, Create)]
     new = [int(a[names.LABEL_ATTEMPT]) for a in made if names.LABEL_COORDINATOR in a]
-    attempt = max([*(pod.attempt for pod in hosts), *new], default=0)
     found = observed.service
+    attempt = max([*(pod.attempt for pod in hosts), *new], default=_led_to(found))
     if found is None:
         return [Apply(render.service(job, attempt), force=False)]
     ours = found.owner == job.uid and not found.deleting
     if ours and dict(found.selector) != render.coordinator_selector(job, attempt):
         return [Apply(render.service(job, attempt), force=True)]
     return []
+
+
+def _led_to(service: Service | None) -> int:
+    """The attempt of the pod that it leads to: after the training there is no other to go by."""
+    text = service.selector.get(names.LABEL_ATTEMPT, "") if service else ""
+    return int(text) if text.isdecimal() else 0
 
 
 def _claims(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:

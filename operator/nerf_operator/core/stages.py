@@ -90,8 +90,13 @@ def out_of_time(at: Stages, deadline: Outcome) -> tuple[Stages, Outcome]:
 
 
 def _fetched(spec: NeRFJobSpec, observed: Observed) -> bool:
-    """Whether a pod has said so. One that is made again finds the archive in place, and ends."""
-    return not spec.dataset.archive or bool(_finished(observed.of(names.COMPONENT_DOWNLOAD)))
+    """Whether a pod has said so, or one that comes after it is there.
+
+    Where all of them are lost, another one finds the archive in place, and ends.
+    """
+    if spec.dataset.archive is None or observed.of(names.COMPONENT_POSES):
+        return True
+    return any(pod.phase == "Succeeded" for pod in observed.of(names.COMPONENT_DOWNLOAD))
 
 
 def _poses(

@@ -98,7 +98,8 @@ def torchrun(job: Job, spec: NeRFJobSpec) -> list[str]:
 
 
 def _program(spec: NeRFJobSpec) -> tuple[str, ...]:
-    """A process that is forked has torch from torchrun. With CUDA that has not been tried yet."""
+    """A process that is forked has torch from torchrun. With GPUs none is: who forks must not have
+    touched CUDA, and nothing here can show that libraries have not."""
     if spec.workers.gpus_per_worker:
         return ("-m", "nerf_trainer.train")
     return ("--run-path", "--start-method=fork", names.WORKER_SCRIPT)

@@ -29,6 +29,7 @@ def test_a_lease_needs_to_know_where_it_is_and_who_asks() -> None:
     [
         *(("TRAINER_IMAGE", ""), ("HTTP_PORT", "http"), ("RECONCILE_WORKERS", "0")),
         *(("LOG_LEVEL", "x"), ("NERF_ARCHIVE_NETWORKS", "10.0.0.1/8")),
+        *(("NERF_ARCHIVE_NETWORKS", "0.0.0.0/0"), ("NERF_ARCHIVE_NETWORKS", "169.254.169.254/32")),
     ],
 )
 def test_nonsense_names_the_variable(name: str, value: str) -> None:

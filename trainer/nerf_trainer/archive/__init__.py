@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from nerf_contract.dataset import ArchiveConfig
-from nerf_contract.reasons import DATASET_VOLUME
+from nerf_contract.reasons import ARCHIVE_UNREACHABLE, DATASET_VOLUME
 from nerf_trainer.archive.downloading import Tell, download
 from nerf_trainer.archive.unpacking import unpack
-from nerf_trainer.archive.web import Web, invalid, unreachable
+from nerf_trainer.archive.web import Web, invalid
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.files import locked, write_atomically
 
@@ -34,7 +34,11 @@ def require_in_place(config: ArchiveConfig, folder: Path) -> None:
     """Raises TrainerFailure where the archive's files are not in `folder`."""
     record = _record(folder)
     if not (record.get("complete") and record.get("sha256") == config.sha256):
-        raise unreachable(f"it is not in {folder} (python3 -m nerf_trainer.download fetches it)")
+        raise TrainerFailure(
+            ARCHIVE_UNREACHABLE,
+            f"dataset.archive: it is not in {folder} any more. Delete the job and create it again; "
+            "without Kubernetes, run python3 -m nerf_trainer.download.",
+        )
 
 
 def ensure_unpacked(

@@ -13,6 +13,7 @@ import ipaddress
 import json
 import logging
 import os
+import random
 import socket
 import threading
 import time
@@ -151,22 +152,27 @@ class Server:
     def _tick(self) -> None:
         while not self._stopped.wait(TICK_SECONDS):
             self.coordinator.handle(Tick())
-            for suspect in self.coordinator.suspects():
-                if suspect.join and _is_deserted(suspect.join.store):
-                    who = suspect.identity
-                    log.info("lost %s: nobody listens at %s", who.id, suspect.join.store)
-                    gone = Goodbye(who.id.pod, who.incarnation, who.id.local_rank)
-                    self.coordinator.handle(gone)
+            if suspects := self.coordinator.suspects():
+                # One at a time: each may take its time, and others must not wait for that.
+                self._ask_for(random.choice(suspects))
+
+    def _ask_for(self, suspect: Member) -> None:
+        """Give up a member whose machine says that it is dead."""
+        if suspect.join and _is_deserted(suspect.join.store):
+            who = suspect.identity
+            log.info("lost %s: nobody listens at %s", who.id, suspect.join.store)
+            self.coordinator.handle(Goodbye(who.id.pod, who.incarnation, who.id.local_rank))
 
 
 def _is_deserted(address: str) -> bool:
     """Whether the process that listened at host:port is dead. Silence proves nothing."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), PROBE_SECONDS).close()
+        ip = ipaddress.ip_address(host.strip("[]"))  # Names could take long to be looked up.
+        socket.create_connection((str(ip), int(port)), PROBE_SECONDS).close()
     except ConnectionRefusedError:
         return True
-    except OSError:
+    except (OSError, ValueError, OverflowError):
         return False
     return False
 
