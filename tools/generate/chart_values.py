@@ -81,8 +81,9 @@ class Values(Section):
         default_factory=dict, description="Labels of the nodes that the operator may run on."
     )
     tolerations: list[Toleration] = Field(
-        default_factory=list, description="Taints that do not keep the operator from a node. It leaves one that is lost "
-        "after 15 seconds in any case: the shortest time counts."
+        default_factory=list,
+        description="Taints that do not keep the operator from a node. It leaves one that is lost "
+        "after 15 seconds in any case: the shortest time counts.",
     )
     affinity: Affinity = Field(
         default_factory=Affinity,
