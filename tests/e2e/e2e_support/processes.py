@@ -10,7 +10,7 @@ lines = {p.name: (p / "cmdline").read_bytes() for p in pathlib.Path("/proc").glo
 pids = sorted(
     int(pid)
     for pid, line in lines.items()
-    if b"nerf_trainer/train.py" in line and int(pid) != 1
+    if b"nerf_trainer/train.py" in line and int(pid) not in (1, os.getpid())
 )
 """
 
