@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 
 from nerf_operator import handlers, kopf_config
-from nerf_operator.cluster import health, listening
+from nerf_operator.cluster import health, resync
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Cache
 from nerf_operator.cluster.election import Election, Unopposed
@@ -58,10 +58,11 @@ def _operator(
 ) -> handlers.Operator:
     connect = partial(kopf_config.connect, kopf_settings)
     api, watching = Api(connect, election.holds), Api(connect, connections=0)
-    vitals = Vitals(listening.watches(settings.namespaces))
+    cache = Cache()
+    vitals = Vitals(sum(len(kind.paths(settings.namespaces)) for kind in resync.kinds(cache)))
     defaults = Defaults(settings.trainer_image, settings.network, settings.archive_networks)
     everywhere = not settings.namespaces
-    reconciler = Reconciler(Cache(), api, defaults, whole_cluster=everywhere)
+    reconciler = Reconciler(cache, api, defaults, whole_cluster=everywhere)
     return handlers.Operator(settings, reconciler, api, watching, vitals)
 
 

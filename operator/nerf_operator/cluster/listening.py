@@ -1,6 +1,6 @@
 """kopf's own connection to the API server, but with an ear on what it hears, bookmarks included."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +10,7 @@ import kopf
 from nerf_contract import names
 from nerf_operator import metrics
 
-_IN_NAMESPACES = (names.PLURAL, "pods", "services", "persistentvolumeclaims")
-_IN_NONE = ("nodes",)
 Heard = Callable[[str], None]
-
-
-def watches(namespaces: Sequence[str]) -> int:
-    """How many there are, of these namespaces or, if empty, of the whole cluster."""
-    in_all = len(_IN_NAMESPACES) + len(_IN_NONE)
-    return len(_IN_NAMESPACES) * len(namespaces) if namespaces else in_all
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

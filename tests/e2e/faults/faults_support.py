@@ -116,6 +116,13 @@ class Subject:
         """The groups that formed since the first fault, as far as logs tell of them."""
         return [one for one in self.watch.starts() if one.at > self._since]
 
+    def heals_a_crash(self) -> None:
+        """What was disturbed does its work again: a worker that crashes now is replaced."""
+        self.strike()
+        self.kill_workers(1)
+        self.whole()
+        self.survived(restarts=1)
+
     def survived(self, lost_steps: int | None = 1, restarts: int = 0) -> None:
         """What holds after any fault: of ranks, groups, steps and the job's budget.
 

@@ -26,10 +26,7 @@ def test_the_api_server_is_away(subject: Make) -> None:
         told = it.watch.step()
         wait_for("the status has caught up", lambda: it.job.step() >= told, 30)
         it.undisturbed(before)
-        it.strike()
-        it.kill_workers(1)
-        it.whole()
-        it.survived(restarts=1)
+        it.heals_a_crash()
 
 
 def test_dns_is_away(subject: Make) -> None:

@@ -67,10 +67,7 @@ def test_kubelets_are_away(subject: Make) -> None:
             localkube("kubelet", "start", node)
         it.goes_on(40)
         it.undisturbed(before)
-        it.strike()
-        it.kill_workers(1)
-        it.whole()
-        it.survived(restarts=1)
+        it.heals_a_crash()
 
 
 def test_containerds_restart(subject: Make) -> None:
@@ -81,10 +78,7 @@ def test_containerds_restart(subject: Make) -> None:
             localkube("containerd", "restart", node)
         it.goes_on(40)
         it.undisturbed(before)
-        it.strike()
-        it.kill_workers(1)
-        it.whole()
-        it.survived(restarts=1)
+        it.heals_a_crash()
 
 
 def _elsewhere(it: Subject, index: int, node: str) -> bool:
