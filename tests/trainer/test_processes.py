@@ -23,6 +23,10 @@ from test_training import SMALL, same  # noqa: E402
 from nerf_contract.progress import TerminationMessage  # noqa: E402
 from nerf_contract.reasons import FAILURES, WORKER_LEFT  # noqa: E402
 from nerf_trainer import train  # noqa: E402
+from nerf_trainer.departure import Departure  # noqa: E402
+from nerf_trainer.loop import Outcome  # noqa: E402
+from nerf_trainer.metrics import TrainerMetrics  # noqa: E402
+from nerf_trainer.progress import Board  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -147,6 +151,20 @@ def test_metrics_json_tells_what_the_training_cost(alone: Run, pair: Run) -> Non
         assert 0 < found["firstStepSeconds"] < TIMEOUT
         assert found["peakRssBytes"] > 50e6
     assert (alone.metrics["worldSize"], pair.metrics["worldSize"]) == (1, 2)
+
+
+def test_only_the_process_that_keeps_the_ledger_has_the_last_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever process of a pod is done last."""
+    monkeypatch.setenv("NERF_TERMINATION_LOG", str(tmp_path / "last-word"))
+    monkeypatch.setattr(train, "_train", lambda *_: Outcome("TrainingCompleted", "done"))
+    board, metrics, departure = Board(), TrainerMetrics(), Departure()
+    for local_rank in (0, 1):
+        board.update(rank=local_rank)
+        assert train._end(None, board, metrics, local_rank, departure) == 0
+    last = TerminationMessage.model_validate_json((tmp_path / "last-word").read_text())
+    assert last.progress is not None and last.progress.rank == 0
 
 
 def test_every_second_has_a_cause(alone: Run, pair: Run) -> None:

@@ -71,7 +71,8 @@ def _end(
         write_termination(CRASHED, f"{type(error).__name__}: {error}", board.progress)
         return FAILURES[CRASHED].exit_code
     log.info("%s: %s", outcome.reason, outcome.message)
-    write_termination(outcome.reason, outcome.message, board.progress)
+    if local_rank == 0:  # All processes of the pod have done the same; this one has the ledger.
+        write_termination(outcome.reason, outcome.message, board.progress)
     return 0
 
 
