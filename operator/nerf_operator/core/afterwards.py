@@ -10,6 +10,7 @@ from nerf_operator.core.actions import DeleteJob, Plan
 from nerf_operator.core.image import Image
 from nerf_operator.core.observed import Job, Observed, Pod
 from nerf_operator.core.outcome import Outcome
+from nerf_operator.core.situation import Situation
 from nerf_operator.core.step import soonest
 
 
@@ -60,7 +61,7 @@ def stop(job: Job, observed: Observed, now: datetime, chosen: Image, ended: Outc
     if not ended.succeeded:
         return Plan((*children.delete([*running, *viewer.alive(observed)]), *released))
     at = stages.read(job, job.spec, observed)
-    shown = viewer.decide(job, job.spec, observed, now, chosen, at)
+    shown = viewer.decide(Situation(job, job.spec, observed, now, chosen, at))
     actions = (*children.delete(running), *released, *shown.actions)
     return Plan(actions, requeue_after=soonest([left, shown.wait]))
 

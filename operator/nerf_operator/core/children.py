@@ -6,12 +6,13 @@ from datetime import datetime
 
 from nerf_contract import children as named
 from nerf_contract import names
-from nerf_contract.v1alpha1 import DatasetStatus, NeRFJobSpec
+from nerf_contract.v1alpha1 import NeRFJobSpec
 from nerf_operator.core import claims, render, replacement, training_pods
 from nerf_operator.core.actions import Action, Apply, Create, Delete, DrawToken, Event, Release
 from nerf_operator.core.observed import Job, Observed, Pod, Service
 from nerf_operator.core.pod import PodRequest
 from nerf_operator.core.replacement import Slot
+from nerf_operator.core.situation import Situation
 
 
 @dataclass(frozen=True)
@@ -116,45 +117,49 @@ def released(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
     return [Release(found.name, found.uid)]
 
 
-def creations(
-    job: Job,
-    spec: NeRFJobSpec,
-    observed: Observed,
-    places: Places,
-    image: str,
-    dataset: DatasetStatus | None,
-    step: int,
-) -> list[Action]:
-    """Pods to create now, the coordinator's and the lowest index first, after their token."""
+def creations(found: Situation, places: Places, step: int) -> list[Action]:
+    """Pods to create now, the coordinator's and the lowest index first, after their token.
+
+    step: what the training has reached.
+    """
     made: list[Action] = []
     if places.coordinator is not None and places.coordinator.start is not None:
-        request = PodRequest(
-            image=image,
-            attempt=places.coordinator.start,
-            component=names.COMPONENT_COORDINATOR,
-            rounds=places.coordinator.rounds,
-            avoid=places.coordinator.avoid,
-        )
-        told = _replaced("The coordinator", request, places.coordinator)
-        made.append(Create(training_pods.coordinator(job, request), told))
+        made.append(_coordinator(found, places.coordinator, places.coordinator.start))
     for index, slot in places.workers.items():
         if slot.start is not None:
-            request = PodRequest(
-                image=image,
-                attempt=slot.start,
-                index=index,
-                failures=slot.failures,
-                rounds=slot.rounds,
-                step=step,
-                avoid=slot.avoid,
-                together=claims.together(job, spec, observed),
-                read_only_claim=claims.read_only(job, spec, observed),
-                dataset=dataset,
-            )
-            told = _replaced(f"Worker {index}", request, slot)
-            made.append(Create(training_pods.worker(job, request), told))
+            made.append(_worker(found, index, slot, slot.start, step))
+    job = found.job
     token = DrawToken(render.token_secret(job, named.group_token(job.name, job.uid)))
     return [token, *made] if made else []
+
+
+def _coordinator(found: Situation, slot: Slot, attempt: int) -> Create:
+    request = PodRequest(
+        image=found.image.run,
+        attempt=attempt,
+        component=names.COMPONENT_COORDINATOR,
+        rounds=slot.rounds,
+        avoid=slot.avoid,
+    )
+    told = _replaced("The coordinator", request, slot)
+    return Create(training_pods.coordinator(found.job, request), told)
+
+
+def _worker(found: Situation, index: int, slot: Slot, attempt: int, step: int) -> Create:
+    request = PodRequest(
+        image=found.image.run,
+        attempt=attempt,
+        index=index,
+        failures=slot.failures,
+        rounds=slot.rounds,
+        step=step,
+        avoid=slot.avoid,
+        together=claims.together(found.job, found.spec, found.observed),
+        read_only_claim=claims.read_only(found.job, found.spec, found.observed),
+        dataset=found.at.dataset,
+    )
+    told = _replaced(f"Worker {index}", request, slot)
+    return Create(training_pods.worker(found.job, request), told)
 
 
 def _replaced(who: str, request: PodRequest, slot: Slot) -> Event | None:

@@ -24,10 +24,10 @@ from nerf_operator.core import (
 )
 from nerf_operator.core.actions import NOTHING, Action, Create, Plan
 from nerf_operator.core.conditions import Facts
-from nerf_operator.core.image import Image
 from nerf_operator.core.network import Network
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.outcome import Outcome
+from nerf_operator.core.situation import Situation
 from nerf_operator.core.stages import Stages
 from nerf_operator.core.status import Tally
 from nerf_operator.core.step import Step, soonest
@@ -67,24 +67,18 @@ def _decide(job: Job, observed: Observed, now: datetime, defaults: Defaults) -> 
     overdue = lifetime.overdue(job.spec, job.status, now) if ended is None else None
     if overdue is not None:
         at, ended = stages.out_of_time(at, overdue)
+    found = Situation(job, job.spec, observed, now, chosen, at, defaults.archive_networks)
     if ended is not None:
-        return _the_end(job, job.spec, observed, now, chosen, at, ended)
+        return _the_end(found, ended)
     if job.spec.run_policy.suspend:
-        return _suspended(job, job.spec, observed, now, chosen, at)
-    return _go_on(job, job.spec, observed, now, chosen, at, defaults.archive_networks)
+        return _suspended(found)
+    return _go_on(found)
 
 
-def _go_on(
-    job: Job,
-    spec: NeRFJobSpec,
-    observed: Observed,
-    now: datetime,
-    chosen: Image,
-    at: Stages,
-    networks: tuple[str, ...],
-) -> Plan:
+def _go_on(found: Situation) -> Plan:
+    job, spec, observed, at = found.job, found.spec, found.observed, found.at
     blocked = blocking.find(job, spec, observed)
-    step = _step(job, spec, observed, now, chosen, at, networks)
+    step = _step(found)
     actions: list[Action] = list(step.removals)
     if blocked is None:
         actions += children.volumes(job, spec, observed, step.creations)
@@ -92,7 +86,7 @@ def _go_on(
     else:
         actions += children.released(job, spec, observed)
     workers = sum(1 for action in actions if isinstance(action, Create) and _is_worker(action))
-    shown = viewer.decide(job, spec, observed, now, chosen, at)
+    shown = viewer.decide(found)
     actions += shown.actions if blocked is None else ()
     facts = replace(
         _facts(spec, at),
@@ -101,32 +95,24 @@ def _go_on(
         obstacle=blocked or step.obstacle,
         unsaved=progress.unsaved(observed.progress) if at.current == "training" else None,
     )
-    tally = _tally(job, spec, observed, chosen, at, step.alive + workers, step.given_up)
+    tally = _tally(found, step.alive + workers, step.given_up)
     if step.ready < spec.workers.fewest and at.training is None:
         tally = replace(tally, progress=None)  # Told together with Running, not ahead of it.
-    new = status.build(job, observed, facts, tally, now)
-    timers = [*step.timers, shown.wait, lifetime.deadline_left(spec, job.status, now)]
+    new = status.build(job, observed, facts, tally, found.now)
+    timers = [*step.timers, shown.wait, lifetime.deadline_left(spec, job.status, found.now)]
     if blocked is not None and (observed.taken or observed.refused):
-        timers.append(blocking.retry_seconds(job, now))
+        timers.append(blocking.retry_seconds(job, found.now))
     draft = Plan(tuple(actions), new, (), soonest(timers), step.probe)
-    return _finish(job, observed, now, draft)
+    return _finish(job, observed, found.now, draft)
 
 
-def _step(
-    job: Job,
-    spec: NeRFJobSpec,
-    observed: Observed,
-    now: datetime,
-    chosen: Image,
-    at: Stages,
-    networks: tuple[str, ...],
-) -> Step:
-    if at.current != "training":
-        return stage.decide(job, spec, observed, now, chosen, at, networks)
-    waits = auto.waits(job)
+def _step(found: Situation) -> Step:
+    if found.at.current != "training":
+        return stage.decide(found)
+    waits = auto.waits(found.job)
     if waits is not None:
-        return training.without_workers(observed, waits)
-    return training.decide(job, spec, observed, now, chosen, at)
+        return training.without_workers(found.observed, waits)
+    return training.decide(found)
 
 
 def _is_worker(action: Create) -> bool:
@@ -149,59 +135,44 @@ def _facts(spec: NeRFJobSpec, at: Stages) -> Facts:
 _NO_WAIT = Waiting(reasons.UP_TO_DATE, "")
 
 
-def _tally(
-    job: Job,
-    spec: NeRFJobSpec,
-    observed: Observed,
-    chosen: Image,
-    at: Stages,
-    replicas: int = 0,
-    given_up: GivenUpStatus | None = None,
-) -> Tally:
+def _tally(found: Situation, replicas: int = 0, given_up: GivenUpStatus | None = None) -> Tally:
+    spec, observed, at, old = found.spec, found.observed, found.at, found.job.status
     failed = outcome.failures(spec, observed)
     return Tally(
         replicas=replicas,
         restarts=failed if at.training is None else outcome.replaced(spec, observed),
-        image=chosen.shown,
-        dataset=at.dataset or job.status.dataset,
+        image=found.image.shown,
+        dataset=at.dataset or old.dataset,
         stage=stage.summarize(observed, at),
-        outputs=at.made or job.status.outputs,
+        outputs=at.made or old.outputs,
         progress=at.training.progress if at.training else observed.progress,
         given_up=given_up,
     )
 
 
-def _the_end(
-    job: Job,
-    spec: NeRFJobSpec,
-    observed: Observed,
-    now: datetime,
-    chosen: Image,
-    at: Stages,
-    ended: Outcome,
-) -> Plan:
+def _the_end(found: Situation, ended: Outcome) -> Plan:
     """The pass in which a job ends; what is left of it is removed by later ones."""
-    facts = replace(_facts(spec, at), outcome=ended)
+    job, observed, now = found.job, found.observed, found.now
+    facts = replace(_facts(found.spec, found.at), outcome=ended)
     tally = replace(
-        _tally(job, spec, observed, chosen, at),
-        restarts=outcome.replaced(spec, observed),
+        _tally(found),
+        restarts=outcome.replaced(found.spec, observed),
         stage=None,
         progress=ended.progress,
     )
     new = status.build(job, observed, facts, tally, now)
-    cleanup = afterwards.stop(job, observed, now, chosen, ended)
+    cleanup = afterwards.stop(job, observed, now, found.image, ended)
     return _finish(job, observed, now, replace(cleanup, status=new))
 
 
-def _suspended(
-    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
-) -> Plan:
+def _suspended(found: Situation) -> Plan:
     """All pods go; one that succeeded may be the only one to know of it until that is written."""
+    job, observed, now = found.job, found.observed, found.now
     there = [pod for pod in observed.pods if pod.phase != "Succeeded"]
-    facts = replace(_facts(spec, at), suspended=True, leaving=len(there))
-    new = status.build(job, observed, facts, _tally(job, spec, observed, chosen, at), now)
+    facts = replace(_facts(found.spec, found.at), suspended=True, leaving=len(there))
+    new = status.build(job, observed, facts, _tally(found), now)
     gone = children.delete(pod for pod in there if not pod.deleting)
-    actions = (*gone, *children.released(job, spec, observed))
+    actions = (*gone, *children.released(job, found.spec, observed))
     return _finish(job, observed, now, Plan(actions, new))
 
 

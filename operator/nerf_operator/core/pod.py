@@ -19,8 +19,7 @@ class PodRequest:
     rounds: how often its place had failed in a row, without progress. step: what the training has
     reached, for a pod that trains. avoid: nodes to which others are preferred.
     read_only_claim: the dataset's claim offers nothing but ReadOnlyMany.
-    dataset: as it was found, once it is known. networks: private ones, as CIDRs, that an archive
-    may be fetched from.
+    dataset: as it was found, once it is known. archive_networks: see `Situation`.
     """
 
     image: str
@@ -34,7 +33,7 @@ class PodRequest:
     together: bool = False
     read_only_claim: bool = False
     dataset: DatasetStatus | None = None
-    networks: tuple[str, ...] = ()
+    archive_networks: tuple[str, ...] = ()
 
 
 def name(job_name: str, request: PodRequest) -> str:

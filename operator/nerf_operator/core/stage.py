@@ -3,7 +3,6 @@ until it has finished."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import NeRFJobSpec, StageStatus
@@ -17,10 +16,10 @@ from nerf_operator.core import (
     waiting,
 )
 from nerf_operator.core.actions import Create, Delete, Event, Object
-from nerf_operator.core.image import Image
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.pod import PodRequest
 from nerf_operator.core.replacement import Slot
+from nerf_operator.core.situation import Situation
 from nerf_operator.core.stages import Stages
 from nerf_operator.core.step import Step
 from nerf_operator.core.waiting import Waiting
@@ -52,29 +51,19 @@ _KINDS = {
 }
 
 
-def decide(
-    job: Job,
-    spec: NeRFJobSpec,
-    observed: Observed,
-    now: datetime,
-    chosen: Image,
-    at: Stages,
-    networks: tuple[str, ...],
-) -> Step:
-    """Whether to make the pod of the stage, and what it is at.
-
-    networks: private ones that archives may be fetched from.
-    """
-    kind = _KINDS[at.current]
+def decide(found: Situation) -> Step:
+    """Whether to make the pod of the stage, and what it is at."""
+    observed, now = found.observed, found.now
+    kind = _KINDS[found.at.current]
     slot = replacement.decide(observed.of(kind.component), now)
     alive = [slot.current] if slot.current is not None and slot.current.alive else []
     ready = [pod for pod in alive if pod.ready and pod.ip]
     left = farewell.left(observed, now)
     return Step(
         removals=(*_removals(observed, kind.component), *_farewells(observed, left)),
-        creations=tuple(_creations(job, spec, observed, chosen, at, slot, networks)),
-        starting=_starting(kind, slot, spec),
-        obstacle=waiting.explain(job, spec, observed, alive, now),
+        creations=tuple(_creations(found, slot)),
+        starting=_starting(kind, slot, found.spec),
+        obstacle=waiting.explain(found.job, found.spec, observed, alive, now),
         timers=(slot.wait, waiting.recheck_seconds(alive, now), left),
         probe=ready[0].ip if ready else None,
     )
@@ -98,31 +87,23 @@ def _farewells(observed: Observed, left: float | None) -> list[Delete]:
     return [] if left is not None else children.delete(farewell.of_training(observed))
 
 
-def _creations(
-    job: Job,
-    spec: NeRFJobSpec,
-    observed: Observed,
-    chosen: Image,
-    at: Stages,
-    slot: Slot,
-    networks: tuple[str, ...],
-) -> list[Create]:
+def _creations(found: Situation, slot: Slot) -> list[Create]:
     if slot.start is None:
         return []
-    kind = _KINDS[at.current]
+    kind = _KINDS[found.at.current]
     request = PodRequest(
-        image=chosen.run,
+        image=found.image.run,
         attempt=slot.start,
         component=kind.component,
         failures=slot.failures,
         rounds=slot.rounds,
         avoid=slot.avoid,
-        together=claims.together(job, spec, observed),
-        read_only_claim=claims.read_only(job, spec, observed),
-        dataset=at.dataset,
-        networks=networks,
+        together=claims.together(found.job, found.spec, found.observed),
+        read_only_claim=claims.read_only(found.job, found.spec, found.observed),
+        dataset=found.at.dataset,
+        archive_networks=found.archive_networks,
     )
-    return [Create(kind.make(job, request), _again(at, slot))]
+    return [Create(kind.make(found.job, request), _again(found.at, slot))]
 
 
 def _again(at: Stages, slot: Slot) -> Event | None:

@@ -12,8 +12,8 @@ from nerf_operator.core.pod import PodRequest
 def download(job: Job, request: PodRequest) -> Object:
     """The pod that fetches the archive with the photos: the only one that leaves the cluster."""
     container = _stage(job, request, "nerf_trainer.download")
-    if request.networks:
-        networks = pod.value(names.ENV_ARCHIVE_NETWORKS, ",".join(request.networks))
+    if request.archive_networks:
+        networks = pod.value(names.ENV_ARCHIVE_NETWORKS, ",".join(request.archive_networks))
         container["env"].append(networks)
     return _before_training(job, request, container)
 

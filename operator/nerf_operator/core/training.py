@@ -1,7 +1,5 @@
 """A pass while a job trains: the places of its workers."""
 
-from datetime import datetime
-
 from nerf_contract import names, reasons
 from nerf_contract.v1alpha1 import GivenUpStatus, NeRFJobSpec
 from nerf_operator.core import (
@@ -16,18 +14,16 @@ from nerf_operator.core import (
 )
 from nerf_operator.core.actions import Delete
 from nerf_operator.core.children import Places
-from nerf_operator.core.image import Image
-from nerf_operator.core.observed import Job, Observed, Pod
+from nerf_operator.core.observed import Observed, Pod
 from nerf_operator.core.replacement import Slot
-from nerf_operator.core.stages import Stages
+from nerf_operator.core.situation import Situation
 from nerf_operator.core.step import Step
 from nerf_operator.core.waiting import Waiting
 
 
-def decide(
-    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
-) -> Step:
+def decide(found: Situation) -> Step:
     """Which workers to make and remove, and whether those that are there train."""
+    job, spec, observed, now = found.job, found.spec, found.observed, found.now
     sized = size.decide(job, spec, observed, now)
     reached = progress.step(job.status, observed)
     places = children.places(spec, observed, sized.indices, reached, now)
@@ -37,9 +33,7 @@ def decide(
     timers = [places.wait_seconds(), waiting.recheck_seconds(alive, now), sized.wait]
     return Step(
         removals=(*children.removals(spec, observed, sized.indices), *_earlier(observed)),
-        creations=tuple(
-            children.creations(job, spec, observed, places, chosen.run, at.dataset, reached)
-        ),
+        creations=tuple(children.creations(found, places, reached)),
         starting=_starting(spec, observed, places, sized.given_up),
         obstacle=waiting.explain(job, spec, observed, [*_coordinators(places), *current], now),
         timers=(*timers, *(farewell.pod_left(pod, now) for pod in leaving)),

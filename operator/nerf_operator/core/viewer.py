@@ -12,12 +12,11 @@ from datetime import datetime, timedelta
 
 from nerf_contract import children as named
 from nerf_contract import names
-from nerf_contract.v1alpha1 import NeRFJobSpec
 from nerf_operator.core import children, claims, render, replacement, stage_pods
 from nerf_operator.core.actions import Action, Apply, Create, DrawToken
-from nerf_operator.core.image import Image
 from nerf_operator.core.observed import Job, Observed, Pod
 from nerf_operator.core.pod import PodRequest
+from nerf_operator.core.situation import Situation
 from nerf_operator.core.stages import Stages
 from nerf_operator.core.step import soonest
 
@@ -33,13 +32,12 @@ class Shown:
     wait: float | None = None
 
 
-def decide(
-    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime, chosen: Image, at: Stages
-) -> Shown:
+def decide(found: Situation) -> Shown:
     """Which children the viewer needs, or has too many of."""
-    if not spec.viewer.enabled:
+    job, observed, now = found.job, found.observed, found.now
+    if not found.spec.viewer.enabled:
         return Shown(tuple(children.delete(alive(observed))))
-    exclusive = claims.one_node_checkpoints(job, spec, observed)
+    exclusive = claims.one_node_checkpoints(job, found.spec, observed)
     service = _service(job, observed)
     pods = observed.of(names.COMPONENT_VIEWER)
     unwanted = _stranded(observed) if exclusive else []
@@ -54,16 +52,16 @@ def decide(
         drawn = [token] if left <= 0 else []
         again = TOKEN_EVERY.total_seconds() if drawn else left
         return Shown((*removed, *service, *drawn), soonest([slot.wait, again]))
-    if slot.start is None or not _may_begin(holder, at, exclusive):
+    if slot.start is None or not _may_begin(holder, found.at, exclusive):
         return Shown((*removed, *service), slot.wait)
     request = PodRequest(
-        image=chosen.run,
+        image=found.image.run,
         attempt=slot.start,
         component=names.COMPONENT_VIEWER,
         failures=slot.failures,
         rounds=slot.rounds,
         avoid=slot.avoid,
-        dataset=at.dataset,
+        dataset=found.at.dataset,
     )
     beside = holder.component if exclusive and holder is not None else None
     made = stage_pods.viewer(job, request, beside)
