@@ -98,8 +98,10 @@ TOKEN_KEY: Final = "token"
 
 RENDEZVOUS_BACKEND: Final = "nerf"
 COORDINATOR_PORT: Final = 29400
-#: Serves /metrics, /status and /healthz of one worker pod.
+#: Serves /metrics, /status and /healthz of one worker pod; each further process has the next port.
 TRAINER_HTTP_PORT: Final = 9400
+#: Names of the ports that serve /metrics in a pod: `http`, `http-1` and so on.
+HTTP_PORTS: Final = "http(-[0-9]+)?"
 OPERATOR_HTTP_PORT: Final = 9500
 #: Of the operator: the image of jobs that name none.
 ENV_TRAINER_IMAGE: Final = "TRAINER_IMAGE"

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / name) for name in ("cli", "contract", "tools")]
 
@@ -33,6 +35,25 @@ def chart_crd() -> str:
     if name not in text or "{{" in text:
         raise ValueError("the CRD cannot be made a template")
     return f"{NOTE}{{{{- if .Values.crds.install }}}}\n{text.replace(name, keep)}{{{{- end }}}}\n"
+
+
+def chart_names() -> str:
+    """What the chart must spell as the operator does, as named templates."""
+    ours = {names.LABEL_MANAGED_BY: names.FIELD_MANAGER}
+    workers = ours | {names.LABEL_COMPONENT: names.COMPONENT_WORKER}
+    texts = {
+        "trainerPort": str(names.TRAINER_HTTP_PORT),
+        "operatorPort": str(names.OPERATOR_HTTP_PORT),
+        "httpPorts": names.HTTP_PORTS,
+        "jobLabel": names.LABEL_JOB,
+        "jobLabels": yaml.safe_dump(ours, sort_keys=False).strip(),
+        "workerLabels": yaml.safe_dump(workers, sort_keys=False).strip(),
+    }
+    note = NOTE.removeprefix("#").strip()
+    return f"{{{{- /* {note} */ -}}}}\n" + "".join(
+        f'{{{{- define "nerf-operator.names.{name}" -}}}}\n{text}\n{{{{- end }}}}\n'
+        for name, text in texts.items()
+    )
 
 
 def install() -> str:
@@ -68,6 +89,7 @@ DASHBOARDS = "charts/nerf-operator/files/dashboards"
 #: In this order: install.yaml is rendered with the chart's files.
 FILES = {
     "charts/nerf-operator/templates/crd.yaml": chart_crd,
+    "charts/nerf-operator/templates/_names.tpl": chart_names,
     "charts/nerf-operator/files/rules.yaml": rules.rules,
     f"{DASHBOARDS}/scaling-efficiency.json": scaling.dashboard,
     f"{DASHBOARDS}/job.json": job.dashboard,

@@ -22,7 +22,6 @@ _PODS = "/api/v1/pods"
 #: The proxy may list pods and read their metrics, nothing else.
 _PATHS = rf"^({_PODS}|/api/v1/namespaces/[^/]+/pods/[^/]+/proxy/metrics)$"
 _WRITES = "^(POST|PUT|PATCH|DELETE)$"
-_PORTS = re.compile(r"http(-\d+)?")
 
 
 @contextmanager
@@ -85,7 +84,7 @@ def targets(pods: list[Object], proxy: str) -> list[Object]:
         if pod["status"].get("phase") == "Running" and _tells(pod["metadata"]["labels"])
         for container in pod["spec"]["containers"]
         for port in container.get("ports", ())
-        if _PORTS.fullmatch(port.get("name", ""))
+        if re.fullmatch(names.HTTP_PORTS, port.get("name", ""))
     ]
 
 
