@@ -26,6 +26,12 @@ def send(job: Job, index: int, number: signal.Signals, newest: bool = False) -> 
     _run(job, index, f"for pid in {which}: os.kill(pid, {int(number)})")
 
 
+def shared_memory_bytes(job: Job, index: int) -> int:
+    """Size of /dev/shm in the container of a worker."""
+    script = "found = os.statvfs('/dev/shm'); print(found.f_blocks * found.f_frsize)"
+    return int(_run(job, index, script))
+
+
 def _run(job: Job, index: int, script: str) -> str:
     pod = job.workers()[index]["metadata"]["name"]
     return job.namespace.run("exec", pod, "--", "python3", "-c", _FIND + script)
