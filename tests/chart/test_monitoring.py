@@ -122,6 +122,29 @@ def test_dashboards_are_handed_on_as_they_are(chart: Path) -> None:
     assert config["metadata"]["annotations"] == {"grafana_folder": "NeRF"}
 
 
+GRAFANA_OPERATOR = "--api-versions=grafana.integreatly.org/v1beta1"
+
+
+def test_grafana_operator_is_led_to_the_same_dashboards(chart: Path) -> None:
+    flags = [
+        f"--set=dashboards.{value}" for value in ("grafanaOperator.enabled=true", "namespace=m")
+    ]
+    objects = template(GRAFANA_OPERATOR, *flags, chart=chart)
+    [config], [shown] = dashboards(objects), kinds(objects, "GrafanaDashboard")
+    assert shown["metadata"]["namespace"] == config["metadata"]["namespace"] == "m"
+    reference = shown["spec"]["configMapRef"]
+    assert reference["name"] == config["metadata"]["name"]
+    assert json.loads(config["data"][reference["key"]]) == DASHBOARD
+    assert shown["spec"]["instanceSelector"] == {"matchLabels": {"dashboards": "grafana"}}
+    assert (shown["spec"]["folder"], shown["spec"]["allowCrossNamespaceImport"]) == ("NeRF", True)
+
+
+def test_grafana_operator_is_neither_taken_for_granted_nor_used_unasked(chart: Path) -> None:
+    asked = template("--set=dashboards.grafanaOperator.enabled=true", chart=chart)
+    unasked = template(GRAFANA_OPERATOR, chart=chart)
+    assert kinds(asked, "GrafanaDashboard") == kinds(unasked, "GrafanaDashboard") == []
+
+
 def test_without_files_there_is_neither(chart: Path) -> None:
     (chart / "files" / "rules.yaml").unlink()
     shutil.rmtree(chart / "files" / "dashboards")

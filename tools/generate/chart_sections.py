@@ -151,6 +151,17 @@ class Metrics(Section):
     )
 
 
+class GrafanaOperator(Section):
+    """A GrafanaDashboard for each ConfigMap, where the API of grafana-operator is served."""
+
+    enabled: bool = Field(default=False, description="Make GrafanaDashboards.")
+    instance_labels: Labels = Field(
+        default={"dashboards": "grafana"},
+        description="Labels of the Grafana objects that are to show them, in any namespace.",
+    )
+    folder: str = Field(default="NeRF", max_length=190, description="Grafana's folder.")
+
+
 class Dashboards(Section):
     """Grafana dashboards as ConfigMaps, for the sidecar that collects them."""
 
@@ -166,6 +177,7 @@ class Dashboards(Section):
     annotations: Annotations = Field(
         default_factory=dict, description="Such as `grafana_folder: NeRF`."
     )
+    grafana_operator: GrafanaOperator = Field(default_factory=GrafanaOperator)
 
 
 class Peer(Model):
