@@ -96,7 +96,9 @@ class World:
 
     def join(self, process: Process) -> None:
         attempt = process.join.attempt + 1 if process.join else 1
-        process.join = Join(process.identity, attempt, process.step, process.seen, "store")
+        left = process.placement or process.join
+        group = (left.generation, left.world_size) if left else ()
+        process.join = Join(process.identity, attempt, process.step, process.seen, "store", *group)
         process.placement = None
         process.verdict = Verdict.CURRENT
         self.poll(process)

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from simulation import Process, World
+from simulation import BEAT, Process, World
 
-from nerf_trainer.coordination.membership import Settings
+from nerf_trainer.coordination.membership import Settings, Tick
 from nerf_trainer.coordination.messages import NO_GENERATION, Goodbye, Heartbeat, Verdict
 
 
@@ -35,6 +35,22 @@ def places(world: World) -> dict[str, tuple[int, int, int]]:
     }
 
 
+def training(*pods: int) -> World:
+    """These pods in one group."""
+    world = world_of(*pods)
+    join_all(world)
+    world.go_on()
+    assert world.together
+    return world
+
+
+def start(world: World, pod: int) -> Process:
+    """A new pod, whose first process asks to join."""
+    world.start_pod(pod)
+    world.join(first(world, pod))
+    return first(world, pod)
+
+
 def first(world: World, pod: int) -> Process:
     return world.pods[pod][0]
 
@@ -45,6 +61,38 @@ def test_all_who_wait_are_placed_once_the_last_has_joined() -> None:
     assert places(world) == {}
     world.join(first(world, 0))
     assert places(world) == {"0.0": (1, 0, 2), "1.0": (1, 1, 2)}
+
+
+def test_a_new_coordinator_waits_for_those_who_may_train() -> None:
+    world = training(0, 1)
+    world.restart_coordinator()
+    joiner = start(world, 2)
+    world.send(Tick())
+    world.now += world.settings.grace - BEAT
+    world.poll(joiner)
+    assert joiner.waiting
+
+
+def test_it_waits_no_longer_than_until_all_of_the_group_are_known() -> None:
+    world = training(0, 1)
+    world.restart_coordinator()
+    world.pass_time(BEAT)
+    joiner = start(world, 2)
+    assert first(world, 0).verdict is Verdict.CURRENT
+    world.go_on()
+    assert world.together and not joiner.waiting
+
+
+def test_nor_for_long_for_one_that_died_before_it_was_known() -> None:
+    world = training(0, 1, 2)
+    world.restart_coordinator()
+    world.kill_pod(1)
+    for pod in (0, 2):
+        world.join(first(world, pod))
+    assert all(p.waiting for p in world.living), "the third may live"
+    world.pass_time(world.settings.suspect_timeout)
+    assert sorted(places(world)) == ["0.0", "2.0"]
+    assert {size for _, _, size in places(world).values()} == {2}
 
 
 def test_untrained_members_wait_for_the_writer() -> None:

@@ -46,7 +46,8 @@ class Settings:
     suspect_timeout: the same, where the member's group has broken: two heartbeats that did not
     come.
     grace: seconds after its start in which a coordinator forms no group, so that members who
-    train under an earlier coordinator can make themselves known.
+    train under an earlier coordinator can make themselves known: until all of their group have,
+    and no longer than `suspect_timeout` where one of them tells that it has broken.
     """
 
     min_pods: int = 1
@@ -100,14 +101,14 @@ def _hear(state: State, event: Heartbeat, now: float) -> State:
     state = replace(state, number=max(state.number, event.seen))
     member = state.members.get(id) or Member(event.member, now)
     if event.generation > member.generation and not member.waiting:
-        state = _adopt(state, id, event)
+        state = _adopt(state, event)
         member = replace(member, generation=event.generation)
     return put(state, replace(member, heard=now, leaving=member.leaving or event.leaving))
 
 
-def _adopt(state: State, id: MemberId, event: Heartbeat) -> State:
+def _adopt(state: State, event: Heartbeat | Join) -> State:
     """Learn from a member of a generation that an earlier coordinator formed."""
-    group = state.group
+    group, id = state.group, event.member.id
     if group is None or event.generation > group.id:
         group = Group(event.generation, event.world_size, frozenset({id}))
     elif event.generation == group.id:
@@ -120,6 +121,8 @@ def _wait(state: State, event: Join, now: float) -> State:
     member = state.members.get(event.member.id) or Member(event.member, now)
     if member.join is not None and event.attempt <= member.join.attempt:
         return put(state, replace(member, heard=now))
+    if event.generation > member.generation:
+        state = _adopt(state, event)
     group = state.group
     if group and event.member.id in group.members:
         group = replace(group, over=True)
@@ -173,7 +176,12 @@ def _form(settings: Settings, state: State, now: float) -> tuple[State, Notes]:
 
 
 def _in_grace(settings: Settings, state: State, now: float) -> bool:
-    return now - state.started < settings.grace
+    group = state.group
+    if group and len(group.members) == group.world_size:
+        return False
+    broken = group is not None and group.over
+    seconds = min(settings.grace, settings.suspect_timeout) if broken else settings.grace
+    return now - state.started < seconds
 
 
 def _seat(member: Member) -> MemberId:

@@ -100,6 +100,7 @@ class Join:
 
     attempt: tells a repetition (same number) from a new wish to join (a greater one).
     step: steps completed. store: host:port of the store that it offers as a possible rank 0.
+    generation, world_size: the group that it left for this; `NO_GENERATION` and 0 if it had none.
     """
 
     member: Identity
@@ -107,6 +108,8 @@ class Join:
     step: int
     seen: int
     store: str
+    generation: GenerationId = NO_GENERATION
+    world_size: int = 0
 
 
 @dataclass(frozen=True)

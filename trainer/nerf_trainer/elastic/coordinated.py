@@ -34,6 +34,7 @@ class CoordinatedMembership:
         self._group = group
         self._heart = Heart(client, identity, group.abort)
         self._attempts = 0
+        self._left = NO_GENERATION, 0
         self._last_step = -1
         self._futile = 0
 
@@ -74,13 +75,14 @@ class CoordinatedMembership:
 
     def _enter(self, placement: Placement) -> None:
         self._heart.enter(placement.generation, placement.world_size)
+        self._left = placement.generation, placement.world_size
         self._group.start(placement, give_up=self.changing)
 
     def _await_placement(self, step: int) -> Placement:
         self._heart.start()
         self._attempts += 1
         store = self._group.offer_store()
-        wish = Join(self._identity, self._attempts, step, self._heart.seen, store)
+        wish = Join(self._identity, self._attempts, step, self._heart.seen, store, *self._left)
         return await_placement(self._client, wish)
 
     def _count_futile(self, step: int) -> None:
