@@ -6,18 +6,20 @@ The job's processes run in the trainer image; the operator serves other jobs on 
 with a stand-in for the kubelets (see `reconcile.py`). This machine has no GPU: what GPUs would tell
 is added afterwards, made up, and the pages say so. They are in out/observe. Fails where any query
 of a panel, any recorded series, or any series that an alert watches is missing. The last line of
-the output is one JSON object; `efficiency` is from the times of the steps that the processes noted,
-`efficiency_shown` what the dashboard has at that moment.
+the output is one JSON object; `efficiency` is from the times of the steps that the processes noted
+while the job last trained with two, `efficiency_shown` what the dashboard had in that time.
 """
 
 import asyncio
 import json
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -142,10 +144,12 @@ def _missing(client: Client, span: Span) -> Iterator[str]:
 
 
 def _shown(client: Client, span: Span) -> float:
-    """Scaling efficiency as the dashboard has it, when the job last trained with two processes."""
+    """Median of the efficiency on the dashboard while the job last trained with two processes."""
     matched = f'{recorded.EFFICIENCY.name}{{namespace="{NAMESPACE}", job="{JOB}"}}'
     [series] = client.over(matched, span)
-    return next(value for _, value in reversed(series.points) if value != 1)
+    values = [value for _, value in reversed(series.points)]
+    of_two = takewhile(lambda value: value != 1, dropwhile(lambda value: value == 1, values))
+    return statistics.median(of_two)
 
 
 if __name__ == "__main__":

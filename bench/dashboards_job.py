@@ -3,7 +3,7 @@
     python3 bench/dashboards_job.py FOLDER      in the trainer image, with the host's network
 
 FOLDER gets `targets.json`, for Prometheus' file_sd, and `figures.json`: the speed of one process
-and of two, from what the processes noted of their last steps in each group.
+and of two, from what the processes noted of each step.
 """
 
 import json
@@ -84,18 +84,17 @@ def _tell_targets(folder: Path, logs: Path, there: dict[int, int]) -> bool:
 
 
 def _figures(notes: list[Note]) -> dict[str, float]:
-    """Rays per second of groups of one and of two, at the end of the last group of each size."""
+    """Rays per second of the last group of two, and of the last of one at its end: so many steps
+    of a group that is no more are what the ledger knows of it."""
     mine = sorted((note for note in notes if note.pod == 0), key=lambda note: note.time)
     groups = [list(group) for _, group in groupby(mine, key=lambda note: note.generation)]
-    newest = {group[0].world: group[-WINDOW - 1 :] for group in groups if len(group) > WINDOW}
-    speeds = {
-        n: group[0].rays / median_step([[x.time for x in group]]) for n, group in newest.items()
-    }
-    return {
-        "rays_per_second_1": speeds[1],
-        "rays_per_second_2": speeds[2],
-        "efficiency": speeds[2] / (2 * speeds[1]),
-    }
+    newest = {group[0].world: group for group in groups if len(group) > WINDOW}
+    one, two = _speed(newest[1][-WINDOW - 1 :]), _speed(newest[2])
+    return {"rays_per_second_1": one, "rays_per_second_2": two, "efficiency": two / (2 * one)}
+
+
+def _speed(steps: list[Note]) -> float:
+    return steps[0].rays / median_step([[step.time for step in steps]])
 
 
 if __name__ == "__main__":
