@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from nerf_cli.errors import UserError
-from nerf_cli.folder import LocalFile, human
+from nerf_cli.files import LocalFile
+from nerf_cli.folder import human
 from nerf_cli.meter import Meter, Say
 from nerf_cli.persistence import Open, persistently
 from nerf_cli.volume import Volume, sha256

@@ -1,9 +1,8 @@
-"""What a folder of photos holds: looked at, never changed."""
+"""What a folder of photos or videos holds: looked at, never changed."""
 
-import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,28 +10,18 @@ from typing import Any, Literal
 from PIL import Image
 
 from nerf_cli.errors import UserError
+from nerf_cli.files import LocalFile, heic_files, photo_files, video_files, walk
+from nerf_contract.dataset import HEIC_ADVICE, WITHOUT_POSES
 
-Format = Literal["photos", "nerfstudio", "blender", "colmap", "llff"]
+Format = Literal["photos", "video", "nerfstudio", "blender", "colmap", "llff"]
 Backdrop = Literal["white", "black"]
 #: A backdrop is looked for in so many photos, shrunk to so many pixels: in three corners, since a
 #: sky may be white as well, and along most of the edges, in nearly all photos.
 BACKDROP_PHOTOS, EDGE_SIZE, CORNERS, EDGE_SHARE, PHOTO_SHARE = 12, 32, 3, 0.5, 0.75
 NEARLY_WHITE, NEARLY_BLACK = 245, 10
-PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
 FEWEST_PHOTOS = 3
-#: What other programs leave behind.
-_JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx", "lost+found"})
 #: Numbers of EXIF tags: the camera's make and model.
 _MAKE, _MODEL = 0x010F, 0x0110
-
-
-@dataclass(frozen=True)
-class LocalFile:
-    """A file to upload. name: relative to the folder, with slashes; size in bytes."""
-
-    path: Path
-    name: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -54,13 +43,15 @@ class Photos:
 
 @dataclass(frozen=True)
 class Folder:
-    """A dataset's folder. skipped: links that lead out of it, which are not uploaded."""
+    """A dataset's folder. skipped: links that lead out of it, which are not uploaded. videos: how
+    many there are that frames are taken of."""
 
     root: Path
     format: Format
     photos: Photos
     files: tuple[LocalFile, ...]
     skipped: tuple[str, ...]
+    videos: int = 0
 
     @property
     def size(self) -> int:
@@ -72,16 +63,22 @@ def inspect(root: Path) -> Folder:
     """Look into a folder. Raises UserError where it cannot become a scene."""
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
-        raise UserError(f"{root} {what}. Name the folder that holds the photos.")
+        raise UserError(f"{root} {what}. Name the folder that holds the photos, or the video.")
     files, skipped = walk(root)
-    format_ = detect(root)
-    photos = read_headers(root, photo_files(files, format_))
+    videos = video_files(files)
+    format_ = detect(root) or ("video" if videos else "photos")
+    plain = format_ in WITHOUT_POSES
+    if plain:
+        _check_kinds(root, heic_files(files))
+    photos = read_headers(photo_files(files, plain))
+    if format_ == "video":
+        return Folder(root, format_, photos, files, skipped, len(videos))
     _check(root, photos)
     return Folder(root, format_, photos, files, skipped)
 
 
-def detect(root: Path) -> Format:
-    """The format by the file that marks it, as the trainer finds it."""
+def detect(root: Path) -> Format | None:
+    """The format by the file that marks it, as the trainer finds it; None where none is there."""
     if (root / "transforms.json").is_file():
         return "nerfstudio"
     if (root / "transforms_train.json").is_file():
@@ -90,45 +87,10 @@ def detect(root: Path) -> Format:
         return "colmap"
     if (root / "poses_bounds.npy").is_file():
         return "llff"
-    return "photos"
+    return None
 
 
-def walk(root: Path) -> tuple[tuple[LocalFile, ...], tuple[str, ...]]:
-    """Files to upload, by name, and links that lead out of the folder.
-
-    Hidden files and what other programs leave behind are left out; links to folders too.
-    """
-    files, skipped = [], []
-    for path in _paths(root):
-        name = path.relative_to(root).as_posix()
-        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-            skipped.append(name)
-        elif path.is_file():
-            files.append(LocalFile(path, name, path.stat().st_size))
-    return tuple(sorted(files, key=lambda file: file.name)), tuple(sorted(skipped))
-
-
-def _paths(root: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if _wanted(name)]
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        yield from (Path(folder) / name for name in [*names, *links] if _wanted(name))
-
-
-def _wanted(name: str) -> bool:
-    return not name.startswith(".") and not name.endswith("~") and name.lower() not in _JUNK
-
-
-def photo_files(files: tuple[LocalFile, ...], format_: Format) -> list[LocalFile]:
-    """Those of the files that are photos: of plain ones in `images/`, else in the folder itself."""
-    pictures = [f for f in files if Path(f.name).suffix.lower() in PHOTO_ENDINGS]
-    if format_ != "photos":
-        return [f for f in pictures if "masks" not in Path(f.name).parts]
-    inside = [f for f in pictures if Path(f.name).parent == Path("images")]
-    return inside or [f for f in pictures if "/" not in f.name]
-
-
-def read_headers(root: Path, files: list[LocalFile]) -> Photos:
+def read_headers(files: list[LocalFile]) -> Photos:
     """Sizes and cameras of the photos, without decoding them."""
     sizes: Counter[tuple[int, int]] = Counter()
     cameras: Counter[str] = Counter()
@@ -185,13 +147,21 @@ def _camera(image: Any) -> list[str]:
     return [text] if text else []
 
 
+def _check_kinds(root: Path, heic: list[LocalFile]) -> None:
+    if heic:
+        raise UserError(
+            f"{root} holds {len(heic)} photos such as {heic[0].name}, of a kind that is not read. "
+            f"{HEIC_ADVICE}"
+        )
+
+
 def _check(root: Path, photos: Photos) -> None:
     if photos.count >= FEWEST_PHOTOS:
         return
     broken = f" {photos.unreadable[0]} cannot be read as an image." if photos.unreadable else ""
     if photos.count == 0:
         raise UserError(
-            f"{root} holds no photos.{broken} Put .jpg or .png files into it, or into "
+            f"{root} holds no photos.{broken} Put .jpg or .png files, or a video, into it, or into "
             f"{root / 'images'}."
         )
     raise UserError(
@@ -202,15 +172,25 @@ def _check(root: Path, photos: Photos) -> None:
 
 def describe(folder: Folder) -> str:
     """The folder in a line, such as `24 photos of 960 x 720 by ACME One; 31 MB; format photos`."""
-    photos = folder.photos
+    found = [_videos(folder.videos)] if folder.videos else []
+    if folder.photos.count or not found:
+        found.append(_photos(folder.photos))
+    return (
+        f"{' and '.join(found)}; {human(folder.size)} in "
+        f"{len(folder.files)} files; format {folder.format}"
+    )
+
+
+def _videos(count: int) -> str:
+    return "1 video" if count == 1 else f"{count} videos"
+
+
+def _photos(photos: Photos) -> str:
     sizes = ", ".join(f"{w} x {h}" for (w, h), _ in photos.sizes.most_common(3))
     cameras = ", ".join(name for name, _ in photos.cameras.most_common(3))
     more = ", ..." if len(photos.sizes) > 3 else ""
     by = f" by {cameras}" if cameras else ""
-    return (
-        f"{photos.count} photos of {sizes}{more}{by}; {human(folder.size)} in "
-        f"{len(folder.files)} files; format {folder.format}"
-    )
+    return f"{photos.count} photos of {sizes}{more}{by}"
 
 
 def human(size: float) -> str:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from nerf_cli.errors import UserError
 from nerf_cli.folder import Folder, describe
 from nerf_contract import names
+from nerf_contract.dataset import VideoConfig
 from nerf_contract.training import CPU_BACKGROUND_SAMPLES
 from nerf_contract.v1alpha1 import NeRFJobSpec
 
@@ -70,6 +71,7 @@ def text(folder: Folder, wishes: Wishes) -> str:
         space=space,
         why=why,
         background=_background(folder, space),
+        frames=_FRAMES if folder.videos else "",
         downscale="" if wishes.gpus else _downscale(folder),
         training=_GPU if wishes.gpus else _CPU[space],
         steps=wishes.steps or (20000 if wishes.gpus else 2000),
@@ -94,6 +96,8 @@ def _background(folder: Folder, space: Space) -> str:
 
 def _downscale(folder: Folder) -> str:
     """The line that shrinks photos to what a CPU has the time for, where they are larger."""
+    if folder.videos:
+        return _VIDEO_DOWNSCALE
     longest = max((max(size) for size in folder.photos.sizes), default=0)
     if longest <= CPU_EDGE:
         return ""
@@ -122,6 +126,12 @@ _CPU = {
     "unbounded": f"""device: cpu # no GPU: a small and short training; see --gpus
     samplesPerRay: {CPU_BACKGROUND_SAMPLES} # 192 are finer, and three times as slow""",
 }
+_FRAMES = f"""    video:
+      frames: {VideoConfig().frames} # the sharpest ones, spread evenly over the time
+"""
+_VIDEO_DOWNSCALE = (
+    f"    # downscale: 3 # of 1920 pixels: a CPU has time for {CPU_EDGE} along the longer edge\n"
+)
 _VIDEO = {
     "bounded": "{} # video.mp4, a flight around the scene",
     "unbounded": "{path: cameras} # video.mp4, through the places where the photos were taken",
@@ -146,7 +156,7 @@ spec:
     path: {path} # the folder on it
     format: auto # found here: {format}
     holdoutEvery: 8 # every 8th photo is kept out of the training, to measure its quality
-{downscale}  model:
+{frames}{downscale}  model:
     space: {space} # {why}
     background: {background}
   training:

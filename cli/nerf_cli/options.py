@@ -21,7 +21,9 @@ def seconds(text: str) -> float:
     return float(sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([smhd])", text)))
 
 
-Folder = Annotated[Path, typer.Argument(help="The folder with the photos.", show_default=False)]
+Folder = Annotated[
+    Path, typer.Argument(help="The folder with the photos, or the video.", show_default=False)
+]
 Job = Annotated[str, typer.Argument(metavar="NAME", help="Name of the NeRFJob.")]
 
 Namespace = Annotated[

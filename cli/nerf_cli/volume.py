@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from nerf_cli.folder import LocalFile
+from nerf_cli.files import LocalFile
 from nerf_cli.meter import Meter, MeteredReader, metered
 from nerf_cli.shell import Shell
 from nerf_contract import names

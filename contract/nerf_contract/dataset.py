@@ -1,10 +1,26 @@
 """Where photos come from, and how their cameras are found: sections that the trainer reads too."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from nerf_contract.base import MAX_INT, Model
+
+#: Formats without poses: the cameras are yet to be found.
+WITHOUT_POSES: Final = ("photos", "video")
+#: Endings of the names of videos, in small letters.
+VIDEO_SUFFIXES: Final = frozenset(
+    {
+        *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi"),
+        *(".mts", ".m2ts", ".mpg", ".mpeg"),
+    }
+)
+#: Photos as phones take them, of a kind that is not read; and what to do with them.
+HEIC_SUFFIXES: Final = frozenset({".heic", ".heif"})
+HEIC_ADVICE: Final = (
+    "Convert them to JPEG (`heif-convert -q 95 IN.heic OUT.jpg` keeps their EXIF data), and let "
+    "the phone take JPEG from now on (of an iPhone: Settings, Camera, Formats, Most Compatible)."
+)
 
 RelativePath = Annotated[str, Field(max_length=1024, pattern=r"^$|^[^/$\x00]([^$\x00]*)$")]
 
@@ -29,6 +45,18 @@ class ArchiveConfig(Model):
     )
 
 
+class VideoConfig(Model):
+    """Which frames of videos are used."""
+
+    frames: int = Field(
+        default=120,
+        ge=3,
+        le=1000,
+        description="Frames of all videos together: the sharpest one of each of so many equal "
+        "parts of their time.",
+    )
+
+
 class DatasetConfig(Model):
     """Photos, and what is known of their cameras."""
 
@@ -38,15 +66,17 @@ class DatasetConfig(Model):
     path: RelativePath = Field(
         default="", description="Folder of the dataset, relative to the root of its volume."
     )
-    format: Literal["auto", "photos", "nerfstudio", "blender", "colmap", "llff"] = Field(
+    format: Literal["auto", "photos", "video", "nerfstudio", "blender", "colmap", "llff"] = Field(
         default="auto",
         description="`nerfstudio` is one transforms.json; `blender` is transforms_train.json and "
         "its siblings; `colmap` is a sparse model, binary or text, in `sparse/`; `llff` is "
         "poses_bounds.npy; `photos` is a folder of photos whose cameras are yet to be found; "
-        "`auto` takes the first of these that is there, and `photos` last. All but `blender` and "
-        "`llff` may have lens distortion, all may have masks, where white is used: `mask_path` in "
-        "a transforms file, else `masks/` beside the photos.",
+        "`video` is one of videos, and of photos beside them if there are any; `auto` takes the "
+        "first of these that is there, `video` and `photos` last. All but `blender` and `llff` may "
+        "have lens distortion, all photos may have masks, where white is used: `mask_path` in a "
+        "transforms file, else `masks/` beside the photos.",
     )
+    video: VideoConfig = VideoConfig()
     downscale: int | None = Field(
         default=None,
         ge=1,
@@ -75,9 +105,10 @@ class PosesConfig(Model):
     matching: Literal["auto", "exhaustive", "sequential", "gps", "nearest"] = Field(
         default="auto",
         description="Which pairs of photos are compared: `exhaustive`, all; `sequential`, "
-        "neighbours by name, for frames of a video; `gps`, those taken near each other; `nearest`, "
-        "those that look alike. `auto` is `exhaustive` up to 200 photos, beyond that `gps` where "
-        "all photos have it, else `nearest`.",
+        "neighbours by name, and a few others that look alike; `gps`, those taken near each other; "
+        "`nearest`, those that look alike. `auto` is `sequential` for the frames of one video, "
+        "else `exhaustive` up to 200 photos, beyond that `gps` where all photos have it, else "
+        "`nearest`.",
     )
     max_image_size: int = Field(
         default=960,

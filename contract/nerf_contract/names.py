@@ -115,6 +115,8 @@ VIEWER_PORT: Final = 8080
 
 #: Poses that were found for plain photos: a folder each, named by the hash of its inputs.
 POSES_DIR: Final = ".nerf/poses"
+#: Frames that were picked from videos: a folder for each video, named by the hash of its inputs.
+FRAMES_DIR: Final = ".nerf/frames"
 #: There while files are still being copied to the folder: what reads it waits.
 UPLOADING_MARKER: Final = ".nerf/uploading"
 

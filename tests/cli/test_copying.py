@@ -11,7 +11,7 @@ import pytest
 
 from nerf_cli import copying, persistence, uploading
 from nerf_cli.errors import UserError
-from nerf_cli.folder import LocalFile, walk
+from nerf_cli.files import LocalFile, walk
 from nerf_cli.shell import ConnectionLostError, Shell
 from nerf_cli.volume import INCOMING, Volume
 from nerf_contract import names

@@ -7,6 +7,7 @@ from PIL import Image
 
 from nerf_cli import folder
 from nerf_cli.errors import UserError
+from nerf_cli.files import walk
 
 
 def photo(
@@ -108,7 +109,7 @@ def test_hidden_files_junk_and_links_that_lead_out_stay_here(tmp_path: Path) -> 
     (root / "folder-out").symlink_to(tmp_path / "secrets")
     (root / "in.jpg").symlink_to(root / "a.jpg")
     (root / "dangling").symlink_to(root / "nothing")
-    files, skipped = folder.walk(root)
+    files, skipped = walk(root)
     assert [file.name for file in files] == sorted(
         ["B.JPG", "a.jpg", "c.jpeg", "d.PNG", "in.jpg", "sparse/x"]
     )
@@ -140,3 +141,49 @@ def test_a_white_sky_is_no_backdrop(tmp_path: Path) -> None:
         image.paste("green", (0, 30, 64, 48))
         image.save(tmp_path / f"{i}.jpg")
     assert folder.inspect(tmp_path).photos.backdrop is None
+
+
+def video(root: Path, *names: str) -> None:
+    """Files that are videos by their names; here nobody looks into them."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(bytes(1000))
+
+
+def test_a_video_is_a_dataset(tmp_path: Path) -> None:
+    video(tmp_path, "walk.MP4")
+    found = folder.inspect(tmp_path)
+    assert (found.format, found.videos, found.photos.count) == ("video", 1, 0)
+    assert folder.describe(found) == "1 video; 1.0 kB in 1 files; format video"
+
+
+def test_photos_beside_videos_are_named(tmp_path: Path) -> None:
+    video(tmp_path, "images/a.mov", "images/b.webm", "preview.mp4")
+    photo(tmp_path / "images/c.jpg")
+    found = folder.inspect(tmp_path)
+    assert (found.format, found.videos) == ("video", 2)
+    assert folder.describe(found).startswith("2 videos and 1 photos of 40 x 30; ")
+
+
+def test_a_live_photo_is_a_photo(tmp_path: Path) -> None:
+    photos(tmp_path, "IMG_1.jpg IMG_2.jpg IMG_3.jpg")
+    video(tmp_path, "IMG_1.mov", "IMG_2.MOV")
+    found = folder.inspect(tmp_path)
+    assert (found.format, found.videos, found.photos.count) == ("photos", 0, 3)
+
+
+def test_a_video_beside_poses_is_none(tmp_path: Path) -> None:
+    photos(tmp_path / "images")
+    video(tmp_path, "images/walk.mp4")
+    (tmp_path / "transforms.json").write_text("{}")
+    found = folder.inspect(tmp_path)
+    assert (found.format, found.videos) == ("nerfstudio", 0)
+
+
+@pytest.mark.parametrize("more", ["walk.mp4", "d.jpg"])
+def test_photos_of_a_phone_are_to_be_converted(tmp_path: Path, more: str) -> None:
+    photos(tmp_path, "a.jpg b.jpg c.jpg")
+    (tmp_path / "IMG_1.HEIC").write_text("")
+    (tmp_path / more).write_text("")
+    with pytest.raises(UserError, match=r"1 photos such as IMG_1.HEIC.*heif-convert"):
+        folder.inspect(tmp_path)

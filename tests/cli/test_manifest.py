@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,19 @@ def test_it_is_valid_and_says_what_was_asked_for(format_: Format, workers: int, 
     path = "cameras" if spec.model.space == "unbounded" else "orbit"
     assert spec.outputs.model_dump() == wanted_outputs(path)
     assert not spec.viewer.enabled
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_of_videos_it_tells_how_many_frames(gpus: int) -> None:
+    videos = Folder(Path("/photos/walk"), "video", Photos(), (), (), videos=2)
+    text = manifest.text(videos, replace(WISHES, gpus=gpus))
+    assert text.startswith("# walk: 2 videos; ")
+    assert "format: auto # found here: video" in text
+    spec = manifest.spec_of(manifest.parse(text, "it"), "it")
+    assert (spec.dataset.video.frames, spec.dataset.downscale) == (120, None)
+    assert spec.model.space == "unbounded"
+    assert ("# downscale: 3" in text) == (gpus == 0), "a hint, as nobody has looked into the video"
+    assert "frames:" not in manifest.text(found(), WISHES)
 
 
 def test_the_comment_tells_what_was_found() -> None:

@@ -19,6 +19,7 @@ from nerf_trainer.poses.inputs import Input, identity, read_inputs  # noqa: E402
 from nerf_trainer.poses.likeness import unlikeness  # noqa: E402
 from nerf_trainer.poses.matching import mutual_matches  # noqa: E402
 from nerf_trainer.poses.pieces import Pieces  # noqa: E402
+from nerf_trainer.scenes.listing import list_photos  # noqa: E402
 
 Array = NDArray[np.float32]
 
@@ -42,6 +43,23 @@ def test_a_sequence_is_in_order_of_the_numbers_in_names() -> None:
     assert len(found) == sum(40 - step for step in apart)
     shuffled = [names[9], names[10], names[0]]
     assert pairs.sequential(shuffled) == [(0, 1), (0, 2), (1, 2)]
+
+
+def test_the_ends_of_a_path_that_comes_back_are_joined() -> None:
+    """A hundred frames along a circle: the last ones see what the first ones do."""
+    angle = 2 * np.pi * np.arange(100) / 100
+    circle = np.stack([np.cos(angle), np.sin(angle)], -1)
+    in_order = pairs.sequential([str(k) for k in range(100)])
+    found = pairs.with_returns(in_order, np.linalg.norm(circle[:, None] - circle, axis=-1))
+    assert found == sorted(set(found))
+    assert (0, 99) not in in_order
+    assert {(0, 99), (0, 98), (1, 99), *in_order} < set(found)
+    assert len(found) <= len(in_order) + 100 * pairs.RETURNS
+
+
+def test_a_short_sequence_has_no_others_to_return_to() -> None:
+    in_order = pairs.sequential(["0", "1", "2"])
+    assert pairs.with_returns(in_order, np.ones((3, 3))) == in_order
 
 
 def test_neighbours_are_the_nearest_ones() -> None:
@@ -169,7 +187,7 @@ def photos(folder: Path, exifs: list[dict[int, Any]]) -> list[Input]:
                 exif[tag] = value
         pixels = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{k}.jpg", exif=exif)
-    return read_inputs(folder, PosesConfig())
+    return read_inputs(folder, list_photos(folder), PosesConfig())
 
 
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
@@ -194,14 +212,15 @@ def test_photos_of_one_camera_share_it(tmp_path: Path) -> None:
     wide, far = ({MAKE: "Maker", EXIF_IFD: {FOCAL: focal}} for focal in (4.0, 9.0))
     found = photos(tmp_path, [wide, far, wide])
     assert found[0].camera == found[2].camera != found[1].camera
-    own = read_inputs(tmp_path, PosesConfig(shared_camera=False))
+    own = read_inputs(tmp_path, list_photos(tmp_path), PosesConfig(shared_camera=False))
     assert len({photo.camera for photo in own}) == 3
 
 
 def chosen(found: list[Input], monkeypatch: pytest.MonkeyPatch, **config: Any) -> Any:
     """Which way to choose pairs was taken."""
     monkeypatch.setattr(search, "exhaustive", lambda _: "exhaustive")
-    monkeypatch.setattr(search, "sequential", lambda _: "sequential")
+    monkeypatch.setattr(search, "sequential", lambda _: "sequence")
+    monkeypatch.setattr(search, "with_returns", lambda pairs, by: f"{pairs} and {by}")
     monkeypatch.setattr(search, "metres", lambda _: "place")
     monkeypatch.setattr(search, "unlikeness", lambda *_: "look")
     monkeypatch.setattr(search, "nearest", lambda distances: f"nearest by {distances}")
@@ -216,18 +235,22 @@ def test_pairs_are_chosen_by_number_and_place(
     assert chosen([with_place] * 200, monkeypatch) == "exhaustive"
     assert chosen([with_place] * 201, monkeypatch) == "nearest by place"
     assert chosen([with_place] * 200 + [without], monkeypatch) == "nearest by look"
-    assert chosen([without] * 3, monkeypatch, matching="sequential") == "sequential"
+    assert chosen([without] * 3, monkeypatch, matching="sequential") == "sequence and look"
     assert chosen([with_place] * 3, monkeypatch, matching="nearest") == "nearest by look"
+
+
+def identity_now(folder: Path) -> str:
+    return identity(read_inputs(folder, list_photos(folder), PosesConfig()), PosesConfig())
 
 
 def test_what_the_poses_depend_on(tmp_path: Path) -> None:
     found = photos(tmp_path, [{}, {}, {}])
     first = identity(found, PosesConfig())
-    assert first == identity(read_inputs(tmp_path, PosesConfig()), PosesConfig())
+    assert first == identity_now(tmp_path)
     assert first != identity(found, PosesConfig(max_features=500))
     (tmp_path / "masks").mkdir()
     Image.new("L", (40, 30), 255).save(tmp_path / "masks/1.png")
-    masked = identity(read_inputs(tmp_path, PosesConfig()), PosesConfig())
+    masked = identity_now(tmp_path)
     (tmp_path / "0.jpg").rename(tmp_path / "9.jpg")
-    renamed = identity(read_inputs(tmp_path, PosesConfig()), PosesConfig())
+    renamed = identity_now(tmp_path)
     assert len({first, masked, renamed}) == 3

@@ -10,6 +10,7 @@ import pytest
 pytestmark = pytest.mark.torch
 pycolmap = pytest.importorskip("pycolmap")
 
+from camera_paths import Poses, aligned, arc, median_angle  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 
@@ -21,26 +22,18 @@ from nerf_trainer import poses  # noqa: E402
 from nerf_trainer.failures import TrainerFailure  # noqa: E402
 from nerf_trainer.poses import Found, find_poses, matching  # noqa: E402
 from nerf_trainer.scenes import demo, load_scene  # noqa: E402
+from nerf_trainer.scenes.listing import list_photos  # noqa: E402
 
 COUNT, WIDTH, STEP = 14, 320, 10
 #: The photo that is stored on its side, and told to be so by EXIF: to be turned right.
 LYING = 5
 CONFIG = PosesConfig(max_features=1024)
 STRANGER = "stranger.png"
-Poses = NDArray[np.float64]
 
 
 def camera_poses() -> Poses:
     """Cameras (COUNT, 4, 4) on an arc around the still life, at two heights."""
-    azimuth = np.radians(STEP) * np.arange(COUNT)
-    height = np.radians(25 + 12 * (np.arange(COUNT) % 2))
-    flat = np.cos(height)
-    back = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(height)], -1)
-    right = np.stack([-np.sin(azimuth), np.cos(azimuth), np.zeros(COUNT)], -1)
-    found = np.tile(np.eye(4), (COUNT, 1, 1))
-    found[:, :3, :3] = np.stack([right, np.cross(back, right), back], -1)
-    found[:, :3, 3] = back * demo.CAMERA_DISTANCE + demo.LOOK_AT
-    return found
+    return arc(np.radians(STEP) * np.arange(COUNT), np.radians(25 + 12 * (np.arange(COUNT) % 2)))
 
 
 def write_photos(folder: Path) -> None:
@@ -68,11 +61,11 @@ class Search:
         self.told: list[tuple[str, float]] = []
         write_photos(folder)
         with pytest.raises(KilledError):
-            find_poses(folder, CONFIG, self._killed_at_mapping)
+            find_poses(folder, list_photos(folder), CONFIG, self._killed_at_mapping)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pycolmap, "extract_features", _never)
             patch.setattr(matching, "mutual_matches", _never)
-            self.found = find_poses(folder, CONFIG, lambda *_: None)
+            self.found = find_poses(folder, list_photos(folder), CONFIG, lambda *_: None)
         self.place = folder / names.POSES_DIR / self.found.poses
         self.document = json.loads((self.place / "transforms.json").read_text())
 
@@ -95,17 +88,6 @@ def found_poses(search: Search) -> Poses:
     return np.array([frame["transform_matrix"] for frame in search.document["frames"]])
 
 
-def aligned(found: Poses, truth: Poses) -> tuple[Poses, float]:
-    """Centres moved onto the true ones as well as a similarity can (Umeyama 1991), and the tilt."""
-    a, b = (x[:, :3, 3] - x[:, :3, 3].mean(0) for x in (found, truth))
-    left, size, right = np.linalg.svd(b.T @ a)
-    flip = np.diag([1, 1, np.linalg.det(left @ right)])
-    turn = left @ flip @ right
-    scale = np.trace(np.diag(size) @ flip) / (a * a).sum()
-    tilt = np.degrees(np.arccos(turn[2, 2]))
-    return scale * a @ turn.T + truth[:, :3, 3].mean(0), float(tilt)
-
-
 def test_all_photos_of_the_scene_are_posed_and_the_stranger_is_named(search: Search) -> None:
     assert search.found == Found(COUNT + 1, [STRANGER], search.place.name, search.found.error)
     assert 0 < search.found.error < 1.5
@@ -121,11 +103,7 @@ def test_cameras_are_where_they_were(search: Search) -> None:
 
 
 def test_cameras_look_where_they_did(search: Search) -> None:
-    found, true = (x[:, :3, :3] for x in (found_poses(search), camera_poses()))
-    between = [np.einsum("aij,bik->abjk", x, x) for x in (found, true)]
-    cosines = (np.einsum("abij,abij->ab", *between) - 1) / 2
-    angles = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
-    assert np.median(angles) < 0.5
+    assert median_angle(found_poses(search), camera_poses()) < 0.5
 
 
 def test_up_is_up_and_the_still_life_fills_the_cube(search: Search) -> None:
@@ -179,7 +157,8 @@ def test_progress_grows(search: Search) -> None:
 
 def test_a_second_job_takes_what_is_there(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poses, "_find", _never)
-    assert find_poses(search.folder, CONFIG, lambda *_: None) == search.found
+    found = find_poses(search.folder, list_photos(search.folder), CONFIG, lambda *_: None)
+    assert found == search.found
 
 
 def noise(folder: Path, count: int, size: tuple[int, int] = (64, 64), seed: int = 0) -> Path:
@@ -192,7 +171,7 @@ def noise(folder: Path, count: int, size: tuple[int, int] = (64, 64), seed: int 
 
 def refusal(folder: Path, **config: Any) -> TrainerFailure:
     with pytest.raises(TrainerFailure) as caught:
-        find_poses(folder, PosesConfig(**config), lambda *_: None)
+        find_poses(folder, list_photos(folder), PosesConfig(**config), lambda *_: None)
     return caught.value
 
 

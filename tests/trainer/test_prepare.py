@@ -10,7 +10,9 @@ pytestmark = pytest.mark.torch
 pytest.importorskip("pycolmap")
 
 from formats import COUNT, FORMATS, write_photos  # noqa: E402
+from PIL import Image  # noqa: E402
 from poses_stage import ending, start  # noqa: E402
+from video_files import pattern, patterns, write_video  # noqa: E402
 
 from nerf_contract.dataset import PosesConfig  # noqa: E402
 from nerf_contract.reasons import (  # noqa: E402
@@ -41,24 +43,60 @@ def test_given_poses_are_counted(tmp_path: Path, name: str) -> None:
     assert report.poses is None
 
 
-def test_what_was_found_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_photos(tmp_path)
-    asked: list[tuple[Path, PosesConfig]] = []
+class Search:
+    """Stands for `find_poses`, and keeps what it was asked for."""
 
-    def find(folder: Path, config: PosesConfig, tell: stage.Tell) -> Found:
-        asked.append((folder, config))
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[Path, list[str], PosesConfig]] = []
+        monkeypatch.setattr(stage, "find_poses", self._find)
+
+    def _find(
+        self, folder: Path, photos: list[Path], config: PosesConfig, tell: stage.Tell
+    ) -> Found:
+        self.asked.append((folder, [photo.name for photo in photos], config))
         tell("matching", 0.5)
         return Found(photos=30, unposed=[f"{i}.jpg" for i in range(23)], poses="f" * 16, error=0.5)
 
-    monkeypatch.setattr(stage, "find_poses", find)
-    board = StageBoard("poses")
+
+def test_what_was_found_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [Path(name).name for name in write_photos(tmp_path)]
+    board, search = StageBoard("poses"), Search(monkeypatch)
     found = stage.prepare(TrainerConfig(), tmp_path, board)
-    assert asked == [(tmp_path, PosesConfig())]
+    assert search.asked == [(tmp_path, names, PosesConfig())]
     assert (board.progress.activity, board.progress.done) == ("matching", 0.5)
     assert found.reason == POSES_FOUND
     assert found.dataset.poses == "f" * 16
     assert (found.dataset.posed, len(found.dataset.unposed)) == (7, 20)
     assert "7 of 30 photos" in found.message and "19.jpg and 3 more" in found.message
+
+
+def test_a_video_is_a_sequence_of_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_video(tmp_path / "a.mp4", patterns(9))
+    board, search = StageBoard("poses"), Search(monkeypatch)
+    config = TrainerConfig.model_validate({"dataset": {"video": {"frames": 3}}})
+    found = stage.prepare(config, tmp_path, board)
+    [(_, frames, poses)] = search.asked
+    assert [frame[:5] for frame in frames] == ["0000-", "0001-", "0002-"]
+    assert poses == PosesConfig(matching="sequential")
+    assert found.dataset is not None and found.dataset.format == "video"
+    assert board.progress.activity == "matching"
+    assert board.progress.done == pytest.approx(0.3 + 0.7 * 0.5)
+
+
+def test_several_videos_and_photos_are_no_sequence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = Search(monkeypatch)
+    write_video(tmp_path / "videos/a.mp4", patterns(9))
+    write_video(tmp_path / "videos/b.mp4", patterns(9))
+    Image.fromarray(pattern(0)).save(tmp_path / "videos/photo.png")
+    prepared(tmp_path, path="videos")
+    assert [len(search.asked[0][1]), search.asked[0][1][-1]] == [19, "photo.png"]
+    (tmp_path / "videos/photo.png").unlink()
+    prepared(tmp_path, path="videos")
+    (tmp_path / "videos/b.mp4").unlink()
+    prepared(tmp_path, path="videos")
+    assert [poses.matching for _, _, poses in search.asked] == ["auto", "auto", "sequential"]
 
 
 def test_a_good_end_leaves_the_dataset_as_last_word(tmp_path: Path) -> None:

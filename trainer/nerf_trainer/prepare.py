@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from nerf_contract.dataset import WITHOUT_POSES
 from nerf_contract.progress import DatasetReport
 from nerf_contract.reasons import POSES_FOUND, POSES_GIVEN
 from nerf_contract.training import TrainerConfig
@@ -16,11 +17,15 @@ from nerf_trainer.archive import require_in_place
 from nerf_trainer.places import dataset_root
 from nerf_trainer.poses import Found, find_poses
 from nerf_trainer.scenes import expect_format, folder_of, read_split, wait_for_dataset
+from nerf_trainer.scenes.listing import list_photos, photos_in
 from nerf_trainer.stage import StageBoard
 from nerf_trainer.stage_process import Done, run
+from nerf_trainer.video import frames_of
 
 Tell = Callable[[str, float], None]
 
+#: Share of the stage that is done once the frames of videos are there.
+FRAMES = 0.3
 #: Names of photos without poses that are told of.
 MOST_NAMES = 20
 
@@ -33,9 +38,27 @@ def prepare(config: TrainerConfig, root: Path, board: StageBoard) -> Done:
     board.update("waiting", 0.0)
     wait_for_dataset(folder, dataset)
     format_ = expect_format(folder, dataset.format)
-    if format_ != "photos":
+    if format_ not in WITHOUT_POSES:
         return _given(folder, config, format_)
-    return _found(find_poses(folder, config.poses, board.update))
+    find = _of_videos if format_ == "video" else _of_photos
+    return _found(format_, find(folder, config, board.update))
+
+
+def _of_photos(folder: Path, config: TrainerConfig, tell: Tell) -> Found:
+    return find_poses(folder, list_photos(folder), config.poses, tell)
+
+
+def _of_videos(folder: Path, config: TrainerConfig, tell: Tell) -> Found:
+    """Frames are photos like those beside the videos. Those of one video alone are a sequence."""
+    photos, wanted = photos_in(folder), config.dataset.video.frames
+    frames = frames_of(folder, wanted, lambda what, done: tell(what, FRAMES * done))
+    poses = config.poses
+    if poses.matching == "auto" and not photos and len({frame.parent for frame in frames}) == 1:
+        poses = poses.model_copy(update={"matching": "sequential"})
+    return find_poses(
+        *(folder, [*frames, *photos], poses),
+        lambda what, done: tell(what, FRAMES + (1 - FRAMES) * done),
+    )
 
 
 def _given(folder: Path, config: TrainerConfig, format_: str) -> Done:
@@ -45,10 +68,10 @@ def _given(folder: Path, config: TrainerConfig, format_: str) -> Done:
     return Done(POSES_GIVEN, f"The dataset brings the poses of {count} photos along.", report)
 
 
-def _found(found: Found) -> Done:
+def _found(format_: str, found: Found) -> Done:
     posed = found.photos - len(found.unposed)
     report = DatasetReport(
-        format="photos",
+        format=format_,
         photos=found.photos,
         posed=posed,
         unposed=found.unposed[:MOST_NAMES],

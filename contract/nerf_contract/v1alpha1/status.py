@@ -12,7 +12,7 @@ class DatasetStatus(Model):
     """The dataset as it was found."""
 
     format: str = Field(description="As `spec.dataset.format`, but never `auto`.")
-    photos: int = Field(description="Photos that were found.")
+    photos: int = Field(description="Photos, and frames of videos, that were found.")
     posed: int = Field(description="Photos whose camera is known: only those are used.")
     unposed: list[str] = Field(default_factory=list, description="Names of others; 20 at most.")
     poses: str | None = Field(

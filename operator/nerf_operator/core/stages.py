@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from nerf_contract import names, reasons
+from nerf_contract.dataset import WITHOUT_POSES
 from nerf_contract.progress import TerminationMessage
 from nerf_contract.v1alpha1 import DatasetStatus, NeRFJobSpec
 from nerf_operator.core import outcome, replacement
@@ -139,7 +140,7 @@ def _silent(pods: Sequence[Pod]) -> Outcome | None:
 
 def given(spec: NeRFJobSpec) -> bool:
     """Whether the spec says that the dataset is there, with its poses: nothing is to be done."""
-    return spec.dataset.format not in ("auto", "photos") and spec.dataset.archive is None
+    return spec.dataset.format not in ("auto", *WITHOUT_POSES) and spec.dataset.archive is None
 
 
 def _trains_already(job: Job, observed: Observed) -> bool:

@@ -35,6 +35,7 @@ TRAINER: dict[str, Value] = {
     "dataset.archive": {
         **{"url": "https://example.com/a.zip", "sha256": "0" * 64, "maxGigabytes": 5},
     },
+    "dataset.video": {"frames": 60},
     "poses": {
         **{"matching": "sequential", "maxImageSize": 1200},
         **{"maxFeatures": 4096, "sharedCamera": False},

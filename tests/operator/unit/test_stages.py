@@ -67,7 +67,7 @@ def poses_found(**fields: Any) -> Pod:
     return finished("poses", said)
 
 
-@pytest.mark.parametrize("format_", ["photos", "auto"])
+@pytest.mark.parametrize("format_", ["photos", "video", "auto"])
 def test_photos_come_first(format_: str) -> None:
     first = decide(job(dataset={"claimName": "photos", "format": format_}), observed())
     assert created(first) == ["demo-poses-0"]

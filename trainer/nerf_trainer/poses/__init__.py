@@ -17,14 +17,14 @@ import pycolmap
 
 from nerf_contract import names
 from nerf_contract.dataset import PosesConfig
-from nerf_contract.reasons import DATASET_VOLUME, POSES_FAILED
+from nerf_contract.reasons import POSES_FAILED
 from nerf_trainer.failures import TrainerFailure
-from nerf_trainer.files import locked
 from nerf_trainer.poses.features import read_features
 from nerf_trainer.poses.inputs import LEAST_PHOTOS, Input, identity, read_inputs
 from nerf_trainer.poses.pieces import Pieces
 from nerf_trainer.poses.result import REPORT, write_result
 from nerf_trainer.poses.search import Model, Tell, find_model
+from nerf_trainer.volume import keeping
 
 __all__ = ["Found", "find_poses"]
 
@@ -48,28 +48,21 @@ class Found:
     error: float
 
 
-def find_poses(folder: Path, config: PosesConfig, tell: Tell) -> Found:
-    """Find the cameras of the photos in `folder`, unless that was done before.
+def find_poses(folder: Path, photos: Sequence[Path], config: PosesConfig, tell: Tell) -> Found:
+    """Find the cameras of the photos, which lie below `folder`, unless that was done before.
 
     tell: takes what is being done, and the share of the whole that is done.
     Raises TrainerFailure: PosesFailed, DatasetInvalid, or DatasetVolumeUnusable.
     """
     tell("reading", 0.0)
-    inputs = read_inputs(folder, config)
+    inputs = read_inputs(folder, photos, config)
     target = folder / names.POSES_DIR / identity(inputs, config)
     if (target / REPORT).exists():
         log.info("%s has the poses of these photos", target)
         return _read(target)
-    try:
-        with locked(folder):
-            if not (target / REPORT).exists():  # Another job may have been at it.
-                _find(inputs, config, target, tell)
-    except OSError as error:
-        raise TrainerFailure(
-            DATASET_VOLUME,
-            f"{error.filename or target} cannot be written ({error.strerror}). Poses are kept "
-            f"beside the photos: give {folder} space, and let user id 10001 write there.",
-        ) from error
+    with keeping(folder):
+        if not (target / REPORT).exists():  # Another job may have been at it.
+            _find(inputs, config, target, tell)
     return _read(target)
 
 

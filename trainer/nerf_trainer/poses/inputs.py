@@ -12,13 +12,13 @@ from PIL import ExifTags, Image
 from nerf_contract.dataset import PosesConfig
 from nerf_contract.reasons import POSES_FAILED
 from nerf_trainer.failures import TrainerFailure
-from nerf_trainer.scenes.listing import list_photos, mask_of
+from nerf_trainer.scenes.listing import mask_of
 from nerf_trainer.scenes.opening import image_size, in_parallel
 from nerf_trainer.scenes.orientation import Turn, turns
 from nerf_trainer.scenes.types import invalid
 
 #: Raised whenever the same photos would get other poses, so that older results are not taken.
-ALGORITHM = 1
+ALGORITHM = 2
 LEAST_PHOTOS = 3
 #: Diagonal of 35 mm film, in mm.
 FILM_DIAGONAL = 43.27
@@ -44,9 +44,8 @@ class Input:
     place: tuple[float, float] | None
 
 
-def read_inputs(folder: Path, config: PosesConfig) -> list[Input]:
-    """The photos in `folder`, by name. Raises TrainerFailure where they cannot be used."""
-    paths = list_photos(folder)
+def read_inputs(folder: Path, paths: Sequence[Path], config: PosesConfig) -> list[Input]:
+    """The photos, which lie below `folder`. Raises TrainerFailure where they cannot be used."""
     for path in paths:
         if not path.resolve().is_relative_to(folder.resolve()):
             raise invalid(f"{path} leads out of the dataset's folder. Copy the photo into it.")

@@ -12,6 +12,8 @@ Pair = tuple[int, int]
 MOST_EXHAUSTIVE = 200
 #: Photos before and after a photo in a sequence.
 OVERLAP = 10
+#: Others that a photo in a sequence is compared with, as they look most like it.
+RETURNS = 5
 #: Photos that a photo is compared with, where they are chosen by a distance.
 NEIGHBOURS = 40
 EARTH_RADIUS = 6_371_000.0
@@ -23,7 +25,7 @@ def exhaustive(count: int) -> list[Pair]:
 
 
 def sequential(names: Sequence[str]) -> list[Pair]:
-    """Neighbours in order of name, and photos 2, 4, 8 ... apart: they see drift and loops.
+    """Neighbours in order of name, and photos 2, 4, 8 ... apart: they see drift.
 
     Numbers in names count as numbers: `frame_10` comes after `frame_9`.
     """
@@ -32,6 +34,17 @@ def sequential(names: Sequence[str]) -> list[Pair]:
     return _ordered(
         (order[at], order[at + step]) for step in steps for at in range(len(names) - step)
     )
+
+
+def with_returns(pairs: Sequence[Pair], distances: NDArray[np.floating]) -> list[Pair]:
+    """The pairs, and for each photo those that are nearest by (N, N) distances of all others: where
+    a path comes back to a place, its ends are joined."""
+    apart = distances + np.diag(np.full(len(distances), np.inf))
+    for i, j in pairs:
+        apart[[i, j], [j, i]] = np.inf
+    chosen = np.argsort(apart, axis=1, kind="stable")[:, :RETURNS]
+    more = [(i, int(j)) for i, row in enumerate(chosen) for j in row if np.isfinite(apart[i, j])]
+    return _ordered([*pairs, *more])
 
 
 def nearest(distances: NDArray[np.floating]) -> list[Pair]:

@@ -13,7 +13,15 @@ from nerf_trainer.poses.inputs import Input
 from nerf_trainer.poses.likeness import unlikeness
 from nerf_trainer.poses.mapping import cameras_of, find_cameras
 from nerf_trainer.poses.matching import Match, match_all, median_shift
-from nerf_trainer.poses.pairs import MOST_EXHAUSTIVE, Pair, exhaustive, metres, nearest, sequential
+from nerf_trainer.poses.pairs import (
+    MOST_EXHAUSTIVE,
+    Pair,
+    exhaustive,
+    metres,
+    nearest,
+    sequential,
+    with_returns,
+)
 from nerf_trainer.poses.pieces import Pieces
 from nerf_trainer.scenes.types import invalid
 
@@ -98,7 +106,8 @@ def choose_pairs(
     if matching == "exhaustive":
         return exhaustive(count)
     if matching == "sequential":
-        return sequential([photo.name for photo in inputs])
+        in_order = sequential([photo.name for photo in inputs])
+        return with_returns(in_order, unlikeness(count, descriptors))
     if matching == "nearest":
         return nearest(unlikeness(count, descriptors))
     if len(places) < count:

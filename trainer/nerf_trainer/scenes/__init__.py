@@ -14,7 +14,7 @@ from nerf_contract.training import PreparedDataset
 from nerf_trainer.scenes import blender, colmap, llff, nerfstudio, photos
 from nerf_trainer.scenes.fitting import Sizes, fits, measure
 from nerf_trainer.scenes.images import factor, intrinsics_of, load_views
-from nerf_trainer.scenes.listing import has_photos
+from nerf_trainer.scenes.listing import has_photos, videos_in
 from nerf_trainer.scenes.types import Background, Cameras, Photo, Scene, Views, invalid
 
 __all__ = [
@@ -64,6 +64,7 @@ READERS = {
     "llff": Reader(
         llff.read_split, lambda folder: (folder / llff.POSES_BOUNDS).exists(), llff.POSES_BOUNDS
     ),
+    "video": Reader(photos.read_split, lambda folder: bool(videos_in(folder)), "videos"),
     "photos": Reader(photos.read_split, has_photos, "photos"),
 }
 

@@ -1,13 +1,14 @@
-"""Plain photos in a folder, and the masks beside them."""
+"""Plain photos and videos in a folder, and the masks beside them."""
 
 import os
 from pathlib import Path
 
+from nerf_contract.dataset import HEIC_ADVICE, HEIC_SUFFIXES, VIDEO_SUFFIXES
 from nerf_trainer.scenes.types import invalid
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"})
 #: Photos that have to be converted first.
-FOREIGN = frozenset({".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw"})
+FOREIGN = HEIC_SUFFIXES | {".dng", ".cr2", ".cr3", ".nef", ".arw"}
 PHOTOS_DIR = "images"
 MASKS_DIR = "masks"
 
@@ -17,19 +18,32 @@ def list_photos(folder: Path) -> list[Path]:
 
     Raises TrainerFailure (DatasetInvalid) where there are none, or some of a kind that is not read.
     """
-    root = folder / PHOTOS_DIR if (folder / PHOTOS_DIR).is_dir() else folder
-    files = _files(root) if root != folder else [path for path in root.iterdir() if path.is_file()]
-    shown = [path for path in files if not path.name.startswith(".")]
-    photos = sorted(path for path in shown if path.suffix.lower() in SUFFIXES)
-    foreign = sorted(path.name for path in shown if path.suffix.lower() in FOREIGN)
+    photos = photos_in(folder)
+    if not photos:
+        raise invalid(f"{_root(folder)} holds no photos (JPEG, PNG, WebP or TIFF). Put them there.")
+    return photos
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """The same, where there may be none. Raises the same for those of a kind that is not read."""
+    shown = _shown(folder)
+    foreign = _with(shown, FOREIGN)
     if foreign:
         raise invalid(
-            f"{root} holds {len(foreign)} photos such as {foreign[0]}, of a kind that is not read. "
-            "Convert them to JPEG, with their EXIF data."
+            f"{_root(folder)} holds {len(foreign)} photos such as {foreign[0].name}, of a kind "
+            f"that is not read. {_conversion(foreign)}"
         )
-    if not photos:
-        raise invalid(f"{root} holds no photos (JPEG, PNG, WebP or TIFF). Put them there.")
-    return photos
+    return _with(shown, SUFFIXES)
+
+
+def videos_in(folder: Path) -> list[Path]:
+    """The videos where `list_photos` looks, by name; there may be none.
+
+    One with the name of a photo beside it is the moving part of a phone's live photo, and no video.
+    """
+    shown = _shown(folder)
+    live = {path.with_suffix("") for path in _with(shown, SUFFIXES | FOREIGN)}
+    return [path for path in _with(shown, VIDEO_SUFFIXES) if path.with_suffix("") not in live]
 
 
 def has_photos(folder: Path) -> bool:
@@ -54,6 +68,27 @@ def mask_of(folder: Path, photo: Path) -> Path | None:
                 raise invalid(f"{mask} leads out of the dataset's folder. Copy the mask into it.")
             return mask
     return None
+
+
+def _root(folder: Path) -> Path:
+    return folder / PHOTOS_DIR if (folder / PHOTOS_DIR).is_dir() else folder
+
+
+def _shown(folder: Path) -> list[Path]:
+    """The files that are looked at; hidden ones are not."""
+    root = _root(folder)
+    files = _files(root) if root != folder else [path for path in root.iterdir() if path.is_file()]
+    return [path for path in files if not path.name.startswith(".")]
+
+
+def _with(files: list[Path], suffixes: frozenset[str]) -> list[Path]:
+    return sorted(path for path in files if path.suffix.lower() in suffixes)
+
+
+def _conversion(foreign: list[Path]) -> str:
+    """What to do with them."""
+    heic = all(path.suffix.lower() in HEIC_SUFFIXES for path in foreign)
+    return HEIC_ADVICE if heic else "Convert them to JPEG, with their EXIF data."
 
 
 def _entries(folder: Path) -> list[Path]:
