@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,8 @@ def main() -> int:
         _add_gpus(data / "kept", span)
         with prometheus.serving(data / "kept") as client:
             missing = sorted(set(_missing(client, span)))
-            figures |= {"efficiency_shown": _shown(client, span), "missing": missing}
+            shown = _shown(client, Span(figures.pop("since"), span.end, INTERVAL))
+            figures |= {"efficiency_shown": shown, "missing": missing}
             pages.draw_all(client, span, NAMESPACE, JOB, OUT, NOTES)
     rounded = {key: round(v, 4) if isinstance(v, float) else v for key, v in figures.items()}
     print(json.dumps(rounded | {"machine": machine(), "date": time.strftime("%Y-%m-%d")}))
@@ -144,12 +144,10 @@ def _missing(client: Client, span: Span) -> Iterator[str]:
 
 
 def _shown(client: Client, span: Span) -> float:
-    """Median of the efficiency on the dashboard while the job last trained with two processes."""
+    """Median of the efficiency on the dashboard in a span of time."""
     matched = f'{recorded.EFFICIENCY.name}{{namespace="{NAMESPACE}", job="{JOB}"}}'
     [series] = client.over(matched, span)
-    values = [value for _, value in reversed(series.points)]
-    of_two = takewhile(lambda value: value != 1, dropwhile(lambda value: value == 1, values))
-    return statistics.median(of_two)
+    return statistics.median(value for _, value in series.points)
 
 
 if __name__ == "__main__":

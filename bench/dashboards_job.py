@@ -10,10 +10,12 @@ import json
 import re
 import sys
 import tempfile
+import time
 from collections import Counter
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from elastic_job import Job
@@ -84,13 +86,19 @@ def _tell_targets(folder: Path, logs: Path, there: dict[int, int]) -> bool:
 
 
 def _figures(notes: list[Note]) -> dict[str, float]:
-    """Rays per second of the last group of two, and of the last of one at its end: so many steps
-    of a group that is no more are what the ledger knows of it."""
+    """Rays per second of the last group of two, and of the last of one at its end.
+
+    efficiency: its median over the last group of two, from the last steps at each moment, as the
+    ledger has it. since: Unix time from which on there were as many as it takes.
+    """
     mine = sorted((note for note in notes if note.pod == 0), key=lambda note: note.time)
     groups = [list(group) for _, group in groupby(mine, key=lambda note: note.generation)]
     newest = {group[0].world: group for group in groups if len(group) > WINDOW}
-    one, two = _speed(newest[1][-WINDOW - 1 :]), _speed(newest[2])
-    return {"rays_per_second_1": one, "rays_per_second_2": two, "efficiency": two / (2 * one)}
+    one, of_two = _speed(newest[1][-WINDOW - 1 :]), newest[2]
+    two = median(_speed(of_two[i - WINDOW : i + 1]) for i in range(WINDOW, len(of_two)))
+    since = of_two[WINDOW].time + time.time() - time.monotonic()
+    found = {"rays_per_second_1": one, "rays_per_second_2": two, "efficiency": two / (2 * one)}
+    return found | {"since": since}
 
 
 def _speed(steps: list[Note]) -> float:
