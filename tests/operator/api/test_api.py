@@ -77,6 +77,7 @@ def test_a_status_is_never_written_to_the_next_job_of_that_name(bare: Namespace)
     assert bare.status().get("phase") != "Failed"
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_status_is_never_written_over_one_that_was_not_seen(bare: Namespace) -> None:
     seen = bare.create("nerfjobs", nerf_job())
     assert tell(bare, seen, FAILED) is not None
@@ -85,6 +86,7 @@ def test_a_status_is_never_written_over_one_that_was_not_seen(bare: Namespace) -
     assert bare.status()["phase"] == "Failed"
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_status_replaces_the_one_before_and_nothing_else_of_the_job(bare: Namespace) -> None:
     labelled = {"labels": {"team": "one"}, "annotations": {"why": "to see"}}
     made = bare.create("nerfjobs", nerf_job() | {"metadata": {"name": "demo"} | labelled})
