@@ -18,7 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,12 @@ from operator_support.apiserver import ApiServer
 from operator_support.cluster import nerf_job
 from operator_support.process import Operator
 from reconcile_api import PLURALS, Client, Object, path
+from reconcile_kubelet import LABEL_JOB
 from reconcile_phases import Lab, Phase
-from reconcile_timeline import LABEL_JOB, watching
+from reconcile_timeline import Timeline, watching
 
 NAMESPACE = "bench"
+KUBELETS = "kubelet"
 FULL_JOBS = 100
 Figures = dict[str, Any]
 #: Of minimal jobs, in their order.
@@ -66,7 +68,7 @@ def main() -> int:
 
 async def minimal(server: ApiServer, operator: Operator, jobs: int, chosen: list[str]) -> Figures:
     """Figures of jobs that ask for two workers and nothing else; the burst is in all of them."""
-    async with Client(server.url, server.token) as client, watching(client, NAMESPACE) as timeline:
+    async with Client(server.url, server.token) as client, timeline_of(client, server) as timeline:
         await prepare(client)
         lab = Lab(client, NAMESPACE, timeline, operator, nerf_job, beside(server))
         figures: Figures = {}
@@ -80,7 +82,7 @@ async def minimal(server: ApiServer, operator: Operator, jobs: int, chosen: list
 
 async def full(server: ApiServer, operator: Operator, jobs: int) -> Figures:
     """Figures of elastic jobs with a viewer and all outputs."""
-    async with Client(server.url, server.token) as client, watching(client, NAMESPACE) as timeline:
+    async with Client(server.url, server.token) as client, timeline_of(client, server) as timeline:
         await prepare(client)
         lab = Lab(client, NAMESPACE, timeline, operator, full_job, beside(server))
         figures = told(f"{jobs} full jobs at once", await phases.burst(lab, jobs))
@@ -131,6 +133,13 @@ def told(phase: str, figures: Figures) -> Figures:
     return figures
 
 
+def timeline_of(client: Client, server: ApiServer) -> AbstractAsyncContextManager[Timeline]:
+    """When what becomes of the jobs."""
+    kubelets = server.processes[KUBELETS].stdout
+    assert kubelets is not None
+    return watching(client, NAMESPACE, kubelets)
+
+
 def beside(server: ApiServer) -> dict[str, int]:
     """Ids of the processes that share the machine with the operator, by their names."""
     ids = {name: process.pid for name, process in server.processes.items()}
@@ -144,8 +153,10 @@ def running() -> Iterator[tuple[ApiServer, Operator]]:
         operator = Operator(process.install(server), server.folder / "operator.log")
         script = Path(__file__).parent / "reconcile_kubelet.py"
         argv = [sys.executable, str(script), server.url, server.token]
-        kubelet = subprocess.Popen(argv, preexec_fn=apiserver.end_with_parent)
-        server.processes["kubelet"] = kubelet  # Ended with the server.
+        kubelets = subprocess.Popen(
+            argv, stdout=subprocess.PIPE, preexec_fn=apiserver.end_with_parent
+        )
+        server.processes[KUBELETS] = kubelets  # Ended with the server.
         try:
             operator.start()
             yield server, operator

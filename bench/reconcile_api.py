@@ -19,6 +19,8 @@ PLURALS = {
 }
 _CONNECTIONS = 32
 _MERGE = "application/merge-patch+json"
+_STRATEGIC = "application/strategic-merge-patch+json"
+_PROTOBUF = "application/vnd.kubernetes.protobuf"
 
 
 class Client:
@@ -60,9 +62,13 @@ class Client:
         """Merge patch. Raises aiohttp.ClientResponseError."""
         return await self._call("PATCH", path, body, _MERGE)
 
-    async def replace(self, path: str, body: Object) -> Object:
-        """Put a whole object in its place. Raises aiohttp.ClientResponseError."""
-        return await self._call("PUT", path, body, "application/json")
+    async def report(self, path: str, body: Object) -> None:
+        """Patch as kubelets do, which read protobuf. Raises aiohttp.ClientResponseError."""
+        kinds = {"Content-Type": _STRATEGIC, "Accept": _PROTOBUF}
+        data = json.dumps(body)
+        async with self._calls.request("PATCH", path, data=data, headers=kinds) as answer:
+            answer.raise_for_status()
+            await answer.read()
 
     async def delete(self, path: str) -> Object:
         """Delete an object. Raises aiohttp.ClientResponseError."""

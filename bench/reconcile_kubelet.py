@@ -2,8 +2,9 @@
 
     python3 bench/reconcile_kubelet.py URL TOKEN
 
-Each pod gets an address of its own in 127.64.0.0/10, where one handler tells how far its training
-is. `/move` lets the trainings go on from the next question on, `/rest` makes them stand still.
+It prints which pods it has heard of, a line each: job, pod, and when by time.monotonic(). Each has
+an address of its own in 127.64.0.0/10, where one handler tells how far its training is. `/move`
+lets the trainings go on from the next question on, `/rest` makes them stand still.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ from reconcile_api import Client, Object, path
 PORT = 9400
 FIRST_ADDRESS = ipaddress.IPv4Address("127.64.0.1")
 STEPS_PER_SECOND = 5
+LABEL_JOB = "nerfops.dev/job"
+LABEL_INDEX = "nerfops.dev/worker-index"
 MANAGED = "labelSelector=app.kubernetes.io/managed-by=nerf-operator"
 
 
@@ -60,9 +63,13 @@ async def main(url: str, token: str) -> None:
     trainers, started = Trainers(), set[str]()
     async with Client(url, token) as client, asyncio.TaskGroup() as starts:
         async for _, pod in client.watch(f"/api/v1/pods?{MANAGED}", only="ADDED"):
-            if pod["metadata"]["uid"] not in started:
+            meta = pod["metadata"]
+            if meta["uid"] not in started:
                 address = str(FIRST_ADDRESS + len(started))
-                started.add(pod["metadata"]["uid"])
+                started.add(meta["uid"])
+                if LABEL_INDEX in meta["labels"]:
+                    made = [meta["labels"][LABEL_JOB], meta["name"], time.monotonic()]
+                    print(json.dumps(made), flush=True)
                 starts.create_task(_start(client, trainers, pod, address))
 
 
@@ -70,7 +77,7 @@ async def _start(client: Client, trainers: Trainers, pod: Object, address: str) 
     await trainers.serve(address)
     meta = pod["metadata"]
     place = path("pods", meta["namespace"], f"{meta['name']}/status")
-    await client.replace(place, pod | {"status": pod["status"] | running(pod, address)})
+    await client.report(place, {"metadata": {"uid": meta["uid"]}, "status": running(pod, address)})
 
 
 def running(pod: Object, address: str) -> Object:

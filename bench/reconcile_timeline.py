@@ -1,16 +1,15 @@
-"""When the pods of each job were created, and when its status said Running: as a watch tells it."""
+"""When the pods of each job were created, as kubelets tell, and when its status said Running."""
 
 import asyncio
 import contextlib
+import json
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import IO
 
 from reconcile_api import Client, Object, path
-
-LABEL_JOB = "nerfops.dev/job"
-LABEL_INDEX = "nerfops.dev/worker-index"
 
 
 class Timeline:
@@ -22,15 +21,15 @@ class Timeline:
         self.ready: dict[str, str] = {}
         self._news = asyncio.Event()
 
-    def note(self, obj: Object) -> None:
-        """A pod that was made, or a job as it is now."""
-        if obj["kind"] == "Pod":
-            labels = obj["metadata"]["labels"]
-            if LABEL_INDEX in labels:
-                made = self.pods[labels[LABEL_JOB]]
-                made.setdefault(obj["metadata"]["name"], time.monotonic())
-        elif "status" in obj:
-            name, status = obj["metadata"]["name"], obj["status"]
+    def note_pod(self, job: str, pod: str, at: float) -> None:
+        """A pod of a worker was made."""
+        self.pods[job].setdefault(pod, at)
+        self._news.set()
+
+    def note_job(self, job: Object) -> None:
+        """A job as it is now."""
+        if "status" in job:
+            name, status = job["metadata"]["name"], job["status"]
             if status["phase"] == "Running":
                 self.running.setdefault(name, time.monotonic())
             self.ready[name] = status["workers"]["summary"]
@@ -52,15 +51,22 @@ class Timeline:
 
 
 @asynccontextmanager
-async def watching(client: Client, namespace: str) -> AsyncIterator[Timeline]:
-    """A timeline of one namespace."""
+async def watching(client: Client, namespace: str, kubelets: IO[bytes]) -> AsyncIterator[Timeline]:
+    """A timeline of one namespace. kubelets: what they print."""
     timeline = Timeline()
 
-    async def follow(plural: str, only: str = "") -> None:
-        async for _, obj in client.watch(path(plural, namespace), only):
-            timeline.note(obj)
+    async def follow_jobs() -> None:
+        async for _, job in client.watch(path("nerfjobs", namespace)):
+            timeline.note_job(job)
 
-    watches = [asyncio.create_task(follow(*what)) for what in (("nerfjobs",), ("pods", "ADDED"))]
+    async def follow_pods() -> None:
+        told = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(told)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, kubelets)
+        async for line in told:
+            timeline.note_pod(*json.loads(line))
+
+    watches = [asyncio.create_task(follow) for follow in (follow_jobs(), follow_pods())]
     try:
         yield timeline
     finally:

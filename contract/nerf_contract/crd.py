@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from nerf_contract import names
 from nerf_contract.v1alpha1 import (
-    CHANGE_RULES,
-    DATASET_RULES,
+    CHANGE_RULE,
+    SECTION_RULES,
     SPEC_RULES,
     NeRFJobSpec,
     NeRFJobStatus,
@@ -81,28 +81,33 @@ def _inline(node: Schema, defs: dict[str, Schema]) -> Schema:
 def spec_schema() -> Schema:
     """Schema of `.spec`, with defaults for every section and the CEL rules."""
     schema = structural(NeRFJobSpec)
-    dataset = schema["properties"]["dataset"]
-    dataset["x-kubernetes-validations"] = _rules(DATASET_RULES)
+    for section, rules in SECTION_RULES.items():
+        schema["properties"][section]["x-kubernetes-validations"] = _rules(rules)
     schema["x-kubernetes-validations"] = _rules(SPEC_RULES)
     return schema
 
 
 def status_schema() -> Schema:
-    """Schema of `.status`; conditions are a map by type."""
+    """Schema of `.status`; conditions are a map by type.
+
+    A condition, and a section, has one owner, not one for each field: who owns them was a third of
+    a job, and the API server reads and writes that several times a write.
+    """
     schema = structural(NeRFJobStatus)
-    schema["properties"]["conditions"] |= {
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"],
-    }
+    conditions = schema["properties"]["conditions"]
+    conditions |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+    sections = (one for one in schema["properties"].values() if one["type"] == "object")
+    for whole in (conditions["items"], *sections):
+        whole["x-kubernetes-map-type"] = "atomic"
     for field in ("conditions", "outputs", "restarts"):
         schema["properties"][field].pop("default", None)
     return schema
 
 
 def root_rules() -> list[Schema]:
-    """CEL rules over the whole resource; those on changes are about the spec."""
-    changes = [rule | {"fieldPath": ".spec"} for rule in _rules(CHANGE_RULES)]
-    return [*_rules(NAME_RULES), *changes]
+    """CEL rules over the whole resource; that on changes is about the spec."""
+    [changes] = _rules((CHANGE_RULE,))
+    return [*_rules(NAME_RULES), changes | {"fieldPath": ".spec"}]
 
 
 def _rules(rules: tuple[Rule, ...]) -> list[Schema]:

@@ -9,23 +9,26 @@ from nerf_contract.base import MAX_INT, Model
 from nerf_contract.dataset import DatasetConfig, PosesConfig
 from nerf_contract.outputs import OutputsConfig
 
-#: CEL rules over `model` and `training`: (rule, message).
-CROSS_FIELD_RULES = (
+#: CEL rules over the section `model`: (rule, message).
+MODEL_RULES = (
     (
-        "self.training.raysPerBatch % self.training.shards == 0",
-        "training.raysPerBatch must be a multiple of training.shards",
-    ),
-    (
-        "self.model.baseResolution <= self.model.finestResolution",
+        "self.baseResolution <= self.finestResolution",
         "model.baseResolution must not be greater than model.finestResolution",
     ),
     (
-        "self.model.space == 'bounded' || self.model.sampling in ['auto', 'proposal']",
+        "self.space == 'bounded' || self.sampling in ['auto', 'proposal']",
         "model.space unbounded needs model.sampling proposal or auto",
     ),
+)
+#: The same over `training`.
+TRAINING_RULES = (
     (
-        "!has(self.training.stages) || self.training.stages.all(a, self.training.stages"
-        ".exists_one(b, a.fromStep == b.fromStep)) && self.training.stages"
+        "self.raysPerBatch % self.shards == 0",
+        "training.raysPerBatch must be a multiple of training.shards",
+    ),
+    (
+        "!has(self.stages) || self.stages.all(a, self.stages"
+        ".exists_one(b, a.fromStep == b.fromStep)) && self.stages"
         ".map(stage, stage.fromStep).isSorted()",
         "training.stages must be in the order of their fromStep, each one greater",
     ),
@@ -284,7 +287,7 @@ class TrainerConfig(Model):
 
 
 def check_across_fields(model: ModelConfig, training: TrainingConfig) -> None:
-    """The Python twin of `CROSS_FIELD_RULES`. Raises ValueError that names the fields."""
+    """The Python twin of `MODEL_RULES` and `TRAINING_RULES`. Raises ValueError."""
     if training.rays_per_batch % training.shards:
         raise ValueError(
             f"training.raysPerBatch ({training.rays_per_batch}) must be a multiple of "

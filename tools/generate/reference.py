@@ -35,7 +35,8 @@ def api() -> str:
     )
     columns = ("Field", "Type", "Default", "Bounds", "May change", "Meaning")
     spec, status = crd.spec_schema(), crd.status_schema()
-    rules = [f"- {rule['message']}" for rule in [*_rules(spec), *crd.root_rules()]]
+    whole = (*crd.NAME_RULES, *changes.CHANGE_RULES)
+    rules = [*(rule["message"] for rule in _rules(spec)), *(message for _, message, *_ in whole)]
     return page(
         names.KIND,
         intro,
@@ -44,7 +45,7 @@ def api() -> str:
         table(columns, (_row(*field) for field in fields(spec, "spec"))),
         "## Rules",
         "The API server rejects a resource that breaks one of these:",
-        "\n".join(rules),
+        "\n".join(f"- {message}" for message in rules),
         "## Status",
         table(("Field", "Type", "Meaning"), _status_rows(status)),
         "Conditions are explained in [conditions](conditions.md).",

@@ -71,7 +71,7 @@ reads the GPUs, for jobs that share them; a Role in a namespace cannot give that
   verbs: [list, watch, delete]
 - apiGroups: [nerfops.dev]
   resources: [nerfjobs/status]
-  verbs: [patch]
+  verbs: [update]
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, create, delete]

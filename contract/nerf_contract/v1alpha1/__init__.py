@@ -1,9 +1,9 @@
 """NeRFJob `nerfops.dev/v1alpha1`: the models that the CRD and its reference are made from."""
 
-from nerf_contract.v1alpha1.changes import CHANGE_RULES
+from nerf_contract.v1alpha1.changes import CHANGE_RULE
 from nerf_contract.v1alpha1.job import NeRFJob
 from nerf_contract.v1alpha1.resources import ResourceList, ResourceSpec
-from nerf_contract.v1alpha1.rules import DATASET_RULES, SPEC_RULES
+from nerf_contract.v1alpha1.rules import SECTION_RULES, SPEC_RULES
 from nerf_contract.v1alpha1.run_policy import RunPolicy
 from nerf_contract.v1alpha1.scaling import ScalingSpec
 from nerf_contract.v1alpha1.scheduling import Affinity, Toleration, TopologySpread
@@ -32,8 +32,8 @@ from nerf_contract.v1alpha1.volumes import (
 from nerf_contract.v1alpha1.workers import WorkersSpec
 
 __all__ = [
-    "CHANGE_RULES",
-    "DATASET_RULES",
+    "CHANGE_RULE",
+    "SECTION_RULES",
     "SPEC_RULES",
     "ActiveStatus",
     "Affinity",

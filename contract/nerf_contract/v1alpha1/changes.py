@@ -1,5 +1,6 @@
 """Which field of a spec may change when: CEL rules, and what the reference says of it."""
 
+import json
 from typing import Final
 
 from nerf_contract.v1alpha1.rules import Rule, replicas
@@ -115,7 +116,7 @@ _CHANGES: tuple[Rule, ...] = (
     ),
     (
         f"{_SUSPENDED} || has(self.spec.workers.min) || "
-        f"{replicas('self.spec')} == {replicas('oldSelf.spec')}",
+        f"{replicas('self.spec.workers')} == {replicas('oldSelf.spec.workers')}",
         "workers.replicas of a job without workers.min can be changed only while "
         "runPolicy.suspend is true: workers.min, set at its creation, lets a job be scaled",
     ),
@@ -144,6 +145,9 @@ _AT_THE_END: tuple[Rule, ...] = tuple(
     for section in ("training", "outputs")
 )
 
+#: Over the whole resource, each by itself.
+CHANGE_RULES: tuple[Rule, ...] = (*_CHANGES, *_AT_THE_END)
+
 #: A write of the status changes no spec, and one of the spec no status: the API server sees to it.
 #: It evaluates all rules at both, and to compare a section costs it more than all else of a write.
 _STATUS_WRITTEN = (
@@ -155,13 +159,15 @@ _STATUS_WRITTEN = (
 )
 
 
-def _unless_status_written(rule: str, *words: str) -> Rule:
-    guarded = f"{_STATUS_WRITTEN} || ({rule})"
-    message, *expression = words
-    return (guarded, message, expression[0]) if expression else (guarded, message)
+def _as_one(rules: tuple[Rule, ...]) -> Rule:
+    """One rule whose message is that of all that are broken: the status is looked at only once."""
+    each = " && ".join(f"({rule})" for rule, *_ in rules)
+    told = " + ".join(f"(({rule}) ? '' : {_telling(*words)} + '. ')" for rule, *words in rules)
+    return f"{_STATUS_WRITTEN} || ({each})", "a field was changed that cannot be changed now", told
 
 
-#: Over the whole resource.
-CHANGE_RULES: tuple[Rule, ...] = tuple(
-    _unless_status_written(*rule) for rule in (*_CHANGES, *_AT_THE_END)
-)
+def _telling(message: str, expression: str = "") -> str:
+    return f"({expression})" if expression else json.dumps(message)
+
+
+CHANGE_RULE: Rule = _as_one(CHANGE_RULES)

@@ -68,7 +68,7 @@ class NeRFJobSpec(Model):
 
     @model_validator(mode="after")
     def _cross_field_rules(self) -> "NeRFJobSpec":
-        """The Python twin of `SPEC_RULES`, for resources older than a rule."""
+        """The Python twin of the CEL rules, for resources older than a rule."""
         if self.auto:
             self._can_be_shared()
         elif not self.workers.fewest <= self.workers.wanted <= self.workers.most:

@@ -92,7 +92,7 @@ class WorkersSpec(Model):
 
     @model_validator(mode="after")
     def _nothing_that_is_reserved(self) -> "WorkersSpec":
-        """The Python twin of `POD_RULES`."""
+        """The Python twin of the CEL rules on it."""
         for field, keys in (("labels", self.labels), ("annotations", self.annotations)):
             taken = [key for key in keys if key.startswith(RESERVED_PREFIXES)]
             if taken:

@@ -15,6 +15,7 @@ from nerf_operator import metrics
 from nerf_operator.cluster import parse, refusals
 from nerf_operator.cluster.clock import ServerClock
 from nerf_operator.cluster.refusals import ApiError, NotLeadingError
+from nerf_operator.core.observed import Job
 
 Object = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 #: What the calls below, and the watches, need: (API group, resource) -> verbs.
 PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
     (names.GROUP, names.PLURAL): frozenset({"list", "watch", "delete"}),
-    (names.GROUP, f"{names.PLURAL}/status"): frozenset({"patch"}),
+    (names.GROUP, f"{names.PLURAL}/status"): frozenset({"update"}),
     ("", "pods"): frozenset({"list", "watch", "create", "delete"}),
     ("", "nodes"): frozenset({"list", "watch"}),
     ("", "services"): frozenset({"list", "watch", "create", "patch"}),
@@ -172,20 +173,24 @@ class Api:
                 raise
             return None
 
-    async def patch_status(
-        self, namespace: str, name: str, version: str, status: Object
-    ) -> Object | None:
-        """Merge into the status; the job's metadata then, or None where it is gone.
+    async def replace_status(self, job: Job, status: Object) -> Object | None:
+        """Put a whole status in the place of the one that was seen; the job's metadata then, or
+        None where it is gone or another one has its name.
 
-        Raises where the job is no longer of that version, or another one has its name: of a custom
-        resource a UID in the patch would be passed over.
+        Raises where the job is no longer of that version. The spec is left out, and stays. To merge
+        a patch, the API server would write out and read in the whole job, managed fields and all.
         """
-        path = f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}/{name}/status"
-        body = {"metadata": {"resourceVersion": version}, "status": status}
+        jobs = f"/apis/{names.API_VERSION}/namespaces/{job.namespace}/{names.PLURAL}"
+        seen = {"name": job.name, "uid": job.uid, "resourceVersion": job.version}
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "metadata": {**job.metadata, **seen},
+            "status": status,
+        }
+        path = f"{jobs}/{job.name}/status"
         try:
-            return await self._call(
-                "PATCH", "patch", path, body, _MERGE_PATCH, _MANAGER, _METADATA_ONLY
-            )
+            return await self._call("PUT", "update", path, body, _JSON, _MANAGER, _METADATA_ONLY)
         except ApiError as error:
             if not error.gone:
                 raise

@@ -135,10 +135,9 @@ class Applier:
             self._announcer.tell(job, [action.event], now, first=0)
 
     async def write_status(self, job: Job, new: NeRFJobStatus) -> bool:
-        """Write what differs from the status that is there. False where the job is gone."""
-        written = await self._api.patch_status(
-            job.namespace, job.name, job.version, status_patch(job.status, new)
-        )
+        """Put this in the place of the status that is there. False where the job is gone."""
+        status = new.model_dump(by_alias=True, exclude_none=True)
+        written = await self._api.replace_status(job, status)
         if written is None:
             return False
         version = written["metadata"]["resourceVersion"]
@@ -153,25 +152,3 @@ async def _all(calls: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
         if isinstance(result, BaseException):
             raise result
     return results
-
-
-def status_patch(old: NeRFJobStatus, new: NeRFJobStatus) -> Object:
-    """Merge patch from one status to the other: sections that differ, null for those gone."""
-    before, after = _dump(old), _dump(new)
-    changed = {
-        key: _merge(before.get(key), value)
-        for key, value in after.items()
-        if before.get(key) != value
-    }
-    return changed | {key: None for key in before if key not in after}
-
-
-def _merge(before: Any, after: Any) -> Any:
-    """A merge patch keeps the keys that it does not name: name those that are gone."""
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return after
-    return after | {key: None for key in before if key not in after}
-
-
-def _dump(status: NeRFJobStatus) -> Object:
-    return status.model_dump(by_alias=True, exclude_none=True)

@@ -28,6 +28,10 @@ def owner_uid(obj: Object) -> str:
     return ""
 
 
+#: The rest of the metadata is the API server's own.
+_OF_OTHERS = ("generateName", "labels", "annotations", "finalizers", "ownerReferences")
+
+
 def job(obj: Object, known: Job | None = None) -> Job:
     """A NeRFJob; a spec that the models reject becomes an error, not an exception.
 
@@ -48,6 +52,7 @@ def job(obj: Object, known: Job | None = None) -> Job:
         spec=spec,
         error=error,
         status=_status(obj.get("status") or {}),
+        metadata={key: meta[key] for key in _OF_OTHERS if key in meta},
     )
 
 

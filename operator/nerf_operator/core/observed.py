@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from nerf_contract import names
 from nerf_contract.progress import Progress, StageProgress
@@ -110,7 +111,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A NeRFJob. `spec` is None where the models reject it; `error` says why then."""
+    """A NeRFJob. `spec` is None where the models reject it; `error` says why then.
+
+    metadata: what others wrote there, such as labels; whoever replaces anything gives it back.
+    """
 
     namespace: str
     name: str
@@ -121,6 +125,7 @@ class Job:
     spec: NeRFJobSpec | None
     error: str
     status: NeRFJobStatus
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import kopf
 import pytest
 from operator_support.cluster import IMAGE_ID, Namespace, nerf_job
 
+from nerf_operator.cluster import parse
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.refusals import ApiError, NotLeadingError
 
@@ -61,14 +62,42 @@ def test_another_object_of_that_name_is_left_alone(bare: Namespace) -> None:
     assert bare.get("nerfjobs", "demo") is not None
 
 
+def tell(lab: Namespace, seen: dict[str, Any], status: dict[str, Any]) -> dict[str, Any] | None:
+    """The metadata of a job after its status was replaced, or None where it is gone."""
+    told: dict[str, Any] | None = call(lab, lambda api: api.replace_status(parse.job(seen), status))
+    return told
+
+
 def test_a_status_is_never_written_to_the_next_job_of_that_name(bare: Namespace) -> None:
-    old = bare.create("nerfjobs", nerf_job())["metadata"]["resourceVersion"]
+    old = bare.create("nerfjobs", nerf_job())
     bare.delete("nerfjobs", "demo")
-    assert call(bare, lambda api: api.patch_status(bare.name, "demo", old, FAILED)) is None
+    assert tell(bare, old, FAILED) is None
     bare.create("nerfjobs", nerf_job())
-    with pytest.raises(ApiError, match="409"):
-        call(bare, lambda api: api.patch_status(bare.name, "demo", old, FAILED))
+    assert tell(bare, old, FAILED) is None
     assert bare.status().get("phase") != "Failed"
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_status_is_never_written_over_one_that_was_not_seen(bare: Namespace) -> None:
+    seen = bare.create("nerfjobs", nerf_job())
+    assert tell(bare, seen, FAILED) is not None
+    with pytest.raises(ApiError, match="409"):
+        tell(bare, seen, {"phase": "Pending"})
+    assert bare.status()["phase"] == "Failed"
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_status_replaces_the_one_before_and_nothing_else_of_the_job(bare: Namespace) -> None:
+    labelled = {"labels": {"team": "one"}, "annotations": {"why": "to see"}}
+    made = bare.create("nerfjobs", nerf_job() | {"metadata": {"name": "demo"} | labelled})
+    progress = {"step": 1, "totalSteps": 2, "percent": 50}
+    assert tell(bare, made, {"phase": "Running", "progress": progress}) is not None
+    assert tell(bare, bare.get("nerfjobs", "demo"), FAILED) is not None
+    left = bare.get("nerfjobs", "demo")
+    assert (left["status"], left["spec"]) == (FAILED, made["spec"])
+    assert left["metadata"].items() >= labelled.items()
+    [theirs] = made["metadata"]["managedFields"]
+    assert theirs in left["metadata"]["managedFields"]
 
 
 def test_fields_of_another_manager_are_told_from_other_conflicts(bare: Namespace) -> None:

@@ -55,7 +55,7 @@ def test_the_life_has_every_kind_of_call(undisturbed: tuple[Object, list[str]]) 
         *("POST services/demo", "POST secrets/demo", "POST pods/demo-worker-0-0"),
         *("POST persistentvolumeclaims/demo-checkpoint", "POST pods/demo-coordinator-0"),
         *("POST pods/demo-worker-2-0", "DELETE pods/demo-worker-2-0", "POST pods/demo-worker-1-1"),
-        *("DELETE pods/demo-coordinator-0", "DELETE nerfjobs/demo", "PATCH demo/status"),
+        *("DELETE pods/demo-coordinator-0", "DELETE nerfjobs/demo", "PUT demo/status"),
     ):
         assert f"{part} #1" in calls
 

@@ -82,6 +82,13 @@ def test_what_is_decided_once_may_never_change(bare: Namespace, what: str) -> No
     assert what in words and "cannot be changed" in words
 
 
+def test_all_that_is_wrong_with_a_change_is_told_at_once(bare: Namespace) -> None:
+    bare.job()
+    words = refusal(bare, FIXED["model"] | SUSPENDED["training.steps"])
+    assert "model cannot be changed: create the job again under another name. " in words
+    assert "training.steps can be changed only while runPolicy.suspend is true." in words
+
+
 @pytest.mark.parametrize("what", FREE)
 def test_the_rest_may_change_at_any_time(bare: Namespace, what: str) -> None:
     bare.job()

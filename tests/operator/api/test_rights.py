@@ -14,7 +14,7 @@ from nerf_operator.cluster.api import PERMISSIONS
 
 pytestmark = pytest.mark.usefixtures("alone")
 Rights = dict[tuple[str, str], set[str]]
-_VERBS = {"POST": ("create",), "DELETE": ("delete",), "PATCH": ("patch",)}
+_VERBS = {"POST": ("create",), "DELETE": ("delete",), "PATCH": ("patch",), "PUT": ("update",)}
 
 
 def used(calls: Iterable[Answered]) -> Rights:

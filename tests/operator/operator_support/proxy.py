@@ -49,7 +49,7 @@ class Call:
     @property
     def what(self) -> str:
         """What it does, in the same words for every job of that name."""
-        kind = self.path.rsplit("/", 2 if self.method in ("PATCH", "DELETE") else 1)
+        kind = self.path.rsplit("/", 2 if self.method in ("PATCH", "PUT", "DELETE") else 1)
         target = "/".join(kind[1:])
         if self.method == "POST":
             body = json.loads(self.body)

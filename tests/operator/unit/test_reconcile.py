@@ -9,6 +9,7 @@ from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.cluster.clock import ServerClock
 from nerf_operator.cluster.reconcile import CROWD_SECONDS, Reconciler
+from nerf_operator.core.observed import Job
 
 Object = dict[str, Any]
 DEMO, OTHER = Key("lab", "demo"), Key("lab", "other")
@@ -30,7 +31,7 @@ class Server:
     async def create_secret(self, namespace: str, secret: Object) -> None:
         self._made("Secret", secret)
 
-    async def patch_status(self, namespace: str, name: str, version: str, status: Object) -> Object:
+    async def replace_status(self, job: Job, status: Object) -> Object:
         return self._made("status", {"metadata": {}})
 
     async def create_event(self, namespace: str, event: Object) -> None:

@@ -1,4 +1,4 @@
-"""Progress, conditions, events and merge patches of the status."""
+"""Progress, conditions and events of the status."""
 
 import pytest
 from operator_support import builders
@@ -7,7 +7,6 @@ from operator_support.builders import NOW, at
 from nerf_contract import reasons
 from nerf_contract.progress import CheckpointFailure
 from nerf_contract.v1alpha1 import CheckpointStatus, NeRFJobStatus, ProgressStatus
-from nerf_operator.cluster.apply import status_patch
 from nerf_operator.core import conditions, events, progress
 from nerf_operator.core.conditions import Facts
 from nerf_operator.core.outcome import Outcome
@@ -207,12 +206,3 @@ def test_success_tells_the_psnr() -> None:
     end = Outcome(True, reasons.TRAINING_COMPLETED, "Done; held-out PSNR 28.00 dB.")
     [once] = events.derive(status(facts(2)), status(facts(0, outcome=end), progress=PSNR_28))
     assert once.message == end.message
-
-
-def test_a_patch_holds_what_differs_and_clears_what_is_gone() -> None:
-    old = NeRFJobStatus(phase="Running", image="a", progress=PSNR_28, start_time="t")
-    new = NeRFJobStatus(phase="Running", progress=STEP_90, start_time="t")
-    assert status_patch(old, new) == {
-        "image": None,
-        "progress": {"step": 90, "totalSteps": 200, "percent": 45, "psnr": None},
-    }
