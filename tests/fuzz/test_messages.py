@@ -32,7 +32,7 @@ from nerf_trainer.coordination.messages import (
 from nerf_trainer.coordination.server import Server
 
 WHO = Identity(MemberId(0, 0), Incarnation(0, 0), 1, writer=True)
-JOIN = Join(WHO, 1, 0, 0, "10.0.0.1:29500")
+JOIN = Join(WHO, 1, 0, 0, "10.0.0.1:29500", GenerationId(1, 7), 1)
 BEAT = Heartbeat(WHO, GenerationId(1, 7), 1, 1)
 GOODBYE = Goodbye(0, Incarnation(0, 0), None)
 REPLY = Reply(Verdict.CURRENT, Placement(GenerationId(1, 7), 0, 1, 0, None, "10.0.0.1:29500"))

@@ -152,13 +152,16 @@ def test_a_short_video_gives_all_that_it_has(tmp_path: Path) -> None:
     assert len(picked(tmp_path, 120)) == 7
 
 
-def test_frames_name_their_video_as_their_camera(tmp_path: Path) -> None:
-    for name in ("a.mp4", "b.mp4"):
-        write_video(tmp_path / name, patterns(12))
+@pytest.mark.parametrize("names", [("a/clip.mp4", "b/clip.mp4"), ("走.mp4", "跑.mp4")])
+def test_each_video_is_a_camera_of_its_own(tmp_path: Path, names: tuple[str, str]) -> None:
+    for name in names:
+        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_video(tmp_path / "images" / name, patterns(12))
     found = picked(tmp_path, 6)
     models = [Image.open(path).getexif()[0x0110] for path in found]
-    assert models == ["a.mp4"] * 3 + ["b.mp4"] * 3
-    assert [path.parent.name for path in found] == models
+    assert models[:3] == models[:1] * 3 and models[3:] == models[3:4] * 3
+    assert models[0] != models[3]
+    assert [path.parent.name for path in found] == [Path(n).name for n in names for _ in range(3)]
 
 
 # --- What is kept --------------------------------------------------------------------------------

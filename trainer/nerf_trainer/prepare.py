@@ -55,9 +55,9 @@ def _of_videos(folder: Path, config: TrainerConfig, tell: Tell) -> Found:
     poses = config.poses
     if poses.matching == "auto" and not photos and len({frame.parent for frame in frames}) == 1:
         poses = poses.model_copy(update={"matching": "sequential"})
+    rest = 1 - FRAMES
     return find_poses(
-        *(folder, [*frames, *photos], poses),
-        lambda what, done: tell(what, FRAMES + (1 - FRAMES) * done),
+        folder, [*frames, *photos], poses, lambda what, done: tell(what, FRAMES + rest * done)
     )
 
 

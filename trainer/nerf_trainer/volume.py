@@ -9,6 +9,14 @@ from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.files import locked
 
 
+def unreadable(path: Path, error: OSError) -> TrainerFailure:
+    """The failure where the volume does not let a file be read."""
+    return TrainerFailure(
+        DATASET_VOLUME,
+        f"{path} cannot be read ({error.strerror}): let user id 10001 read it, or mend the volume.",
+    )
+
+
 @contextmanager
 def keeping(folder: Path) -> Iterator[None]:
     """Be alone in what is kept in `folder/.nerf`, and write there.

@@ -136,7 +136,7 @@ class Applier:
 
     async def write_status(self, job: Job, new: NeRFJobStatus) -> bool:
         """Put this in the place of the status that is there. False where the job is gone."""
-        status = new.model_dump(by_alias=True, exclude_none=True)
+        status = {**job.unknown_status, **new.model_dump(by_alias=True, exclude_none=True)}
         written = await self._api.replace_status(job, status)
         if written is None:
             return False

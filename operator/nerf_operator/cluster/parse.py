@@ -52,6 +52,7 @@ def job(obj: Object, known: Job | None = None) -> Job:
         spec=spec,
         error=error,
         status=_status(obj.get("status") or {}),
+        unknown_status=_unknown(obj.get("status") or {}),
         metadata={key: meta[key] for key in _OF_OTHERS if key in meta},
     )
 
@@ -83,6 +84,12 @@ def _status(data: Object) -> NeRFJobStatus:
         return NeRFJobStatus.model_validate(known)
     except ValidationError:
         return NeRFJobStatus()
+
+
+def _unknown(data: Object) -> Object:
+    """The sections of a status that only another version knows."""
+    known = {field.alias or name for name, field in NeRFJobStatus.model_fields.items()}
+    return {key: value for key, value in data.items() if key not in known}
 
 
 def _without(data: Object, fields: Iterable[tuple[str | int, ...]]) -> Object:

@@ -113,7 +113,8 @@ class Claim:
 class Job:
     """A NeRFJob. `spec` is None where the models reject it; `error` says why then.
 
-    metadata: what others wrote there, such as labels; whoever replaces anything gives it back.
+    metadata: what others wrote there, such as labels. unknown_status: sections that only another
+    version knows. Whoever replaces the status gives both back.
     """
 
     namespace: str
@@ -126,6 +127,7 @@ class Job:
     error: str
     status: NeRFJobStatus
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    unknown_status: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

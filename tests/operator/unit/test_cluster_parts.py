@@ -184,8 +184,9 @@ def test_of_a_status_by_another_version_what_is_known_counts() -> None:
         "mood": "good",
     }
     meta = {"namespace": "lab", "name": "x", "uid": "u", "resourceVersion": "1"}
-    found = parse.job({"metadata": meta, "spec": {}, "status": other}).status
-    assert found == NeRFJobStatus.model_validate(known)
+    found = parse.job({"metadata": meta, "spec": {}, "status": other})
+    assert found.status == NeRFJobStatus.model_validate(known)
+    assert found.unknown_status == {"mood": "good"}
     assert "mood" in other  # What a watch has told is not ours to change.
 
 

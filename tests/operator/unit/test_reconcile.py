@@ -1,6 +1,7 @@
 """When the first word on a job is written: at once, or with what its pods have to tell."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, cast
 
 from operator_support.builders import DEFAULTS, at, claim, job
@@ -20,6 +21,7 @@ class Server:
 
     def __init__(self, clock: ServerClock) -> None:
         self.calls: list[str] = []
+        self.told: Object = {}
         self.clock = clock
 
     async def create_child(self, namespace: str, obj: Object) -> Object:
@@ -32,6 +34,7 @@ class Server:
         self._made("Secret", secret)
 
     async def replace_status(self, job: Job, status: Object) -> Object:
+        self.told = status
         return self._made("status", {"metadata": {}})
 
     async def create_event(self, namespace: str, event: Object) -> None:
@@ -51,11 +54,11 @@ class Server:
 class Lab:
     """A reconciler of one job that is new, and its clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, subject: Job | None = None) -> None:
         self.seconds = 0.0
         self.server = Server(ServerClock(lambda: at(self.seconds)))
         cache = Cache()
-        cache.put_job(job())
+        cache.put_job(subject or job())
         cache.claims.put(Key("lab", "photos"), claim())
         api = cast(Api, self.server)
         self.reconciler = Reconciler(cache, api, DEFAULTS)
@@ -75,6 +78,15 @@ def test_a_job_that_is_alone_is_told_of_at_once() -> None:
         calls = await Lab().after(0)
         assert calls.count("Pod") == 2
         assert calls[-1] == "status"
+
+    asyncio.run(passes())
+
+
+def test_what_only_another_version_knows_is_given_back() -> None:
+    async def passes() -> None:
+        lab = Lab(replace(job(), unknown_status={"mood": "good"}))
+        await lab.after(0)
+        assert lab.server.told["mood"] == "good" and lab.server.told["conditions"]
 
     asyncio.run(passes())
 

@@ -97,7 +97,7 @@ class World:
     def join(self, process: Process) -> None:
         attempt = process.join.attempt + 1 if process.join else 1
         left = process.placement or process.join
-        group = (left.generation, left.world_size) if left else ()
+        group = (left.generation, left.world_size) if left else (NO_GENERATION, 0)
         process.join = Join(process.identity, attempt, process.step, process.seen, "store", *group)
         process.placement = None
         process.verdict = Verdict.CURRENT

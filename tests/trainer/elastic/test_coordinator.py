@@ -16,6 +16,7 @@ from nerf_trainer.coordination import client
 from nerf_trainer.coordination.client import Client, RefusedError, UnreachableError
 from nerf_trainer.coordination.membership import Settings
 from nerf_trainer.coordination.messages import (
+    NO_GENERATION,
     GenerationId,
     Goodbye,
     Heartbeat,
@@ -49,7 +50,7 @@ def client_of(server: Server) -> Client:
 
 def join_of(pod: int, attempt: int = 1, life: int = 0, step: int = 0, seen: int = 0) -> Join:
     who = Identity(MemberId(pod, 0), Incarnation(0, life), 1, writer=pod == 0)
-    return Join(who, attempt, step, seen, store=f"{HOST}:{1000 + pod}")
+    return Join(who, attempt, step, seen, f"{HOST}:{1000 + pod}", NO_GENERATION, 0)
 
 
 def beat_of(join: Join, generation: int) -> Heartbeat:

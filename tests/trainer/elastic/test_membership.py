@@ -90,9 +90,25 @@ def test_nor_for_long_for_one_that_died_before_it_was_known() -> None:
     for pod in (0, 2):
         world.join(first(world, pod))
     assert all(p.waiting for p in world.living), "the third may live"
-    world.pass_time(world.settings.suspect_timeout)
+    world.pass_time(world.settings.member_timeout)
     assert sorted(places(world)) == ["0.0", "2.0"]
     assert {size for _, _, size in places(world).values()} == {2}
+
+
+def test_it_does_not_take_an_older_group_for_the_one_that_trains() -> None:
+    world = training(0, 1)
+    old = first(world, 1)
+    old.frozen = True
+    for _ in range(8):
+        world.go_on()
+    assert places(world)["0.0"][2] == 1, "the other trains on"
+    world.restart_coordinator()
+    world.beat(first(world, 0))
+    old.frozen = False
+    world.join(old)
+    assert old.waiting, "it is not of the newest group"
+    world.go_on()
+    assert world.together
 
 
 def test_untrained_members_wait_for_the_writer() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from nerf_trainer.coordination.client import RefusedError, UnreachableError
 from nerf_trainer.coordination.messages import (
+    NO_GENERATION,
     GenerationId,
     Identity,
     Incarnation,
@@ -23,7 +24,15 @@ from nerf_trainer.coordination.placing import (
     await_placement,
 )
 
-WISH = Join(Identity(MemberId(1, 0), Incarnation(0, 0), 1, writer=False), 1, 0, 0, "host:1")
+WISH = Join(
+    Identity(MemberId(1, 0), Incarnation(0, 0), 1, writer=False),
+    1,
+    0,
+    0,
+    "host:1",
+    NO_GENERATION,
+    0,
+)
 PLACE = Placement(GenerationId(1, 1), 0, 1, 0, None, "host:1")
 WAIT, PLACED = Reply(Verdict.CURRENT), Reply(Verdict.CURRENT, PLACE)
 FENCED, MISFIT = Reply(Verdict.FENCED), Reply(Verdict.MISFIT)

@@ -47,7 +47,7 @@ class Settings:
     come.
     grace: seconds after its start in which a coordinator forms no group, so that members who
     train under an earlier coordinator can make themselves known: until all of their group have,
-    and no longer than `suspect_timeout` where one of them tells that it has broken.
+    and no longer than `member_timeout` where one of them tells that it has broken.
     """
 
     min_pods: int = 1
@@ -176,11 +176,11 @@ def _form(settings: Settings, state: State, now: float) -> tuple[State, Notes]:
 
 
 def _in_grace(settings: Settings, state: State, now: float) -> bool:
-    group = state.group
-    if group and len(group.members) == group.world_size:
-        return False
-    broken = group is not None and group.over
-    seconds = min(settings.grace, settings.suspect_timeout) if broken else settings.grace
+    group, seconds = state.group, settings.grace
+    if group and group.id.number == state.number:  # Nobody has seen a newer one.
+        if len(group.members) == group.world_size:
+            return False
+        seconds = min(seconds, settings.member_timeout) if group.over else seconds
     return now - state.started < seconds
 
 

@@ -108,8 +108,8 @@ class Join:
     step: int
     seen: int
     store: str
-    generation: GenerationId = NO_GENERATION
-    world_size: int = 0
+    generation: GenerationId
+    world_size: int
 
 
 @dataclass(frozen=True)

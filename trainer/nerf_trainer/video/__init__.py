@@ -23,7 +23,7 @@ from nerf_trainer.scenes.types import invalid
 from nerf_trainer.video.picking import Candidate, part_of, shares, sharpest, sharpness
 from nerf_trainer.video.pictures import grey, picture
 from nerf_trainer.video.reading import Track, decoded, stride, survey
-from nerf_trainer.volume import keeping
+from nerf_trainer.volume import keeping, unreadable
 
 __all__ = ["frames_of"]
 
@@ -88,8 +88,11 @@ def _frames(folder: Path, track: Track, count: int, tell: Tell) -> list[Path]:
 
 def _identity(folder: Path, video: Path, count: int) -> str:
     """16 hex digits that change with the video, how many frames it gives, and our algorithm."""
-    with video.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with video.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(video, error) from error
     known = [ALGORITHM, video.relative_to(folder).as_posix(), content, count]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
@@ -103,7 +106,7 @@ def _pick(track: Track, count: int, target: Path, tell: Tell) -> None:
     try:
         for best in sharpest(_candidates(track, count, tell)):
             name = f"{best.part:04d}-{best.at:.2f}s.jpg"
-            write_durably(place / name, _jpeg(best.frame, track))
+            write_durably(place / name, _jpeg(best.frame, track, target.name))
         picked = len(list(place.iterdir()))
         _check(track, picked, count)
         sync_folder(place)
@@ -133,10 +136,11 @@ def _check(track: Track, picked: int, count: int) -> None:
         )
 
 
-def _jpeg(frame: object, track: Track) -> bytes:
-    """The file of a frame. Its EXIF camera is the video: all its frames share a focal length."""
+def _jpeg(frame: object, track: Track, camera: str) -> bytes:
+    """The file of a frame. camera: of its EXIF data, as all frames of a video, and no others, share
+    a focal length."""
     exif = Image.Exif()
-    exif[ExifTags.Base.Model] = track.path.name
+    exif[ExifTags.Base.Model] = camera
     file = io.BytesIO()
     pixels = picture(frame, track.pixel_shape)
     Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY, exif=exif)

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import av
 import numpy as np
 from numpy.typing import NDArray
+
+from nerf_trainer.scenes.types import invalid
 
 #: Longer edge of the pictures that frames become.
 LONGEST_EDGE = 4096
@@ -14,8 +17,7 @@ COMPARED_EDGE = 960
 def grey(frame: Any) -> NDArray[np.uint8]:
     """The brightness (H, W) of an av.VideoFrame as it is stored, shrunk."""
     width, height = _within((frame.width, frame.height), COMPARED_EDGE)
-    small = frame.reformat(width, height, "gray", interpolation="AREA")
-    return np.asarray(small.to_ndarray())
+    return _converted(frame, width, height, "gray")
 
 
 def picture(frame: Any, pixel_shape: float) -> NDArray[np.uint8]:
@@ -24,8 +26,19 @@ def picture(frame: Any, pixel_shape: float) -> NDArray[np.uint8]:
     pixel_shape: width of a stored pixel over its height.
     """
     width, height = _within((round(frame.width * pixel_shape), frame.height), LONGEST_EDGE)
-    pixels = frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
+    pixels = _converted(frame, width, height, "rgb24")
     return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
+
+
+def _converted(frame: Any, width: int, height: int, layout: str) -> NDArray[np.uint8]:
+    """Raises TrainerFailure (DatasetInvalid) for colours that FFmpeg cannot convert."""
+    try:
+        return np.asarray(frame.reformat(width, height, layout, interpolation="AREA").to_ndarray())
+    except (av.FFmpegError, ValueError) as error:
+        raise invalid(
+            f"The colours of a video cannot be converted ({error}). Encode it anew: "
+            "ffmpeg -i IN -c:v libx264 -crf 18 -pix_fmt yuv420p -colorspace bt709 OUT.mp4"
+        ) from error
 
 
 def _within(size: tuple[int, int], edge: int) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from av.stream import Disposition
 
 from nerf_trainer.cpus import usable_cpus
 from nerf_trainer.scenes.types import invalid
+from nerf_trainer.volume import unreadable
 
 #: Of a frame: a decoder holds a dozen of them in memory. 8K has 35 million.
 MOST_PIXELS = 36_000_000
@@ -164,8 +165,10 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
         with path.open("rb") as file, av.open(file, options=OPTIONS) as container:
             yield container, _stream(path, container)
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (av.FFmpegError, ValueError) as error:
         raise invalid(f"{path} is not a video that can be read. {_ANEW}") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 _ANEW = (
