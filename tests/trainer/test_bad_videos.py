@@ -1,5 +1,6 @@
 """What is wrong with a person's video ends in a sentence that says what to do."""
 
+import errno
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 pytestmark = pytest.mark.torch
-pytest.importorskip("av")
+av = pytest.importorskip("av")
 pytest.importorskip("pycolmap")
 
 from poses_stage import ending  # noqa: E402
@@ -18,7 +19,7 @@ from video_files import patterns, write_sound, write_video  # noqa: E402
 
 from nerf_contract.reasons import DATASET_INVALID, DATASET_VOLUME, FAILURES  # noqa: E402
 from nerf_trainer.failures import TrainerFailure  # noqa: E402
-from nerf_trainer.video import frames_of, reading  # noqa: E402
+from nerf_trainer.video import frames_of, pictures, reading  # noqa: E402
 
 CLIP = "clip.mp4"
 #: As of photos: above what Python, numpy and the libraries take, below what huge frames would.
@@ -148,3 +149,23 @@ def test_a_volume_that_cannot_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     assert failure.reason == DATASET_VOLUME
     assert "cannot be written (Permission denied)" in failure.message
+
+
+def test_a_video_that_cannot_be_read(tmp_path: Path) -> None:
+    write_video(tmp_path / CLIP, patterns(12)).chmod(0)
+    failure = refusal(tmp_path)
+    assert failure.reason == DATASET_VOLUME
+    assert "clip.mp4 cannot be read (Permission denied)" in failure.message
+
+
+def test_colours_that_cannot_be_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is made: which colours FFmpeg refuses depends on its version."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise av.error.OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    write_video(tmp_path / CLIP, patterns(12))
+    monkeypatch.setattr(pictures, "_reformatted", refuse)
+    failure = refusal(tmp_path)
+    assert failure.reason == DATASET_INVALID
+    assert "colours of a video cannot be converted" in failure.message

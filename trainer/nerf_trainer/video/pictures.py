@@ -33,12 +33,16 @@ def picture(frame: Any, pixel_shape: float) -> NDArray[np.uint8]:
 def _converted(frame: Any, width: int, height: int, layout: str) -> NDArray[np.uint8]:
     """Raises TrainerFailure (DatasetInvalid) for colours that FFmpeg cannot convert."""
     try:
-        return np.asarray(frame.reformat(width, height, layout, interpolation="AREA").to_ndarray())
+        return _reformatted(frame, width, height, layout)
     except (av.FFmpegError, ValueError) as error:
         raise invalid(
             f"The colours of a video cannot be converted ({error}). Encode it anew: "
             "ffmpeg -i IN -c:v libx264 -crf 18 -pix_fmt yuv420p -colorspace bt709 OUT.mp4"
         ) from error
+
+
+def _reformatted(frame: Any, width: int, height: int, layout: str) -> NDArray[np.uint8]:
+    return np.asarray(frame.reformat(width, height, layout, interpolation="AREA").to_ndarray())
 
 
 def _within(size: tuple[int, int], edge: int) -> tuple[int, int]:

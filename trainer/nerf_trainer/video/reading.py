@@ -5,6 +5,7 @@ usual containers and decoders. No playlist or list of other files is followed, a
 file itself is opened.
 """
 
+import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ LEAST_WORK = 500_000
 MOST_THREADS = 4
 #: Width of a pixel over its height, beyond which that is not believed.
 WIDEST_PIXEL = 4.0
+#: Errors that are the volume's; others come of what is in the file, which FFmpeg follows.
+OF_VOLUMES = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 CONTAINERS = ("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "mpeg")
 DECODERS = (
     *("h264", "hevc", "libdav1d", "av1", "vp8", "vp9", "libvpx", "libvpx-vp9"),
@@ -165,10 +168,10 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
         with path.open("rb") as file, av.open(file, options=OPTIONS) as container:
             yield container, _stream(path, container)
-    except (av.FFmpegError, ValueError) as error:
+    except (av.FFmpegError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in OF_VOLUMES:
+            raise unreadable(path, error) from error
         raise invalid(f"{path} is not a video that can be read. {_ANEW}") from error
-    except OSError as error:
-        raise unreadable(path, error) from error
 
 
 _ANEW = (
