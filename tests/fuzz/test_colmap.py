@@ -60,6 +60,7 @@ def test_a_model_is_read_or_refused(model: Path) -> None:
     @example({name: data[:8] for name, data in whole.items()})
     @example({name: b"\xff" * 8 + data[8:] for name, data in whole.items()})
     @example(dict.fromkeys(whole, b""))
+    @example({name: data.replace(b".png", b"\xffpng") for name, data in whole.items()})
     def run(harmed: dict[str, bytes]) -> None:
         for name, data in (whole | harmed).items():
             (model / name).write_bytes(data)

@@ -159,7 +159,7 @@ def test_only_the_process_that_keeps_the_ledger_has_the_last_word(
     """Whichever process of a pod is done last."""
     monkeypatch.setenv("NERF_TERMINATION_LOG", str(tmp_path / "last-word"))
     monkeypatch.setattr(train, "_train", lambda *_: Outcome("TrainingCompleted", "done"))
-    board, metrics, departure = Board(), TrainerMetrics(), Departure()
+    board, metrics, departure = Board(), TrainerMetrics(), Departure(lambda: None)
     for local_rank in (0, 1):
         board.update(rank=local_rank)
         assert train._end(None, board, metrics, local_rank, departure) == 0

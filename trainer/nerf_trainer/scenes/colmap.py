@@ -95,9 +95,7 @@ def _check_lengths(path: Path) -> None:
 
 def model_photos(folder: Path, path: Path, model: "Reconstruction") -> list[Photo]:
     """All photos of a model, in normalised coordinates."""
-    images = sorted(
-        (image for image in model.images.values() if image.has_pose), key=lambda image: image.name
-    )
+    images = _posed(path, model)
     if not images:
         raise invalid(f"{path} holds no photo with a pose.")
     poses = np.stack([camera_to_world(image.cam_from_world().matrix()) for image in images])
@@ -108,6 +106,18 @@ def model_photos(folder: Path, path: Path, model: "Reconstruction") -> list[Phot
         _photo(folder, path, image.name, image.camera, pose)
         for image, pose in zip(images, placed, strict=True)
     ]
+
+
+def _posed(path: Path, model: "Reconstruction") -> list[Any]:
+    """The images of a model that have a pose, by name."""
+    posed = [image for image in model.images.values() if image.has_pose]
+    try:
+        return sorted(posed, key=lambda image: str(image.name))
+    except UnicodeDecodeError as error:
+        raise invalid(
+            f"{path} names a photo by letters that are not UTF-8. Rename the photos, and make the "
+            "model again."
+        ) from error
 
 
 def camera_to_world(world_to_camera: NDArray[np.float64]) -> NDArray[np.float64]:
