@@ -69,6 +69,8 @@ def _sentence(error: Any) -> str:
     return f"{field}: {error['msg']}"
 
 
+#: Of a status, as this version knows it.
+_SECTIONS = frozenset(f.alias or name for name, f in NeRFJobStatus.model_fields.items())
 #: What pydantic calls a field that the models do not have.
 _UNKNOWN = "extra_forbidden"
 
@@ -88,8 +90,7 @@ def _status(data: Object) -> NeRFJobStatus:
 
 def _unknown(data: Object) -> Object:
     """The sections of a status that only another version knows."""
-    known = {field.alias or name for name, field in NeRFJobStatus.model_fields.items()}
-    return {key: value for key, value in data.items() if key not in known}
+    return {key: value for key, value in data.items() if key not in _SECTIONS}
 
 
 def _without(data: Object, fields: Iterable[tuple[str | int, ...]]) -> Object:
