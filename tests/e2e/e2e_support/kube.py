@@ -171,6 +171,10 @@ class Job:
     def delete(self, deadline_s: float = 60) -> None:
         """Delete the job and wait until none of its children is left."""
         self.namespace.run("delete", "nerfjob", self.name, "--wait=false")
+        self.wait_gone(deadline_s)
+
+    def wait_gone(self, deadline_s: float = 60) -> None:
+        """Wait until none of its children is left."""
         wait_for(f"{self.name}: all children gone", lambda: not self.children(), deadline_s)
 
     def children(self) -> list[str]:

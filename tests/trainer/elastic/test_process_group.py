@@ -2,6 +2,13 @@
 
 import os
 import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 
 import pytest
 
@@ -11,16 +18,18 @@ import torch
 import torch.distributed as dist
 
 from nerf_trainer.coordination.messages import GenerationId, Placement
-from nerf_trainer.elastic import create_membership
+from nerf_trainer.elastic import create_membership, process_group
 from nerf_trainer.elastic.interface import Generation, PeerLost, peer_loss
 from nerf_trainer.elastic.process_group import ProcessGroup
 from nerf_trainer.elastic.sockets import open_sockets, shut_down
+from nerf_trainer.train import leave
 
 pytestmark = pytest.mark.torch
 
 HOST = "127.0.0.1"
-FIRST = GenerationId(1, 1)
+FIRST, SECOND = GenerationId(1, 1), GenerationId(2, 1)
 CPU = torch.device("cpu")
+SHORT = timedelta(seconds=3)
 
 
 def test_without_a_coordinator_a_single_process_is_a_world_of_one(
@@ -70,6 +79,99 @@ def test_a_store_that_is_gone_is_a_lost_peer() -> None:
     group = ProcessGroup(CPU, HOST)
     with pytest.raises(PeerLost, match="store"):
         group.start(Placement(FIRST, 1, 2, 0, 0, address), give_up=lambda: False)
+
+
+def _arrive(store: str, world_size: int) -> None:
+    """What one more member does before it vanishes."""
+    host, _, port = store.rpartition(":")
+    client = dist.TCPStore(host, int(port), is_master=False, use_libuv=False)
+    assert dist.PrefixStore("generation-1-1", client).add("arrived", 1) < world_size
+
+
+def test_a_member_that_vanishes_while_the_group_connects_is_given_up_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process_group, "CONNECT_TIMEOUT", SHORT)
+    group = ProcessGroup(CPU, HOST)
+    store = group.offer_store()
+    _arrive(store, 2)
+    began = time.monotonic()
+    with pytest.raises(PeerLost):
+        group.start(Placement(FIRST, 0, 2, 0, 0, store), give_up=lambda: False)
+    assert time.monotonic() - began < process_group.COLLECTIVE_TIMEOUT.total_seconds() / 2
+    assert not dist.is_initialized()
+
+
+def test_connecting_ends_when_another_thread_aborts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_group, "CONNECT_TIMEOUT", timedelta(minutes=10))
+    group = ProcessGroup(CPU, HOST)
+    store = group.offer_store()
+    _arrive(store, 2)
+    ended = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_abort_until, ended, group)
+        with pytest.raises(PeerLost):
+            group.start(Placement(FIRST, 0, 2, 0, 0, store), give_up=lambda: False)
+        ended.set()
+
+
+def _abort_until(ended: threading.Event, group: ProcessGroup) -> None:
+    while not ended.wait(0.05):
+        group.abort()
+
+
+def _be_peer(store: str, ready: Event, late: Event) -> None:
+    process_group.CONNECT_TIMEOUT = SHORT
+    group = ProcessGroup(CPU, HOST)
+    ready.set()
+    group.start(Placement(SECOND, 1, 2, 0, 0, store), give_up=lambda: False)
+    late.wait()
+    dist.all_reduce(torch.ones(1))
+    leave(0)
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ProcessGroup, Event]]:
+    """The group of a fresh process and this one, and what lets that one into its collective."""
+    monkeypatch.setattr(process_group, "CONNECT_TIMEOUT", SHORT)
+    group = ProcessGroup(CPU, HOST)
+    store = group.offer_store()
+    spawn = get_context("spawn")
+    ready, late = spawn.Event(), spawn.Event()
+    peer = spawn.Process(target=_be_peer, args=(store, ready, late))
+    peer.start()
+    assert ready.wait(60)
+    yield group, late
+    group.stop()
+    peer.join(30)
+    assert peer.exitcode == 0
+
+
+def _sum_up(group: ProcessGroup) -> float:
+    group.start(Placement(SECOND, 0, 2, 0, 0, group.offer_store()), give_up=lambda: False)
+    value = torch.ones(1)
+    dist.all_reduce(value)
+    return value.item()
+
+
+def test_a_collective_waits_longer_than_connecting_may_take(
+    late: tuple[ProcessGroup, Event],
+) -> None:
+    group, come = late
+    threading.Timer(2 * SHORT.total_seconds(), come.set).start()
+    assert _sum_up(group) == 2
+
+
+def test_after_a_group_that_did_not_form_one_with_a_newcomer_does(
+    late: tuple[ProcessGroup, Event],
+) -> None:
+    group, come = late
+    come.set()
+    _arrive(group.offer_store(), 2)
+    threading.Timer(0.2, group.abort).start()
+    with pytest.raises(PeerLost):
+        group.start(Placement(FIRST, 0, 2, 0, 0, group.offer_store()), give_up=lambda: False)
+    assert _sum_up(group) == 2
 
 
 def test_gloo_is_bound_to_the_interface_of_the_pod(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,10 @@ import logging
 import os
 import socket
 import struct
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import torch
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT = timedelta(seconds=10)
 #: Of a collective. Long, as rank 0 alone evaluates and writes while the others wait in the next
 #: collective; deaths show as closed connections, and hung peers are noticed by the coordinator.
-COLLECTIVE_TIMEOUT = timedelta(seconds=60)
+COLLECTIVE_TIMEOUT = timedelta(minutes=10)
 _POLL = timedelta(seconds=0.2)
 _PROBE_SECONDS = 3.0
 _SIOCGIFADDR = 0x8915
@@ -40,6 +41,7 @@ class ProcessGroup:
         self._host = host
         self._server: dist.TCPStore | None = None
         self._sockets: set[str] = set()
+        self._before_connecting: set[str] | None = None
         self._over_nccl = False
         _bind_to_interface_of(host)
 
@@ -55,18 +57,21 @@ class ProcessGroup:
         give_up: asked while waiting for the others.
         Raises: PeerLost when a member does not come.
         """
-        before = open_sockets()
         generation = placement.generation
         prefix = f"generation-{generation.number}-{generation.epoch}"
-        with peer_loss():
-            store = dist.PrefixStore(prefix, self._connect(placement))
+        with peer_loss(), self._connecting():
+            store = dist.PrefixStore(prefix, _connect(placement))
             _wait_for_all(store, placement.world_size, give_up)
-            self._init(store, placement)
-        self._sockets = open_sockets().keys() - before.keys()
+            with _watchdog(self.abort):
+                self._init(store, placement)
 
     def abort(self) -> None:
-        """Make the collectives that are under way fail. Called from another thread."""
-        shut_down(self._sockets)
+        """Make the collectives that are under way, or the connecting, fail.
+
+        Called from another thread.
+        """
+        before = self._before_connecting
+        shut_down(self._sockets if before is None else open_sockets().keys() - before)
         if self._over_nccl:
             with suppress(RuntimeError, ValueError):
                 dist.distributed_c10d._abort_process_group()
@@ -81,27 +86,30 @@ class ProcessGroup:
         self._sockets = set()
         retire_group()
 
-    def _connect(self, placement: Placement) -> dist.Store:
-        if placement.rank == 0 and self._server is not None:
-            return self._server
-        host, _, port = placement.store.rpartition(":")
-        _check_listening(host, int(port))
-        return dist.TCPStore(
-            host, int(port), is_master=False, timeout=CONNECT_TIMEOUT, use_libuv=False
-        )
+    @contextmanager
+    def _connecting(self) -> Iterator[None]:
+        """Tells the sockets of the new group from those that the process had."""
+        before = self._before_connecting = set(open_sockets())
+        try:
+            yield
+        finally:
+            self._sockets = open_sockets().keys() - before
+            self._before_connecting = None
 
     def _init(self, store: dist.Store, placement: Placement) -> None:
         self._over_nccl = self._device.type == "cuda" and not _share_gpu(
             store, placement, self._device
         )
+        # Torch counts groups, those that did not form too, and the count is in the keys of the store:
+        # with a newcomer, who has another count, no group would ever form again.
+        dist.distributed_c10d._world.group_count = 0
         dist.init_process_group(
             backend="cpu:gloo,cuda:nccl" if self._over_nccl else "gloo",
             store=store,
             rank=placement.rank,
             world_size=placement.world_size,
-            timeout=CONNECT_TIMEOUT,
+            timeout=COLLECTIVE_TIMEOUT,
         )
-        dist.distributed_c10d._set_pg_timeout(COLLECTIVE_TIMEOUT)
 
 
 #: The group that was taken out of service last.
@@ -133,6 +141,25 @@ def _serve_store(host: str) -> dist.TCPStore:
             master_listen_fd=listener.detach(),
             use_libuv=False,
         )
+
+
+def _connect(placement: Placement) -> dist.Store:
+    """A connection of its own for each generation, rank 0's too: shut down, it ends the waiting."""
+    host, _, port = placement.store.rpartition(":")
+    _check_listening(host, int(port))
+    return dist.TCPStore(host, int(port), is_master=False, timeout=CONNECT_TIMEOUT, use_libuv=False)
+
+
+@contextmanager
+def _watchdog(abort: Callable[[], None]) -> Iterator[None]:
+    """Gloo has one time-out for connecting and for collectives: the shorter one is kept here."""
+    timer = threading.Timer(CONNECT_TIMEOUT.total_seconds(), abort)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _check_listening(host: str, port: int) -> None:
