@@ -100,8 +100,8 @@ class ProcessGroup:
         self._over_nccl = self._device.type == "cuda" and not _share_gpu(
             store, placement, self._device
         )
-        # Torch counts groups, those that did not form too, and the count is in the keys of the store:
-        # with a newcomer, who has another count, no group would ever form again.
+        # Torch counts groups, those that did not form too, and names the store's keys by the count:
+        # with a newcomer, who has another one, no group would ever form again.
         dist.distributed_c10d._world.group_count = 0
         dist.init_process_group(
             backend="cpu:gloo,cuda:nccl" if self._over_nccl else "gloo",
