@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from nerf_trainer.viewer.camera import Camera
 from nerf_trainer.viewer.canvas import Canvas, Pixels, blank, sharpen
+from nerf_trainer.viewer.cores import SpareCores
 from nerf_trainer.viewer.pace import (
     FEWEST_RAYS,
     FINE_EDGE,
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 
 Show = Callable[[Pixels, bool], None]  # (picture (H, W, 3), whether it is sharp) -> None
 
-NICENESS = 19
 #: A camera that has not moved for so many seconds is still.
 STILL_SECONDS = 0.2
 #: The longest pause, in seconds, before a page whose picture failed again and again gets its turn.
@@ -95,11 +95,16 @@ class Easel:
 class Artist:
     """Draws while pages are open; nothing is done without them.
 
-    clock: seconds, as time.monotonic.
+    clock: seconds, as time.monotonic. spare: cores that others leave.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        spare: Callable[[], float] | None = None,
+    ) -> None:
         self._clock = clock
+        self._spare = spare or SpareCores()
         self._changed = threading.Condition()
         self._easels: dict[int, Easel] = {}
         self._snapshot: Snapshot | None = None
@@ -173,6 +178,7 @@ class Artist:
         while True:
             began, used = time.monotonic(), time.thread_time()
             wait = self.step()
+            self._load.spare = self._spare()
             time.sleep(self._load.rest(time.thread_time() - used, time.monotonic() - began))
             if wait != 0:
                 self._rest(wait)
@@ -209,13 +215,15 @@ class Artist:
 
     def _draw(self, canvas: Canvas, pace: Pace, rays: int) -> None:
         """Draw, and learn how fast that goes."""
-        began, used = time.monotonic(), time.thread_time()
+        used = time.thread_time()
         drawn = canvas.draw(rays)
-        wall, cpu = time.monotonic() - began, time.thread_time() - used
-        pace.measured(drawn, cpu)
-        self._load.measured(cpu, wall)
+        pace.measured(drawn, time.thread_time() - used)
 
 
 def give_way() -> None:
-    """Let everything else on the machine, and the threads that serve the page, come first."""
-    os.nice(NICENESS)  # On Linux that is of the calling thread alone.
+    """Let everything else on the machine, and the threads that serve the page, come first.
+
+    Not by niceness: a nice thread that runs is let finish its turn of some milliseconds, for which
+    a training waits that comes back from a collective.
+    """
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # Of the calling thread alone.

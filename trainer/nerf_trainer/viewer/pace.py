@@ -9,13 +9,13 @@ SHARP_EDGE = 640
 #: Rays of the smallest picture, and of the smallest part of one.
 FEWEST_RAYS = 32 * 24
 SMALLEST_SLAB = 64
-#: CPU seconds of a unit of work: where cores are free that is as long as it takes, for 8 pictures
-#: a second; else it takes several times as long.
-FREE_SECONDS, BUSY_SECONDS = 0.07, 0.01
-#: The CPU is busy where the thread gets less than this part of the time that it wants to run ...
-BUSY_BELOW = 0.6
-#: ... and then it takes so much of it: 10 ms for each of 6 pictures a second.
-BUSY_SHARE = 0.06
+#: CPU seconds of a unit of work where cores are free, for 8 pictures a second, and where they are
+#: wanted by others, for 5 to 6.
+FREE_SECONDS, BUSY_SECONDS = 0.07, 0.007
+#: They are wanted where others leave less than this of one: 8 pictures a second take most of it.
+BUSY_BELOW = 0.75
+#: Then drawing takes so much of a core.
+BUSY_SHARE = 0.05
 #: Seconds that it rests at most, so that it sees a camera begin to move.
 LONGEST_REST = 0.2
 #: How much the newest measurement counts.
@@ -24,27 +24,22 @@ WEIGHT = 0.3
 
 @dataclass
 class Load:
-    """Whether others want the CPU. share: part of the time that the thread ran when it could."""
+    """Whether others want the CPU. spare: cores that they leave."""
 
-    share: float = 1.0
+    spare: float = 0.0
 
     @property
     def busy(self) -> bool:
         """Whether they do."""
-        return self.share < BUSY_BELOW
+        return self.spare < BUSY_BELOW
 
     @property
     def unit_seconds(self) -> float:
         """CPU seconds that a unit of work may take."""
         return BUSY_SECONDS if self.busy else FREE_SECONDS
 
-    def measured(self, cpu: float, wall: float) -> None:
-        """A unit took so many seconds of the CPU, and so many in all."""
-        found = min(1.0, cpu / max(wall, 1e-9))
-        self.share += WEIGHT * (found - self.share)
-
     def rest(self, cpu: float, wall: float) -> float:
-        """Seconds to rest after that."""
+        """Seconds to rest after a unit that took so many seconds of the CPU, and so many in all."""
         return min(LONGEST_REST, max(0.0, cpu / BUSY_SHARE - wall)) if self.busy else 0.0
 
 
