@@ -4,6 +4,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from nerf_trainer.elastic.collective import complete
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.state import TrainState
 
@@ -17,7 +18,7 @@ def share_state(state: TrainState, generation: Generation) -> None:
     for dtype in sorted({tensor.dtype for tensor in tensors.values()}, key=str):
         names = [name for name, tensor in tensors.items() if tensor.dtype is dtype]
         flat = torch.cat([tensors[name].to(device).flatten() for name in names])
-        dist.broadcast(flat, generation.source)
+        complete(dist.broadcast(flat, generation.source, async_op=True))
         parts = flat.split([tensors[name].numel() for name in names])
         for name, part in zip(names, parts, strict=True):
             tensors[name] = part.view_as(tensors[name])
@@ -32,7 +33,7 @@ def sum_over_ranks(
     if generation.world_size == 1:
         return values
     tensor = torch.tensor(values, dtype=torch.float64, device=device)
-    dist.all_reduce(tensor)
+    complete(dist.all_reduce(tensor, async_op=True))
     return list(tensor.tolist())
 
 
@@ -41,5 +42,5 @@ def gather(tensor: Tensor, generation: Generation) -> list[Tensor]:
     if generation.world_size == 1:
         return [tensor]
     gathered = [torch.empty_like(tensor) for _ in range(generation.world_size)]
-    dist.all_gather(gathered, tensor)
+    complete(dist.all_gather(gathered, tensor, async_op=True))
     return gathered

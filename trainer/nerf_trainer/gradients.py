@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from nerf_trainer.elastic.collective import complete
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.shard_tree import PartialSums, cover, total
 
@@ -60,7 +61,7 @@ class GradientSum:
         """
         self._votes.copy_(votes)
         if generation.world_size > 1:
-            dist.all_reduce(self._array)
+            complete(dist.all_reduce(self._array, async_op=True))
         return self._sums()
 
     def _sums(self) -> Tensor:
@@ -112,14 +113,17 @@ class ExactGradientSum(GradientSum):
         covers = [cover(shards_of(rank, len(ranks), self._shards)) for rank in ranks]
         everyone = [node for nodes in covers for node in nodes]
         received = self._buffer("received", len(everyone), size)
-        dist.all_to_all_single(
+        exchange = dist.all_to_all_single(
             received.view(-1),
             self._by_rank([values[: len(ranks) * size].view(-1, size) for values in own], size),
             output_split_sizes=[len(nodes) * size for nodes in covers],
             input_split_sizes=[len(own) * size for _ in ranks],
+            async_op=True,
         )
+        complete(exchange)
         part = total(dict(zip(everyone, received, strict=True)), self._shards)
-        dist.all_gather_into_tensor(self._array[: len(ranks) * size], part)
+        whole = self._array[: len(ranks) * size]
+        complete(dist.all_gather_into_tensor(whole, part, async_op=True))
 
     def _by_rank(self, own: list[Tensor], size: int) -> Tensor:
         """Nodes (W, size) in the order in which ranks are sent their part of each."""

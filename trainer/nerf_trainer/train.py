@@ -116,7 +116,7 @@ def _forget_handlers() -> None:
 def leave(code: int) -> NoReturn:
     """End the process without Python's clean-up, which would destroy torch's process group.
 
-    That can deadlock: see `nerf_trainer.elastic.process_group.retire_group`.
+    That can deadlock: see `nerf_trainer.elastic.collective.retire_group`.
     """
     logging.shutdown()
     sys.stdout.flush()

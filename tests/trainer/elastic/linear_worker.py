@@ -17,6 +17,7 @@ import torch.distributed as dist
 from nerf_contract.reasons import FAILURES, WORKER_LEFT
 from nerf_trainer.departure import Departure
 from nerf_trainer.elastic import create_membership
+from nerf_trainer.elastic.collective import complete
 from nerf_trainer.elastic.interface import Generation, Membership, PeerLost, peer_loss
 
 SHARDS = 4
@@ -61,13 +62,13 @@ class Trainer:
     def train(self, generation: Generation) -> bool:
         """Step until a change (False) or the end (True)."""
         state = torch.cat([self.weights, torch.tensor([self.step], dtype=torch.float64)])
-        dist.broadcast(state, generation.source)
+        complete(dist.broadcast(state, generation.source, async_op=True))
         self.weights, self.step = state[:-1].clone(), int(state[-1])
         while True:
             with self.departure.state_changes():
                 changing, finish = self.train_step(generation)
             if finish:
-                dist.barrier()
+                complete(dist.barrier(async_op=True))
             if changing or finish:
                 return finish
 
@@ -79,7 +80,7 @@ class Trainer:
         total[FEATURES] = self.membership.changing()
         total[FEATURES + 1] = (self.folder / "finish").exists()
         time.sleep(STEP_SECONDS)
-        dist.all_reduce(total)
+        complete(dist.all_reduce(total, async_op=True))
         self.weights = self.weights - 0.01 * total[:FEATURES]
         self.step += 1
         self.note(generation)

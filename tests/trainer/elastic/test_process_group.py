@@ -1,6 +1,7 @@
 """Groups of one process, and what counts as a lost peer."""
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -8,7 +9,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -16,9 +20,11 @@ pytest.importorskip("torch")
 
 import torch
 import torch.distributed as dist
+from pods import wait_until
 
 from nerf_trainer.coordination.messages import GenerationId, Placement
 from nerf_trainer.elastic import create_membership, process_group
+from nerf_trainer.elastic.collective import complete
 from nerf_trainer.elastic.interface import Generation, PeerLost, peer_loss
 from nerf_trainer.elastic.process_group import ProcessGroup
 from nerf_trainer.elastic.sockets import open_sockets, shut_down
@@ -30,6 +36,7 @@ HOST = "127.0.0.1"
 FIRST, SECOND = GenerationId(1, 1), GenerationId(2, 1)
 CPU = torch.device("cpu")
 SHORT = timedelta(seconds=3)
+BIG = 1 << 24
 
 
 def test_without_a_coordinator_a_single_process_is_a_world_of_one(
@@ -120,58 +127,106 @@ def _abort_until(ended: threading.Event, group: ProcessGroup) -> None:
         group.abort()
 
 
-def _be_peer(store: str, ready: Event, late: Event) -> None:
+class Peer(NamedTuple):
+    """A fresh process that is rank 1 of the second generation, and this one's group.
+
+    come: lets it start; sum: lets it into its collective.
+    """
+
+    group: ProcessGroup
+    come: Event
+    sum: Event
+
+
+def _be_peer(store: str, ready: Event, come: Event, add: Event) -> None:
     process_group.CONNECT_TIMEOUT = SHORT
     group = ProcessGroup(CPU, HOST)
     ready.set()
+    come.wait()
     group.start(Placement(SECOND, 1, 2, 0, 0, store), give_up=lambda: False)
-    late.wait()
+    add.wait()
     dist.all_reduce(torch.ones(1))
     leave(0)
 
 
 @pytest.fixture
-def late(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ProcessGroup, Event]]:
-    """The group of a fresh process and this one, and what lets that one into its collective."""
+def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Peer]:
     monkeypatch.setattr(process_group, "CONNECT_TIMEOUT", SHORT)
     group = ProcessGroup(CPU, HOST)
-    store = group.offer_store()
     spawn = get_context("spawn")
-    ready, late = spawn.Event(), spawn.Event()
-    peer = spawn.Process(target=_be_peer, args=(store, ready, late))
-    peer.start()
+    ready, *steps = (spawn.Event() for _ in range(3))
+    process = spawn.Process(target=_be_peer, args=(group.offer_store(), ready, *steps))
+    process.start()
     assert ready.wait(60)
-    yield group, late
+    yield Peer(group, *steps)
     group.stop()
-    peer.join(30)
-    assert peer.exitcode == 0
+    process.join(30)
+    assert process.exitcode == 0
 
 
-def _sum_up(group: ProcessGroup) -> float:
-    group.start(Placement(SECOND, 0, 2, 0, 0, group.offer_store()), give_up=lambda: False)
+def _sum_up(peer: Peer) -> float:
+    peer.come.set()
+    store = peer.group.offer_store()
+    peer.group.start(Placement(SECOND, 0, 2, 0, 0, store), give_up=lambda: False)
     value = torch.ones(1)
     dist.all_reduce(value)
     return value.item()
 
 
-def test_a_collective_waits_longer_than_connecting_may_take(
-    late: tuple[ProcessGroup, Event],
-) -> None:
-    group, come = late
-    threading.Timer(2 * SHORT.total_seconds(), come.set).start()
-    assert _sum_up(group) == 2
+def test_a_collective_waits_longer_than_connecting_may_take(peer: Peer) -> None:
+    threading.Timer(2 * SHORT.total_seconds(), peer.sum.set).start()
+    assert _sum_up(peer) == 2
 
 
-def test_after_a_group_that_did_not_form_one_with_a_newcomer_does(
-    late: tuple[ProcessGroup, Event],
-) -> None:
-    group, come = late
-    come.set()
-    _arrive(group.offer_store(), 2)
-    threading.Timer(0.2, group.abort).start()
+def test_after_a_group_that_did_not_form_one_with_a_newcomer_does(peer: Peer) -> None:
+    peer.sum.set()
+    store = peer.group.offer_store()
+    _arrive(store, 2)
+    threading.Timer(0.2, peer.group.abort).start()
     with pytest.raises(PeerLost):
-        group.start(Placement(FIRST, 0, 2, 0, 0, group.offer_store()), give_up=lambda: False)
-    assert _sum_up(group) == 2
+        peer.group.start(Placement(FIRST, 0, 2, 0, 0, store), give_up=lambda: False)
+    assert _sum_up(peer) == 2
+
+
+def _freeze_as_it_receives(store: str) -> None:
+    ProcessGroup(CPU, HOST).start(Placement(FIRST, 1, 2, 0, 0, store), give_up=lambda: False)
+    dist.broadcast(torch.zeros(BIG), 0, async_op=True)
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGSTOP)).start()  # Gloo has asked for it.
+    threading.Event().wait()
+
+
+def test_who_sends_to_a_dead_peer_can_be_told() -> None:
+    """Gloo does not tell it where the peer died in mid-message."""
+    group = ProcessGroup(CPU, HOST)
+    spawn = get_context("spawn")
+    peer = spawn.Process(target=_freeze_as_it_receives, args=(group.offer_store(),))
+    peer.start()
+    group.start(Placement(FIRST, 0, 2, 0, 0, group.offer_store()), give_up=lambda: False)
+    wait_until(lambda: _state_of(peer) == "T", "the peer freezes")
+    sent = dist.broadcast(torch.ones(BIG), 0, async_op=True)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(PeerLost), peer_loss():
+        pool.submit(_kill_and_abort, peer, group)
+        complete(sent)
+    group.stop()
+    assert not dist.is_initialized()
+    _form_alone(group)
+
+
+def _state_of(process: BaseProcess) -> str:
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def _kill_and_abort(peer: BaseProcess, group: ProcessGroup) -> None:
+    peer.kill()
+    peer.join(30)
+    group.abort()
+
+
+def _form_alone(group: ProcessGroup) -> None:
+    """What gloo has not finished is in nobody's way."""
+    group.start(Placement(SECOND, 0, 1, 0, 0, group.offer_store()), give_up=lambda: False)
+    complete(dist.all_reduce(torch.ones(1), async_op=True))
+    group.stop()
 
 
 def test_gloo_is_bound_to_the_interface_of_the_pod(monkeypatch: pytest.MonkeyPatch) -> None:

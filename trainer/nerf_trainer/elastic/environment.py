@@ -3,8 +3,9 @@
 import torch
 import torch.distributed as dist
 
+from nerf_trainer.elastic.collective import retire_group
 from nerf_trainer.elastic.interface import Generation
-from nerf_trainer.elastic.process_group import COLLECTIVE_TIMEOUT, retire_group
+from nerf_trainer.elastic.process_group import COLLECTIVE_TIMEOUT
 
 
 class EnvMembership:

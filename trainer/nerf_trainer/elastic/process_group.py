@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 
 from nerf_trainer.coordination.messages import Placement
+from nerf_trainer.elastic import collective
 from nerf_trainer.elastic.interface import PeerLost, peer_loss
 from nerf_trainer.elastic.sockets import open_sockets, shut_down
 
@@ -57,6 +58,7 @@ class ProcessGroup:
         give_up: asked while waiting for the others.
         Raises: PeerLost when a member does not come.
         """
+        collective.begin()
         generation = placement.generation
         prefix = f"generation-{generation.number}-{generation.epoch}"
         with peer_loss(), self._connecting():
@@ -72,6 +74,7 @@ class ProcessGroup:
         """
         before = self._before_connecting
         shut_down(self._sockets if before is None else open_sockets().keys() - before)
+        collective.break_off()
         if self._over_nccl:
             with suppress(RuntimeError, ValueError):
                 dist.distributed_c10d._abort_process_group()
@@ -84,7 +87,7 @@ class ProcessGroup:
             self.abort()
         shut_down(self._sockets)
         self._sockets = set()
-        retire_group()
+        collective.retire_group()
 
     @contextmanager
     def _connecting(self) -> Iterator[None]:
@@ -110,21 +113,6 @@ class ProcessGroup:
             world_size=placement.world_size,
             timeout=COLLECTIVE_TIMEOUT,
         )
-
-
-#: The group that was taken out of service last.
-_retired: list[object] = []
-
-
-def retire_group() -> None:
-    """Take the process group out of service, and keep it until the next one is.
-
-    A gloo thread that lets go of its last collective takes the GIL while it holds a lock that the
-    destructor needs, which runs under the GIL: destroyed at once, the group can deadlock. So must
-    the last one not be destroyed at the end of the process: see `nerf_trainer.train.leave`.
-    """
-    _retired[:] = [dist.group.WORLD]
-    dist.destroy_process_group()
 
 
 def _serve_store(host: str) -> dist.TCPStore:

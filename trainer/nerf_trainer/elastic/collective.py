@@ -1,0 +1,79 @@
+"""Waiting for a collective, which is given up where its group is broken.
+
+Gloo has the connections of a broken group closed, and most who wait learn it. Not who sends to a
+peer that took a part of the message and died: `Pair::signalException` of gloo's transport/tcp
+forgets the unbound buffers that are being sent, whose senders wait until the time-out.
+"""
+
+import threading
+from datetime import timedelta
+from time import monotonic
+
+import torch.distributed as dist
+
+from nerf_trainer.elastic.interface import PeerLost
+
+_POLL = timedelta(seconds=0.1)
+#: What closed connections have still brought is read in this time, so that nobody writes into the
+#: tensors of a collective that is given up.
+GIVE_UP_SECONDS = 0.5
+
+_broken = threading.Event()
+#: Collectives of the present group that were given up: gloo's threads are still in them.
+_unfinished: list[dist.Work] = []
+#: Groups out of service: the last one, and those that gloo's threads are still in.
+_retired: list[tuple[dist.ProcessGroup, list[dist.Work]]] = []
+
+
+def complete(work: dist.Work | None) -> None:
+    """Wait until the collective is done.
+
+    Raises: PeerLost where its group is broken; RuntimeError as torch does, see `peer_loss`.
+    """
+    assert work is not None  # Only who is not of the group has none.
+    if dist.get_backend() != dist.Backend.GLOO:
+        work.wait()  # NCCL's collectives can be aborted, and waiting is left to the GPU.
+        return
+    broken_since: float | None = None
+    while not _done(work):
+        if not _broken.is_set():
+            continue
+        broken_since = broken_since or monotonic()
+        if monotonic() - broken_since > GIVE_UP_SECONDS:
+            _unfinished.append(work)
+            raise PeerLost("the group is broken, and gloo does not notice")
+
+
+def _done(work: dist.Work) -> bool:
+    """Wait for a moment. Whether it is done; raises its error."""
+    try:
+        work.wait(_POLL)
+    except RuntimeError:
+        if work.is_completed():
+            raise
+        return False
+    return True
+
+
+def begin() -> None:
+    """A new group is about to form."""
+    _broken.clear()
+
+
+def break_off() -> None:
+    """Whoever waits for a collective of the group gives up. Called from any thread."""
+    _broken.set()
+
+
+def retire_group() -> None:
+    """Take the process group out of service, and keep it until the next one is.
+
+    A gloo thread that lets go of its last collective takes the GIL while it holds a lock that the
+    destructor needs, which runs under the GIL: destroyed at once, the group can deadlock. So must
+    the last one not be destroyed at the end of the process: see `nerf_trainer.train.leave`. And one
+    that has a collective unfinished would wait for it.
+    """
+    _retired[:] = [known for known in _retired if not all(one.is_completed() for one in known[1])]
+    _retired.append((dist.group.WORLD, list(_unfinished)))
+    _unfinished.clear()
+    dist.destroy_process_group()
