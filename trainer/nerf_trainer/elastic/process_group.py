@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 #: A member that vanishes while the group connects costs the others at most this long.
 CONNECT_TIMEOUT = timedelta(seconds=10)
-#: Of a collective. Long, as rank 0 alone evaluates and writes while the others wait in the next
-#: collective; deaths show as closed connections, and hung peers are noticed by the coordinator.
+#: Of a collective. Long, as ranks evaluate views of their own and the writer alone writes while the
+#: others wait; deaths show as closed connections, and hung peers are noticed by the coordinator.
 COLLECTIVE_TIMEOUT = timedelta(minutes=10)
 _POLL = timedelta(seconds=0.2)
 _PROBE_SECONDS = 3.0
