@@ -10,7 +10,7 @@ from PIL import Image
 from scene_files import blender_scene, load, nerfstudio_document, nerfstudio_scene, rewrite
 
 from nerf_contract.training import PreparedDataset
-from nerf_trainer.scenes import load_scene
+from nerf_trainer.scenes import SETTLE_SECONDS, load_scene, wait_for_dataset
 from nerf_trainer.scenes.nerfstudio import every_nth
 from nerf_trainer.scenes.shrink import averaged, shrink
 from nerf_trainer.scenes.types import Photo
@@ -98,6 +98,27 @@ def test_waits_for_a_dataset_that_is_being_uploaded(tmp_path: Path) -> None:
     scene = load_scene(PreparedDataset(wait_seconds=60), tmp_path, "white", sleep=upload)
     assert len(scene.train) == 3
     assert len(sleeps) == 2
+
+
+def test_photos_that_are_waited_for_are_complete_once_no_more_come(tmp_path: Path) -> None:
+    sleeps: list[float] = []
+
+    def copy(seconds: float) -> None:
+        sleeps.append(seconds)
+        if len(sleeps) <= 8:
+            (tmp_path / f"{len(sleeps)}.jpg").write_bytes(b"x")
+        elif len(sleeps) <= 11:
+            with (tmp_path / "8.jpg").open("ab") as last:
+                last.write(b"more of it")
+
+    (tmp_path / "0.jpg").write_bytes(b"x")
+    wait_for_dataset(tmp_path, PreparedDataset(wait_seconds=60), sleep=copy)
+    assert sum(sleeps) == 11 + SETTLE_SECONDS
+
+
+def test_photos_that_are_not_waited_for_are_taken_at_once(tmp_path: Path) -> None:
+    (tmp_path / "0.jpg").write_bytes(b"x")
+    wait_for_dataset(tmp_path, PreparedDataset(), sleep=lambda _: pytest.fail("it waits"))
 
 
 def test_a_downscale_that_does_not_divide_keeps_the_field_of_view(tmp_path: Path) -> None:

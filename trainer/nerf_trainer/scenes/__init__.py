@@ -3,13 +3,14 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nerf_contract import names
-from nerf_contract.dataset import DatasetConfig
+from nerf_contract.dataset import WITHOUT_POSES, DatasetConfig
 from nerf_contract.training import PreparedDataset
 from nerf_trainer.scenes import blender, colmap, llff, nerfstudio, photos
 from nerf_trainer.scenes.fitting import Sizes, fits, measure
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 #: A marked upload is waited for, also where `wait_seconds` is less.
 UPLOAD_SECONDS = 3600
+#: Photos that are waited for are complete once none has come, or grown, for so long.
+SETTLE_SECONDS = 5.0
+Files = dict[Path, int]
 Split = tuple[list[Photo], list[Photo]]  # to train on, held out
 
 
@@ -124,13 +128,18 @@ def wait_for_dataset(
     """Give an upload under way time to finish: `config.wait_seconds`, or longer if it is marked.
 
     Of a dataset with poses, the file that tells its format comes last; `kubectl nerf upload` leaves
-    a marker beside photos while it copies.
+    a marker beside photos while it copies. Others who copy photos have done once no more come.
     Raises TrainerFailure (DatasetInvalid) where the marker stays.
     """
     marker = folder / names.UPLOADING_MARKER
     seconds = max(config.wait_seconds, UPLOAD_SECONDS) if marker.exists() else config.wait_seconds
+    known: Files | None = None
+    quiet = 0.0
     for i in range(int(seconds / POLL_SECONDS)):
-        if not marker.exists() and find_format(folder, config.format) is not None:
+        found = None if marker.exists() else find_format(folder, config.format)
+        before, known = known, _files(folder) if found in WITHOUT_POSES else None
+        quiet = quiet + POLL_SECONDS if known == before else 0.0
+        if found is not None and (known is None or quiet >= SETTLE_SECONDS):
             return
         if i == 0:
             log.info("waiting up to %d s for the dataset in %s", seconds, folder)
@@ -140,6 +149,15 @@ def wait_for_dataset(
             f"{folder} is still being uploaded, as {marker} says. Let `kubectl nerf upload` "
             "finish, or remove that file if the photos are complete."
         )
+
+
+def _files(folder: Path) -> Files:
+    """What lies in the folder, and how large it is."""
+    found = {}
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # Gone since: a copy under way gets its name at the end.
+            found[path] = path.lstat().st_size
+    return found
 
 
 def read_split(folder: Path, config: PreparedDataset) -> Split:

@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nerf_contract import names
+
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
@@ -301,8 +303,11 @@ def generate(
     if target.exists() and target.read_text() == text:
         log.info("the demo scene is already in %s", out)
         return
+    marker = out / names.UPLOADING_MARKER  # A job that finds some of the photos waits for all.
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
     target.unlink(missing_ok=True)
-    (out / "images").mkdir(parents=True, exist_ok=True)
+    (out / "images").mkdir(exist_ok=True)
     jobs = [(out / "images" / f"{i:04d}.jpg", pose, width) for i, pose in enumerate(poses)]
     with ProcessPoolExecutor(processes) as pool:
         for done, _ in enumerate(pool.map(_write_photo, jobs), 1):
@@ -310,6 +315,7 @@ def generate(
                 log.info("rendered %d of %d photos", done, photos)
     # Last, so that its presence means that the scene is complete.
     target.write_text(text)
+    marker.unlink()
 
 
 def main() -> None:
