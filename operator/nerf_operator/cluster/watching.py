@@ -22,7 +22,7 @@ Object = dict[str, Any]
 log = logging.getLogger(__name__)
 
 #: Objects a page: a pod has some 10 kB, and a page is in memory as a whole.
-PAGE = "100"
+PAGE = 100
 #: After which the API server ends a watch. It goes on from where it was.
 WATCH_SECONDS = 300
 #: A token that has expired, too many requests, a server that starts: changes are told later on.
@@ -91,10 +91,10 @@ class Watch:
         if self._version is not None:
             return
         version = ""
-        async for page in self._api.pages(self._path, self._query | {"limit": PAGE}):
+        async for page in self._api.pages(self._path, self._query | {"limit": str(PAGE)}):
             version = page["metadata"]["resourceVersion"]
             for body in page["items"] or ():
-                self._tell(self._see, body)
+                tell(self._see, self._path, body)
         self._heard(self._path)
         self._version = version
         if self.listed.is_set():
@@ -116,17 +116,18 @@ class Watch:
         if kind == "ERROR":
             raise ApiError(body.get("code", 500), body.get("message", ""), body.get("reason", ""))
         if kind == "DELETED":
-            self._tell(self._lose, body)
+            tell(self._lose, self._path, body)
         elif kind != "BOOKMARK":
-            self._tell(self._see, body)
+            tell(self._see, self._path, body)
         self._version = body["metadata"]["resourceVersion"]
 
-    def _tell(self, whom: Callable[[Object], None], body: Object) -> None:
-        """One object that makes no sense must not hide the others."""
-        try:
-            whom(body)
-        except Exception:
-            log.exception("%s: %s is passed over", self._path, body["metadata"].get("name"))
+
+def tell(whom: Callable[[Object], None], path: str, body: Object) -> None:
+    """Call `whom`: one object that makes no sense must not hide the others of that path."""
+    try:
+        whom(body)
+    except Exception:
+        log.exception("%s: %s is passed over", path, body["metadata"].get("name"))
 
 
 async def lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
