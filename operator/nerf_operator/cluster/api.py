@@ -54,6 +54,8 @@ _APPLY_PATCH = "application/apply-patch+yaml"
 _METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 _METADATA_LIST = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
 _MANAGER = {"fieldManager": names.FIELD_MANAGER}
+#: Of 2 to 3 kB each: a page is in memory as a whole.
+_METADATA_PAGE = "500"
 #: Pods of others that hold what they ask for, in pages that are small in memory.
 _OF_OTHERS = {
     "labelSelector": f"{names.LABEL_MANAGED_BY}!={names.FIELD_MANAGER}",
@@ -208,9 +210,11 @@ class Api:
 
     async def list_uids(self, path: str, selector: str | None) -> set[str]:
         """UIDs of all objects under a path: metadata only."""
-        query = {"labelSelector": selector} if selector else {}
-        answer = await self._call("GET", "list", path, None, _JSON, query, _METADATA_LIST)
-        return {item["metadata"]["uid"] for item in answer["items"] or ()}
+        query = {"limit": _METADATA_PAGE} | ({"labelSelector": selector} if selector else {})
+        found: set[str] = set()
+        async for page in self.pages(path, query, _METADATA_LIST):
+            found.update(item["metadata"]["uid"] for item in page["items"] or ())
+        return found
 
     async def foreign_gpus(self) -> dict[str, int]:
         """GPUs that pods of others hold, by the name of the node."""
@@ -220,12 +224,14 @@ class Api:
                 held[pod["spec"]["nodeName"]] += parse.gpus(pod)
         return dict(held)
 
-    async def pages(self, path: str, query: dict[str, str]) -> AsyncIterator[Object]:
+    async def pages(
+        self, path: str, query: dict[str, str], headers: dict[str, str] | None = None
+    ) -> AsyncIterator[Object]:
         """A list, in as many parts as `limit` in the query makes of it."""
         more = ""
         while True:
             asked = query | ({"continue": more} if more else {})
-            page = await self._call("GET", "list", path, None, _JSON, asked)
+            page = await self._call("GET", "list", path, None, _JSON, asked, headers)
             yield page
             more = page["metadata"].get("continue")
             if not more:
