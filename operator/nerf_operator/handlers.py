@@ -11,6 +11,7 @@ import kopf
 from nerf_contract import names
 from nerf_operator.cluster import gauges, listening, resync
 from nerf_operator.cluster.api import Api
+from nerf_operator.cluster.client import Client
 from nerf_operator.cluster.feed import Feed
 from nerf_operator.cluster.joblists import JobLists
 from nerf_operator.cluster.reconcile import Reconciler
@@ -26,10 +27,10 @@ RETRY_SECONDS = 10.0
 
 
 class Operator:
-    """The parts of a running operator, wired together. watching: the API for what never ends."""
+    """The parts of a running operator, wired together. watching: asks what never ends."""
 
     def __init__(
-        self, settings: Settings, reconciler: Reconciler, api: Api, watching: Api, vitals: Vitals
+        self, settings: Settings, reconciler: Reconciler, api: Api, watching: Client, vitals: Vitals
     ) -> None:
         self.settings = settings
         self.vitals = vitals

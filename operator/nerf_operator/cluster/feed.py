@@ -8,8 +8,8 @@ from typing import Any
 
 from nerf_contract import names
 from nerf_operator.cluster import parse, resync
-from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Key
+from nerf_operator.cluster.client import Client
 from nerf_operator.cluster.reconcile import Reconciler
 from nerf_operator.cluster.vitals import Vitals
 from nerf_operator.cluster.watching import Watch
@@ -101,7 +101,11 @@ class Feed:
         self._sharer.notice_gpus()
 
     def watches(
-        self, api: Api, namespaces: Sequence[str], vitals: Vitals, relisted: Callable[[], None]
+        self,
+        client: Client,
+        namespaces: Sequence[str],
+        vitals: Vitals,
+        relisted: Callable[[], None],
     ) -> Iterator[Watch]:
         """Of all kinds but the NeRFJobs, in these namespaces or, if there are none, everywhere."""
         told: dict[str, tuple[Tell, Tell]] = {
@@ -114,7 +118,7 @@ class Feed:
             if kind.plural in told:
                 for path in kind.paths(namespaces):
                     tell = told[kind.plural]
-                    yield Watch(api, path, kind.selector, *tell, vitals.heard, relisted)
+                    yield Watch(client, path, kind.selector, *tell, vitals.heard, relisted)
 
 
 def _key(body: Body) -> Key:

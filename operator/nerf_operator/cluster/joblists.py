@@ -9,7 +9,8 @@ change is missed in between.
 import asyncio
 from collections.abc import Callable
 
-from nerf_operator.cluster.watching import Object, tell
+from nerf_operator.cluster.client import Object
+from nerf_operator.cluster.watching import tell
 
 
 class JobLists:

@@ -10,15 +10,13 @@ import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any
 
 import aiohttp
 
-from nerf_operator.cluster.api import Api
+from nerf_operator.cluster.client import Client, Object
 from nerf_operator.cluster.queue import describe
 from nerf_operator.cluster.refusals import ApiError
 
-Object = dict[str, Any]
 log = logging.getLogger(__name__)
 
 #: Objects a page: a pod has some 10 kB, and a page is in memory as a whole.
@@ -40,7 +38,7 @@ class Watch:
 
     def __init__(
         self,
-        api: Api,
+        client: Client,
         path: str,
         selector: str | None,
         see: Callable[[Object], None],
@@ -48,7 +46,7 @@ class Watch:
         heard: Callable[[str], None],
         relisted: Callable[[], None],
     ) -> None:
-        self._api, self._path = api, path
+        self._client, self._path = client, path
         self._query = {"labelSelector": selector} if selector else {}
         self._see, self._lose, self._heard, self._relisted = see, lose, heard, relisted
         self._version: str | None = None
@@ -91,7 +89,7 @@ class Watch:
         if self._version is not None:
             return
         version = ""
-        async for page in self._api.pages(self._path, self._query | {"limit": str(PAGE)}):
+        async for page in self._client.pages(self._path, self._query | {"limit": str(PAGE)}):
             version = page["metadata"]["resourceVersion"]
             for body in page["items"] or ():
                 tell(self._see, self._path, body)
@@ -105,7 +103,7 @@ class Watch:
         seconds = str(int(WATCH_SECONDS * random.uniform(0.8, 1.0)))
         asked = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": seconds}
         since = {"resourceVersion": self._version or ""}
-        async with self._api.stream(self._path, self._query | asked | since) as told:
+        async with self._client.stream(self._path, self._query | asked | since) as told:
             self._heard(self._path)
             async for line in lines(told):
                 self._heard(self._path)
