@@ -35,7 +35,7 @@ _METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8
 _METADATA_LIST = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
 _MANAGER = {"fieldManager": names.FIELD_MANAGER}
 #: Of 2 to 3 kB each: a page is in memory as a whole.
-_METADATA_PAGE = "500"
+_METADATA_PAGE = "250"
 #: Pods of others that hold what they ask for, in pages that are small in memory.
 _OF_OTHERS = {
     "labelSelector": f"{names.LABEL_MANAGED_BY}!={names.FIELD_MANAGER}",
