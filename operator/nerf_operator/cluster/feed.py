@@ -36,14 +36,18 @@ class Feed:
         known = self._cache.jobs.get(key)
         if known is not None and known.version == body["metadata"]["resourceVersion"]:
             return
-        if self._cache.put_job(parse.job(body, known)):
-            self._add(key)
-            self._sharer.notice(key)
+        if not self._cache.put_job(parse.job(body, known)):
+            return
+        if known is not None and known.uid != body["metadata"]["uid"]:
+            self._reconciler.forget(key)  # Nobody said that the one before it is gone.
+        self._add(key)
+        self._sharer.notice(key)
 
     def lose_job(self, body: Body) -> None:
         """A NeRFJob is gone."""
         key = _key(body)
-        self._cache.remove_job(parse.job(body))
+        if not self._cache.remove_job(key, body["metadata"]["uid"]):
+            return
         self._reconciler.forget(key)
         self._add(key)
         self._sharer.notice(key)
