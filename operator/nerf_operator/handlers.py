@@ -11,7 +11,9 @@ import kopf
 from nerf_contract import names
 from nerf_operator.cluster import gauges, listening, resync
 from nerf_operator.cluster.api import Api
+from nerf_operator.cluster.client import Client
 from nerf_operator.cluster.feed import Feed
+from nerf_operator.cluster.joblists import JobLists
 from nerf_operator.cluster.reconcile import Reconciler
 from nerf_operator.cluster.vitals import Vitals
 from nerf_operator.kopf_config import connect
@@ -25,10 +27,10 @@ RETRY_SECONDS = 10.0
 
 
 class Operator:
-    """The parts of a running operator, wired together. watching: the API for what never ends."""
+    """The parts of a running operator, wired together. watching: asks what never ends."""
 
     def __init__(
-        self, settings: Settings, reconciler: Reconciler, api: Api, watching: Api, vitals: Vitals
+        self, settings: Settings, reconciler: Reconciler, api: Api, watching: Client, vitals: Vitals
     ) -> None:
         self.settings = settings
         self.vitals = vitals
@@ -36,9 +38,11 @@ class Operator:
         self.api = api
         self.cache = reconciler.cache
         self.feed = Feed(reconciler)
-        self.jobs_listed = asyncio.Event()
         self._watching = watching
         self._missed = asyncio.Event()
+        self.job_lists = JobLists(
+            len(settings.namespaces) or 1, self.feed.see_job, vitals.heard, self._missed.set
+        )
         self._watches = list(
             self.feed.watches(watching, settings.namespaces, vitals, self._missed.set)
         )
@@ -93,7 +97,7 @@ class Operator:
 
     async def _listed(self) -> None:
         """Until everything was listed once: what is there already must not be made anew."""
-        await self.jobs_listed.wait()
+        await self.job_lists.complete.wait()
         for watch in self._watches:
             await watch.listed.wait()
 
@@ -133,21 +137,13 @@ def register(operator: Operator, registry: kopf.OperatorRegistry) -> None:
 
     @kopf.on.login(registry=registry)
     async def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.AiohttpSession:
-        return listening.listen(connect(settings), operator.vitals.heard)
-
-    # The cache is our own. kopf's index handlers get all but deletions, and come first: event
-    # handlers are held back until all jobs were listed once. So the first of them says that.
-    async def there(body: kopf.Body, **_: Any) -> None:
-        operator.feed.see_job(body)
+        return listening.listen(connect(settings), operator.vitals.heard, operator.job_lists)
 
     async def happened(type: str | None, body: kopf.Body, **_: Any) -> None:
-        operator.jobs_listed.set()
         if type == "DELETED":
             operator.feed.lose_job(body)
+        else:
+            operator.feed.see_job(body)
 
-    def matters(type: str | None, **_: Any) -> bool:
-        return type == "DELETED" or not operator.jobs_listed.is_set()
-
-    jobs = (names.GROUP, names.VERSION, names.PLURAL)
-    kopf.index(*jobs, registry=registry, id="index-jobs")(there)
-    kopf.on.event(*jobs, registry=registry, id="on-jobs", when=matters)(happened)
+    # The cache is our own, so kopf has no index; and it is told of changes only, see `JobLists`.
+    kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(happened)

@@ -7,6 +7,8 @@ from typing import Any
 
 import kopf
 
+from nerf_operator.cluster import watching
+
 
 class Backoffs:
     """Pauses of kopf's own calls while the API server is away: jittered, without end."""
@@ -42,12 +44,12 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = watching.PAGE
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10
     settings.networking.error_backoffs = Backoffs()
     # A worker per object is only needed while its event is handled, which takes microseconds.
-    # No worker_limit: workers wait for the first lists of all kinds, and would block each other.
+    # No worker_limit: one that waits for this long would hold up the event of another object.
     settings.queueing.idle_timeout = 0.2
 
 

@@ -14,7 +14,9 @@ from nerf_operator import handlers, kopf_config
 from nerf_operator.cluster import health, resync
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Cache
+from nerf_operator.cluster.client import Client
 from nerf_operator.cluster.election import Election, Unopposed
+from nerf_operator.cluster.leases import Leases
 from nerf_operator.cluster.reconcile import Reconciler
 from nerf_operator.cluster.vitals import Vitals
 from nerf_operator.core.plan import Defaults
@@ -49,15 +51,15 @@ async def run(settings: Settings) -> None:
 def _election(settings: Settings, kopf_settings: kopf.OperatorSettings) -> Election | Unopposed:
     if not settings.lease:
         return Unopposed()
-    api = Api(partial(kopf_config.connect, kopf_settings))
-    return Election(api, settings.namespace, settings.lease, settings.identity)
+    leases = Leases(partial(kopf_config.connect, kopf_settings))
+    return Election(leases, settings.namespace, settings.lease, settings.identity)
 
 
 def _operator(
     settings: Settings, kopf_settings: kopf.OperatorSettings, election: Election | Unopposed
 ) -> handlers.Operator:
     connect = partial(kopf_config.connect, kopf_settings)
-    api, watching = Api(connect, election.holds), Api(connect, connections=0)
+    api, watching = Api(connect, election.holds), Client(connect, connections=0)
     cache = Cache()
     vitals = Vitals(sum(len(kind.paths(settings.namespaces)) for kind in resync.kinds(cache)))
     defaults = Defaults(settings.trainer_image, settings.network, settings.archive_networks)

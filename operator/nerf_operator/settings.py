@@ -67,7 +67,7 @@ class Settings:
 
 def _listed(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     parts = (part.strip() for part in env.get(name, "").split(","))
-    return tuple(part for part in parts if part)
+    return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def _cidrs(env: Mapping[str, str]) -> tuple[str, ...]:

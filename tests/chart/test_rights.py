@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from operator_support.chart import kinds, render, template
 
-from nerf_operator.cluster.api import FENCE_PERMISSIONS, LEASE_PERMISSIONS, PERMISSIONS
+from nerf_operator.cluster.api import FENCE_PERMISSIONS, PERMISSIONS
+from nerf_operator.cluster.leases import LEASE_PERMISSIONS
 
 Object = dict[str, Any]
 Rights = dict[tuple[str, str], frozenset[str]]

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from nerf_contract import names
-from nerf_operator.cluster.api import Api, Object
+from nerf_operator.cluster.api import Api
+from nerf_operator.cluster.client import Object
 from nerf_operator.cluster.queue import describe
 from nerf_operator.core.actions import Event
 from nerf_operator.core.observed import Job

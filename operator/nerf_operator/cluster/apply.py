@@ -12,8 +12,9 @@ from nerf_contract import children, names
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.cluster import parse
 from nerf_operator.cluster.announce import Announcer
-from nerf_operator.cluster.api import Api, Object
+from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Cache, Key
+from nerf_operator.cluster.client import Object
 from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.core.actions import (
     Action,

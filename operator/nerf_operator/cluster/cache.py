@@ -113,14 +113,17 @@ class Cache:
             self._users.setdefault(Key(job.namespace, claim), set()).add(job.name)
         return True
 
-    def remove_job(self, job: Job) -> None:
-        """The job is gone."""
-        self.jobs.remove(Key(job.namespace, job.name), job.name, job.uid)
-        for claim in claims.names_of(job):
-            users = self._users.get(Key(job.namespace, claim), set())
-            users.discard(job.name)
+    def remove_job(self, key: Key, uid: str) -> bool:
+        """The job is gone. False where it was not known: another one may have its name by now."""
+        gone = self.jobs.remove(key, key.name, uid)
+        if gone is None:
+            return False
+        for claim in claims.names_of(gone):
+            users = self._users.get(Key(key.namespace, claim), set())
+            users.discard(key.name)
             if not users:
-                self._users.pop(Key(job.namespace, claim), None)
+                self._users.pop(Key(key.namespace, claim), None)
+        return True
 
     def lose_pod(self, key: Key, name: str, uid: str) -> None:
         """A pod of the job is gone; what it told is still of use to a job that is there."""

@@ -10,7 +10,8 @@ from typing import Any
 import aiohttp
 
 from nerf_operator import metrics
-from nerf_operator.cluster.api import Api, Object
+from nerf_operator.cluster.client import Object
+from nerf_operator.cluster.leases import Leases
 from nerf_operator.cluster.queue import describe
 from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.core.lease import DURATION, LOOK_EVERY, Candidate, Lease
@@ -54,10 +55,10 @@ class Unopposed:
 
 
 class Election:
-    """One operator's part in the election. `api` must be for its calls alone: none may wait."""
+    """One operator's part in the election. `leases` must be for its calls alone: none may wait."""
 
-    def __init__(self, api: Api, namespace: str, name: str, me: str) -> None:
-        self._api = api
+    def __init__(self, leases: Leases, namespace: str, name: str, me: str) -> None:
+        self._leases = leases
         self._where = (namespace, name)
         self._candidate = Candidate(me)
         self._won = False
@@ -98,7 +99,7 @@ class Election:
 
     async def close(self) -> None:
         """Close the connection."""
-        await self._api.close()
+        await self._leases.close()
 
     async def _step(self) -> None:
         if not self.holds():
@@ -114,7 +115,7 @@ class Election:
             log.warning("Lease %s/%s: %s", *self._where, describe(error))
 
     async def _look(self) -> None:
-        found = await self._api.get_lease(*self._where)
+        found = await self._leases.get(*self._where)
         self._answered = True
         lease = None if found is None else _parse(found)
         self._candidate = self._candidate.saw(lease, time.monotonic())
@@ -125,9 +126,9 @@ class Election:
         body = _body(seen, holder)
         try:
             if seen is None:
-                written = await self._api.create_lease(*self._where, body)
+                written = await self._leases.create(*self._where, body)
             else:
-                written = await self._api.patch_lease(*self._where, body)
+                written = await self._leases.patch(*self._where, body)
         except ApiError as error:
             if error.code not in (404, 409):
                 raise

@@ -8,8 +8,8 @@ from typing import Any
 
 from nerf_contract import names
 from nerf_operator.cluster import parse, resync
-from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Key
+from nerf_operator.cluster.client import Client
 from nerf_operator.cluster.reconcile import Reconciler
 from nerf_operator.cluster.vitals import Vitals
 from nerf_operator.cluster.watching import Watch
@@ -36,14 +36,18 @@ class Feed:
         known = self._cache.jobs.get(key)
         if known is not None and known.version == body["metadata"]["resourceVersion"]:
             return
-        if self._cache.put_job(parse.job(body, known)):
-            self._add(key)
-            self._sharer.notice(key)
+        if not self._cache.put_job(parse.job(body, known)):
+            return
+        if known is not None and known.uid != body["metadata"]["uid"]:
+            self._reconciler.forget(key)  # Nobody said that the one before it is gone.
+        self._add(key)
+        self._sharer.notice(key)
 
     def lose_job(self, body: Body) -> None:
         """A NeRFJob is gone."""
         key = _key(body)
-        self._cache.remove_job(parse.job(body))
+        if not self._cache.remove_job(key, body["metadata"]["uid"]):
+            return
         self._reconciler.forget(key)
         self._add(key)
         self._sharer.notice(key)
@@ -101,7 +105,11 @@ class Feed:
         self._sharer.notice_gpus()
 
     def watches(
-        self, api: Api, namespaces: Sequence[str], vitals: Vitals, relisted: Callable[[], None]
+        self,
+        client: Client,
+        namespaces: Sequence[str],
+        vitals: Vitals,
+        relisted: Callable[[], None],
     ) -> Iterator[Watch]:
         """Of all kinds but the NeRFJobs, in these namespaces or, if there are none, everywhere."""
         told: dict[str, tuple[Tell, Tell]] = {
@@ -114,7 +122,7 @@ class Feed:
             if kind.plural in told:
                 for path in kind.paths(namespaces):
                     tell = told[kind.plural]
-                    yield Watch(api, path, kind.selector, *tell, vitals.heard, relisted)
+                    yield Watch(client, path, kind.selector, *tell, vitals.heard, relisted)
 
 
 def _key(body: Body) -> Key:

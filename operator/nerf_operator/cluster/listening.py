@@ -1,4 +1,7 @@
-"""kopf's own connection to the API server, but with an ear on what it hears, bookmarks included."""
+"""kopf's own connection to the API server, but with an ear on what it hears, bookmarks included.
+
+Where it lists NeRFJobs, they are taken out of the answer (see `joblists`).
+"""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ import kopf
 
 from nerf_contract import names
 from nerf_operator import metrics
+from nerf_operator.cluster.joblists import JobLists
 
 Heard = Callable[[str], None]
 
@@ -26,23 +30,31 @@ class Listening(kopf.AiohttpSession):
         return hash(self.connection.server)
 
 
-def listen(info: kopf.ConnectionInfo, heard: Heard) -> Listening:
-    """A session for kopf that calls `heard` with the path where NeRFJobs were listed or told of."""
+def listen(info: kopf.ConnectionInfo, heard: Heard, lists: JobLists) -> Listening:
+    """A session for kopf. `heard` is called with the path where a watch tells of NeRFJobs."""
 
     class Response(aiohttp.ClientResponse):
-        """Tells of a list at its start, of a watch at each chunk."""
+        """Tells of each chunk of a watch; the jobs of a list are taken out of it."""
 
         async def start(self, connection: Any) -> aiohttp.ClientResponse:
             await super().start(connection)
             if self.url.name != names.PLURAL:
                 return self
-            watches = self.url.query.get("watch") == "true"
-            metrics.api_requests.labels("watch" if watches else "list", str(self.status)).inc()
-            if self.status == 200:
+            verb = "watch" if self._watches() else "list"
+            metrics.api_requests.labels(verb, str(self.status)).inc()
+            if self._watches() and self.status == 200:
                 heard(self.url.path)
-                if watches:
-                    self.content = _Ear(self.content, lambda: heard(self.url.path))  # type: ignore[assignment]
+                self.content = _Ear(self.content, lambda: heard(self.url.path))  # type: ignore[assignment]
             return self
+
+        async def json(self, **how: Any) -> Any:
+            answer = await super().json(**how)
+            if self.url.name == names.PLURAL and self.status == 200:
+                lists.take(self.url.path, answer)
+            return answer
+
+        def _watches(self) -> bool:
+            return self.url.query.get("watch") == "true"
 
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),

@@ -72,5 +72,7 @@ async def remove_ghosts(cache: Cache, api: Api, namespaces: Sequence[str]) -> se
 def _remove(cache: Cache, kind: Kind, group: Key, record: Record) -> None:
     if kind.table is cache.pods:
         cache.lose_pod(group, record.name, record.uid)
+    elif kind.table is cache.jobs:
+        cache.remove_job(group, record.uid)
     else:
         kind.table.remove(group, record.name, record.uid)

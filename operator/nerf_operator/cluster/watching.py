@@ -10,19 +10,17 @@ import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any
 
 import aiohttp
 
-from nerf_operator.cluster.api import Api
+from nerf_operator.cluster.client import Client, Object
 from nerf_operator.cluster.queue import describe
 from nerf_operator.cluster.refusals import ApiError
 
-Object = dict[str, Any]
 log = logging.getLogger(__name__)
 
 #: Objects a page: a pod has some 10 kB, and a page is in memory as a whole.
-PAGE = "100"
+PAGE = 100
 #: After which the API server ends a watch. It goes on from where it was.
 WATCH_SECONDS = 300
 #: A token that has expired, too many requests, a server that starts: changes are told later on.
@@ -40,7 +38,7 @@ class Watch:
 
     def __init__(
         self,
-        api: Api,
+        client: Client,
         path: str,
         selector: str | None,
         see: Callable[[Object], None],
@@ -48,7 +46,7 @@ class Watch:
         heard: Callable[[str], None],
         relisted: Callable[[], None],
     ) -> None:
-        self._api, self._path = api, path
+        self._client, self._path = client, path
         self._query = {"labelSelector": selector} if selector else {}
         self._see, self._lose, self._heard, self._relisted = see, lose, heard, relisted
         self._version: str | None = None
@@ -91,10 +89,10 @@ class Watch:
         if self._version is not None:
             return
         version = ""
-        async for page in self._api.pages(self._path, self._query | {"limit": PAGE}):
+        async for page in self._client.pages(self._path, self._query | {"limit": str(PAGE)}):
             version = page["metadata"]["resourceVersion"]
             for body in page["items"] or ():
-                self._tell(self._see, body)
+                tell(self._see, self._path, body)
         self._heard(self._path)
         self._version = version
         if self.listed.is_set():
@@ -105,7 +103,7 @@ class Watch:
         seconds = str(int(WATCH_SECONDS * random.uniform(0.8, 1.0)))
         asked = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": seconds}
         since = {"resourceVersion": self._version or ""}
-        async with self._api.stream(self._path, self._query | asked | since) as told:
+        async with self._client.stream(self._path, self._query | asked | since) as told:
             self._heard(self._path)
             async for line in lines(told):
                 self._heard(self._path)
@@ -116,17 +114,18 @@ class Watch:
         if kind == "ERROR":
             raise ApiError(body.get("code", 500), body.get("message", ""), body.get("reason", ""))
         if kind == "DELETED":
-            self._tell(self._lose, body)
+            tell(self._lose, self._path, body)
         elif kind != "BOOKMARK":
-            self._tell(self._see, body)
+            tell(self._see, self._path, body)
         self._version = body["metadata"]["resourceVersion"]
 
-    def _tell(self, whom: Callable[[Object], None], body: Object) -> None:
-        """One object that makes no sense must not hide the others."""
-        try:
-            whom(body)
-        except Exception:
-            log.exception("%s: %s is passed over", self._path, body["metadata"].get("name"))
+
+def tell(whom: Callable[[Object], None], path: str, body: Object) -> None:
+    """Call `whom`: one object that makes no sense must not hide the others of that path."""
+    try:
+        whom(body)
+    except Exception:
+        log.exception("%s: %s is passed over", path, body["metadata"].get("name"))
 
 
 async def lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:

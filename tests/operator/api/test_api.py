@@ -8,6 +8,7 @@ import kopf
 import pytest
 from operator_support.cluster import IMAGE_ID, Namespace, nerf_job
 
+from nerf_operator.cluster import api as calls
 from nerf_operator.cluster import parse
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.refusals import ApiError, NotLeadingError
@@ -60,6 +61,16 @@ def test_another_object_of_that_name_is_left_alone(bare: Namespace) -> None:
     call(bare, lambda api: api.delete_job(bare.name, "demo", OTHER))
     assert set(bare.pods()) == {"one"}
     assert bare.get("nerfjobs", "demo") is not None
+
+
+def test_all_are_listed_however_many_pages_it_takes(
+    bare: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "_METADATA_PAGE", "2")
+    names = [f"pod-{number}" for number in range(5)]
+    made = {bare.create("pods", pod(name))["metadata"]["uid"] for name in names}
+    assert call(bare, lambda api: api.list_uids(bare.path("pods"), None)) == made
+    assert call(bare, lambda api: api.list_uids(bare.path("services"), None)) == set()
 
 
 def tell(lab: Namespace, seen: dict[str, Any], status: dict[str, Any]) -> dict[str, Any] | None:

@@ -25,6 +25,11 @@ GROUPS = {
 }
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/nerf-system/leases"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/nerf-system"
+#: kopf imports the client library of the command line where it finds it; the image has none.
+_AS_IN_ITS_IMAGE = (
+    "import runpy, sys; sys.modules['kubernetes'] = None; "
+    "runpy.run_module('nerf_operator', run_name='__main__', alter_sys=True)"
+)
 _READS = re.compile('verb="(list|watch|get)"')
 
 
@@ -93,7 +98,7 @@ class Operator:
         if self.identity:
             lease = {"LEASE_NAME": "nerf-nerf-operator", "POD_NAMESPACE": "nerf-system"}
             env |= lease | {"POD_NAME": self.identity}
-        argv = [sys.executable, "-m", "nerf_operator"]
+        argv = [sys.executable, "-c", _AS_IN_ITS_IMAGE]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 argv, env=env, stdout=log, stderr=log, preexec_fn=end_with_parent

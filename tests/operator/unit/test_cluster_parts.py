@@ -84,7 +84,9 @@ def test_a_claim_knows_its_users() -> None:
     cache.put_job(job())
     assert cache.users(photos) == [DEMO]
     assert cache.users(Key("other", "photos")) == []
-    cache.remove_job(job())
+    assert not cache.remove_job(DEMO, "another")
+    assert cache.users(photos) == [DEMO]
+    assert cache.remove_job(DEMO, job().uid)
     assert cache.users(photos) == []
 
 
@@ -103,9 +105,11 @@ def test_what_no_watch_said_to_be_gone_is_found_out() -> None:
     cache.put_job(job())
     cache.pods.put(DEMO, pod(0))
     cache.pods.put(DEMO, pod(1))
+    cache.put_job(replace(job(), name="gone", uid="gone"))
     there = Listing(nerfjobs={job().uid}, pods={pod(1).uid})
     affected = asyncio.run(resync.remove_ghosts(cache, there, ()))  # type: ignore[arg-type]
-    assert affected == {DEMO}
+    assert affected == {DEMO, Key("lab", "gone")}
+    assert cache.users(Key("lab", "photos")) == [DEMO]
     assert [found.index for found in cache.pods.group(DEMO)] == [1]
     assert cache.jobs.get(DEMO) is not None
 

@@ -10,9 +10,9 @@ def test_defaults() -> None:
     assert (found.namespaces, found.http_host, found.http_port) == ((), "127.0.0.1", 9500)
 
 
-def test_namespaces_are_listed() -> None:
-    found = Settings.from_env({"TRAINER_IMAGE": "i", "WATCH_NAMESPACES": "a, b,"})
-    assert found.namespaces == ("a", "b")
+def test_namespaces_are_listed_once_each() -> None:
+    found = Settings.from_env({"TRAINER_IMAGE": "i", "WATCH_NAMESPACES": "b, a,, b"})
+    assert found.namespaces == ("b", "a")
 
 
 def test_a_lease_needs_to_know_where_it_is_and_who_asks() -> None:

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from nerf_operator.cluster import watching
-from nerf_operator.cluster.api import Api
+from nerf_operator.cluster.client import Client
 from nerf_operator.cluster.watching import Watch, lines
 
 Object = dict[str, Any]
@@ -70,8 +70,8 @@ class Listener:
     def __init__(self, server: Server) -> None:
         self.told: list[str] = []
         self.missed = 0
-        api = cast(Api, server)
-        self.watch = Watch(api, "/x", None, self.see, self.lose, lambda path: None, self.miss)
+        client = cast(Client, server)
+        self.watch = Watch(client, "/x", None, self.see, self.lose, lambda path: None, self.miss)
 
     def see(self, body: Object) -> None:
         if body["metadata"]["name"] == "broken":
