@@ -44,7 +44,8 @@ class Photos:
 @dataclass(frozen=True)
 class Folder:
     """A dataset's folder. skipped: links that lead out of it, which are not uploaded. videos: how
-    many there are that frames are taken of."""
+    many there are that frames are taken of. left_out: names of videos that are not.
+    """
 
     root: Path
     format: Format
@@ -52,6 +53,7 @@ class Folder:
     files: tuple[LocalFile, ...]
     skipped: tuple[str, ...]
     videos: int = 0
+    left_out: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -81,7 +83,7 @@ def _without_poses(root: Path, files: Files, skipped: tuple[str, ...]) -> Folder
     if format_ == "video":
         return Folder(root, format_, photos, files, skipped, len(media.videos))
     _check(root, photos, media)
-    return Folder(root, format_, photos, files, skipped)
+    return Folder(root, format_, photos, files, skipped, left_out=media.videos)
 
 
 def _is_posed(file: LocalFile) -> bool:

@@ -8,12 +8,24 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
-from nerf_contract.dataset import HEIC_ADVICE, HEIC_SUFFIXES, VIDEO_SUFFIXES
+from nerf_contract.dataset import ENOUGH_PHOTOS
 
 #: Photos and videos lie here, or else in the dataset's folder itself.
 PHOTOS_DIR: Final = "images"
 PHOTO_KINDS: Final = "JPEG, PNG, WebP or TIFF"
 PHOTO_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"})
+VIDEO_SUFFIXES: Final = frozenset(
+    {
+        *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi"),
+        *(".mts", ".m2ts", ".mpg", ".mpeg"),
+    }
+)
+#: Photos as phones take them; and what to do with them, as they are not read.
+HEIC_SUFFIXES: Final = frozenset({".heic", ".heif"})
+HEIC_ADVICE: Final = (
+    "Convert them to JPEG (`heif-convert -q 95 IN.heic OUT.jpg` keeps their EXIF data), and let "
+    "the phone take JPEG from now on (of an iPhone: Settings, Camera, Formats, Most Compatible)."
+)
 RAW_SUFFIXES: Final = frozenset(
     {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".pef"}
 )
@@ -27,8 +39,8 @@ _TAKEN: Final = PHOTO_SUFFIXES | UNREAD_SUFFIXES | VIDEO_SUFFIXES
 class Media:
     """Names of files in a dataset's folder, relative to it and in order.
 
-    unread: photos of a kind that is not read, without those that a photo stands for. videos: frames
-    are taken of them. archives: nothing is taken of them; they have to be unpacked.
+    unread: photos of a kind that is not read, without those that a photo stands for. archives:
+    nothing is taken of them; they have to be unpacked.
     """
 
     photos: tuple[str, ...]
@@ -43,8 +55,11 @@ class Media:
 
     @property
     def format(self) -> Literal["photos", "video"] | None:
-        """What the folder is without poses: the format that `auto` finds. None: neither."""
-        if self.videos:
+        """What the folder is without poses: the format that `auto` finds. None: neither.
+
+        A clip beside a whole set of photos is hardly what its owner wants most frames of.
+        """
+        if self.videos and len(self.photos) < ENOUGH_PHOTOS:
             return "video"
         return "photos" if self.any_photos else None
 
@@ -76,6 +91,15 @@ def told_of_unread(unread: tuple[str, ...]) -> str:
     advice = HEIC_ADVICE if heic else "Convert them to JPEG, with their EXIF data."
     first = PurePosixPath(unread[0]).name
     return f"holds {len(unread)} photos such as {first}, of a kind that is not read. {advice}"
+
+
+def told_of_left_out(videos: tuple[str, ...]) -> str:
+    """What a person should know of videos beside photos enough: there is one at least."""
+    more = f" and {len(videos) - 1} more" if len(videos) > 1 else ""
+    return (
+        f"Left out beside so many photos: {PurePosixPath(videos[0]).name}{more}. Set "
+        "dataset.format to video to use frames of videos too."
+    )
 
 
 def _suffix(name: str) -> str:

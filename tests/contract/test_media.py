@@ -6,10 +6,13 @@ import pytest
 from PIL import Image
 
 from nerf_cli import folder as cli
-from nerf_contract.media import Media, media_of, told_of_unread
+from nerf_contract.dataset import ENOUGH_PHOTOS
+from nerf_contract.media import Media, media_of, told_of_left_out, told_of_unread
 from nerf_trainer.scenes import find_format, listing
 
 Names = tuple[str, ...]
+
+ENOUGH = tuple(f"{i:02d}.jpg" for i in range(ENOUGH_PHOTOS))
 
 SCENES: dict[str, tuple[str, Media]] = {
     "photos of all kinds": (
@@ -28,6 +31,14 @@ SCENES: dict[str, tuple[str, Media]] = {
     "a photo stands for its original": (
         "1.jpg 1.NEF 2.HEIC 2.jpg 3.dng",
         Media(("1.jpg", "2.jpg"), ("3.dng",), (), ()),
+    ),
+    "a clip beside a whole set of photos is left out": (
+        "walk.mp4 " + " ".join(ENOUGH),
+        Media(ENOUGH, (), ("walk.mp4",), ()),
+    ),
+    "beside fewer it is what counts": (
+        "walk.mp4 " + " ".join(ENOUGH[1:]),
+        Media(ENOUGH[1:], (), ("walk.mp4",), ()),
     ),
     "archives are told of": (
         "b.tar.gz a.zip images/c.tgz",
@@ -58,8 +69,13 @@ def test_all_see_the_same(tmp_path: Path, scene: str) -> None:
     except cli.UserError as error:
         assert want.unread or len(want.photos) < cli.FEWEST_PHOTOS, error
     else:
-        found = (seen.format, seen.photos.count, seen.videos)
-        assert found == (want.format, len(want.photos), len(want.videos))
+        used = len(want.videos) if want.format == "video" else 0
+        assert (seen.format, seen.photos.count, seen.videos) == (
+            want.format,
+            len(want.photos),
+            used,
+        )
+        assert seen.left_out == want.videos[used:]
 
 
 @pytest.mark.parametrize(
@@ -70,3 +86,17 @@ def test_what_helps_with_photos_that_are_not_read(unread: Names, advice: str) ->
     told = told_of_unread(unread)
     assert told.startswith("holds 2 photos such as 1.")
     assert advice in told
+
+
+def test_a_choice_between_photos_and_videos_is_told() -> None:
+    assert told_of_left_out(("a/1.mp4",)).startswith("Left out beside so many photos: 1.mp4. Set ")
+    assert "1.mp4 and 2 more. Set dataset.format to video" in told_of_left_out(
+        ("1.mp4", "2.mp4", "3.mp4")
+    )
+
+
+def test_a_format_that_is_named_is_taken(tmp_path: Path) -> None:
+    for name in (*ENOUGH, "walk.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    found = [find_format(tmp_path, wanted) for wanted in ("auto", "photos", "video", "llff")]
+    assert found == ["photos", "photos", "video", None]

@@ -94,13 +94,13 @@ def find_format(folder: Path, wanted: str) -> str | None:
     """
     if not folder.is_dir():
         return None
+    wanted_ones = READERS if wanted == "auto" else {wanted: READERS[wanted]}
     try:
-        for name, reader in READERS.items():
-            if wanted in ("auto", name) and reader.there(folder):
-                return name
+        found = next((n for n, reader in wanted_ones.items() if reader.there(folder)), None)
+        undecided = wanted == "auto" and found in WITHOUT_POSES
+        return look_into(folder).format if undecided else found
     except PermissionError as error:
         raise invalid(f"The folder {folder} is not readable: chmod a+rx it.") from error
-    return None
 
 
 def expect_format(folder: Path, wanted: str) -> str:
