@@ -69,13 +69,10 @@ def test_all_see_the_same(tmp_path: Path, scene: str) -> None:
     except cli.UserError as error:
         assert want.unread or len(want.photos) < cli.FEWEST_PHOTOS, error
     else:
-        used = len(want.videos) if want.format == "video" else 0
-        assert (seen.format, seen.photos.count, seen.videos) == (
-            want.format,
-            len(want.photos),
-            used,
-        )
-        assert seen.left_out == want.videos[used:]
+        used = want.videos if want.format == "video" else ()
+        found = (seen.format, seen.photos.count, seen.videos)
+        assert found == (want.format, len(want.photos), len(used))
+        assert used + seen.left_out == want.videos
 
 
 @pytest.mark.parametrize(
