@@ -133,6 +133,14 @@ class World:
         process.verdict = Verdict.CURRENT
         self.poll(process)
 
+    def come_back(self, process: Process, joins: bool) -> None:
+        """It thaws, and goes on with its old group, or joins anew as it misses a peer."""
+        self.thaw(process)
+        if joins and process.placement:
+            self.join(process)
+        else:
+            self.beat(process)
+
     def poll(self, process: Process) -> None:
         """Repeat a join that waits."""
         if process.join and process.waiting and not process.frozen:

@@ -5,7 +5,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from settling import settle
-from simulation import Process, World
+from simulation import World
 
 from nerf_trainer.coordination.membership import Settings
 from nerf_trainer.coordination.messages import NO_GENERATION, Heartbeat, Verdict
@@ -99,23 +99,7 @@ class Turmoil(RuleBasedStateMachine):
     @rule(pick=PICK, joins=st.booleans())
     def zombie_comes_back(self, pick: int, joins: bool) -> None:
         zombies = self.world.zombies
-        self.come_back(zombies[pick % len(zombies)], joins)
-
-    @precondition(has_zombies)
-    @rule(joins=st.booleans())
-    def new_coordinator_hears_zombies_first(self, joins: bool) -> None:
-        self.go_on_undisturbed()
-        self.restart_coordinator()
-        for zombie in list(self.world.zombies):
-            self.come_back(zombie, joins)
-
-    def come_back(self, zombie: Process, joins: bool) -> None:
-        """It goes on with its old group, or misses a peer of it."""
-        self.world.thaw(zombie)
-        if joins and zombie.placement:
-            self.world.join(zombie)
-        else:
-            self.world.beat(zombie)
+        self.world.come_back(zombies[pick % len(zombies)], joins)
 
     @precondition(has_zombies)
     @rule(pick=PICK)
@@ -137,7 +121,7 @@ class Turmoil(RuleBasedStateMachine):
 
 TestTurmoil = Turmoil.TestCase
 TestTurmoil.settings = hypothesis_settings(
-    max_examples=200, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=150, stateful_step_count=40, deadline=None, derandomize=True
 )
 
 
