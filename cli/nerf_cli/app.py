@@ -24,6 +24,7 @@ from nerf_cli.cluster import Cluster, connect
 from nerf_cli.errors import UserError
 from nerf_cli.folder import Folder, describe, inspect
 from nerf_cli.speaking import INTERRUPTED, Commands, complain, console, say
+from nerf_contract.media import told_of_left_out
 
 app = typer.Typer(
     cls=Commands,
@@ -243,6 +244,8 @@ def _looked_into(path: Path) -> Folder:
     complain(describe(found))
     for name in found.photos.unreadable:
         complain(f"warning: {name} cannot be read as an image")
+    if found.left_out:
+        complain(told_of_left_out(found.left_out))
     return found
 
 

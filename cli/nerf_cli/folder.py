@@ -10,8 +10,8 @@ from typing import Any, Literal
 from PIL import Image
 
 from nerf_cli.errors import UserError
-from nerf_cli.files import LocalFile, heic_files, photo_files, video_files, walk
-from nerf_contract.dataset import HEIC_ADVICE, WITHOUT_POSES
+from nerf_cli.files import Files, LocalFile, walk
+from nerf_contract.media import PHOTO_KINDS, PHOTOS_DIR, Media, is_photo, media_of, told_of_unread
 
 Format = Literal["photos", "video", "nerfstudio", "blender", "colmap", "llff"]
 Backdrop = Literal["white", "black"]
@@ -44,7 +44,8 @@ class Photos:
 @dataclass(frozen=True)
 class Folder:
     """A dataset's folder. skipped: links that lead out of it, which are not uploaded. videos: how
-    many there are that frames are taken of."""
+    many there are that frames are taken of. left_out: names of videos that are not.
+    """
 
     root: Path
     format: Format
@@ -52,6 +53,7 @@ class Folder:
     files: tuple[LocalFile, ...]
     skipped: tuple[str, ...]
     videos: int = 0
+    left_out: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -65,16 +67,28 @@ def inspect(root: Path) -> Folder:
         what = "is not a folder" if root.exists() else "does not exist"
         raise UserError(f"{root} {what}. Name the folder that holds the photos, or the video.")
     files, skipped = walk(root)
-    videos = video_files(files)
-    format_ = detect(root) or ("video" if videos else "photos")
-    plain = format_ in WITHOUT_POSES
-    if plain:
-        _check_kinds(root, heic_files(files))
-    photos = read_headers(photo_files(files, plain))
+    if posed := detect(root):
+        photos = read_headers([file for file in files if _is_posed(file)])
+        _check(root, photos)
+        return Folder(root, posed, photos, files, skipped)
+    return _without_poses(root, files, skipped)
+
+
+def _without_poses(root: Path, files: Files, skipped: tuple[str, ...]) -> Folder:
+    media = media_of(file.name for file in files)
+    if media.unread:
+        raise UserError(f"{root} {told_of_unread(media.unread)}")
+    photos = read_headers([file for file in files if file.name in media.photos])
+    format_ = media.format or "photos"
     if format_ == "video":
-        return Folder(root, format_, photos, files, skipped, len(videos))
-    _check(root, photos)
-    return Folder(root, format_, photos, files, skipped)
+        return Folder(root, format_, photos, files, skipped, len(media.videos))
+    _check(root, photos, media)
+    return Folder(root, format_, photos, files, skipped, left_out=media.videos)
+
+
+def _is_posed(file: LocalFile) -> bool:
+    """Whether a dataset with poses may have its file's pixels: masks have the endings of photos."""
+    return is_photo(file.name) and "masks" not in Path(file.name).parts
 
 
 def detect(root: Path) -> Format | None:
@@ -147,22 +161,15 @@ def _camera(image: Any) -> list[str]:
     return [text] if text else []
 
 
-def _check_kinds(root: Path, heic: list[LocalFile]) -> None:
-    if heic:
-        raise UserError(
-            f"{root} holds {len(heic)} photos such as {heic[0].name}, of a kind that is not read. "
-            f"{HEIC_ADVICE}"
-        )
-
-
-def _check(root: Path, photos: Photos) -> None:
+def _check(root: Path, photos: Photos, media: Media | None = None) -> None:
     if photos.count >= FEWEST_PHOTOS:
         return
     broken = f" {photos.unreadable[0]} cannot be read as an image." if photos.unreadable else ""
     if photos.count == 0:
+        packed = f" Unpack {media.archives[0]} first." if media and media.archives else ""
         raise UserError(
-            f"{root} holds no photos.{broken} Put .jpg or .png files, or a video, into it, or into "
-            f"{root / 'images'}."
+            f"{root} holds no photos.{broken}{packed} Put photos ({PHOTO_KINDS}), or a video, into "
+            f"it, or into {root / PHOTOS_DIR}."
         )
     raise UserError(
         f"{root} holds only {photos.count} photos.{broken} A scene needs {FEWEST_PHOTOS} at "

@@ -8,19 +8,8 @@ from nerf_contract.base import MAX_INT, Model
 
 #: Formats without poses: the cameras are yet to be found.
 WITHOUT_POSES: Final = ("photos", "video")
-#: Endings of the names of videos, in small letters.
-VIDEO_SUFFIXES: Final = frozenset(
-    {
-        *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi"),
-        *(".mts", ".m2ts", ".mpg", ".mpeg"),
-    }
-)
-#: Photos as phones take them, of a kind that is not read; and what to do with them.
-HEIC_SUFFIXES: Final = frozenset({".heic", ".heif"})
-HEIC_ADVICE: Final = (
-    "Convert them to JPEG (`heif-convert -q 95 IN.heic OUT.jpg` keeps their EXIF data), and let "
-    "the phone take JPEG from now on (of an iPhone: Settings, Camera, Formats, Most Compatible)."
-)
+#: From so many photos on, a folder of photos is not taken for one of videos.
+ENOUGH_PHOTOS: Final = 30
 
 RelativePath = Annotated[str, Field(max_length=1024, pattern=r"^$|^[^/$\x00]([^$\x00]*)$")]
 
@@ -72,7 +61,8 @@ class DatasetConfig(Model):
         "its siblings; `colmap` is a sparse model, binary or text, in `sparse/`; `llff` is "
         "poses_bounds.npy; `photos` is a folder of photos whose cameras are yet to be found; "
         "`video` is one of videos, and of photos beside them if there are any; `auto` takes the "
-        "first of these that is there, `video` and `photos` last. All but `blender` and `llff` may "
+        "first of these that is there, `video` and `photos` last: `video` where there is one, and "
+        f"fewer than {ENOUGH_PHOTOS} photos. All but `blender` and `llff` may "
         "have lens distortion, all photos may have masks, where white is used: `mask_path` in a "
         "transforms file, else `masks/` beside the photos.",
     )

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from nerf_cli import errors, manifest, options
 from nerf_cli.app import app
+from nerf_contract.dataset import ENOUGH_PHOTOS
 
 COMMANDS = "init upload run watch logs results view explain scale"
 
@@ -73,6 +74,17 @@ def test_init_writes_a_job_and_never_over_a_file(photos: Path, tmp_path: Path) -
     assert code == 1
     assert "exists. Replace it by --force" in text
     assert call("init", str(photos), "-o", str(out), "--force")[0] == 0
+
+
+def test_init_tells_which_videos_are_left_out(photos: Path, tmp_path: Path) -> None:
+    for i in range(ENOUGH_PHOTOS):
+        Image.new("RGB", (32, 24)).save(photos / f"{i}.jpg")
+    (photos / "walk.mp4").write_bytes(b"")
+    out = tmp_path / "job.yaml"
+    code, text = call("init", str(photos), "-o", str(out))
+    assert code == 0, text
+    assert "Left out beside so many photos: walk.mp4." in text
+    assert "# found here: photos" in out.read_text()
 
 
 def test_init_to_the_terminal_is_nothing_but_yaml(photos: Path) -> None:

@@ -15,6 +15,7 @@ import safetensors.torch  # noqa: E402
 from nerf_contract.reasons import CHECKPOINT_MISMATCH, CHECKPOINT_VOLUME  # noqa: E402
 from nerf_trainer.checkpoint import CheckpointStore  # noqa: E402
 from nerf_trainer.failures import TrainerFailure  # noqa: E402
+from nerf_trainer.files import write_durably  # noqa: E402
 from nerf_trainer.manifest import MANIFEST_FILE, STATE_FILE, Notes  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -159,7 +160,7 @@ def test_a_torn_checkpoint_does_not_count_as_kept(tmp_path: Path) -> None:
 def test_an_unfinished_write_is_removed(tmp_path: Path) -> None:
     store(tmp_path).save(1, packed(1))
     folder = tmp_path / "checkpoints"
-    shutil.copytree(folder / "step-000000001", folder / ".step-000000002.tmp")
+    shutil.copytree(folder / "step-000000001", folder / ".step-000000002.12ab.tmp")
     found = store(tmp_path).newest()
     assert found is not None
     assert found.step == 1
@@ -181,6 +182,25 @@ def test_a_writer_that_was_replaced_removes_nothing_of_its_successor(tmp_path: P
     assert old.latest_step() == 30
     old.save(11, packed(11))
     assert kept(tmp_path) == [10, 11, 20, 30]
+
+
+@pytest.mark.parametrize("step", [10, 20])
+def test_nor_disturbs_what_its_successor_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    old, new = store(tmp_path), store(tmp_path)
+
+    def interrupted(path: Path, data: bytes) -> None:
+        write_durably(path, data)
+        monkeypatch.undo()
+        old.save(step, packed(step))
+
+    monkeypatch.setattr("nerf_trainer.checkpoint.write_durably", interrupted)
+    new.save(20, packed(20))
+    found = store(tmp_path).newest()
+    assert found is not None
+    assert found.step == 20
+    assert kept(tmp_path) == sorted({step, 20})
 
 
 def test_the_best_is_kept_beside_the_newest(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image  # noqa: E402
 from poses_stage import ending, start  # noqa: E402
 from video_files import pattern, patterns, write_video  # noqa: E402
 
-from nerf_contract.dataset import PosesConfig  # noqa: E402
+from nerf_contract.dataset import ENOUGH_PHOTOS, PosesConfig  # noqa: E402
 from nerf_contract.reasons import (  # noqa: E402
     ARCHIVE_FETCHED,
     ARCHIVE_UNREACHABLE,
@@ -97,6 +97,18 @@ def test_several_videos_and_photos_are_no_sequence(
     (tmp_path / "videos/b.mp4").unlink()
     prepared(tmp_path, path="videos")
     assert [poses.matching for _, _, poses in search.asked] == ["auto", "auto", "sequential"]
+
+
+def test_a_clip_beside_many_photos_is_left_out_and_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = Search(monkeypatch)
+    (tmp_path / "clip.mp4").write_bytes(b"never looked into")
+    for i in range(ENOUGH_PHOTOS):
+        Image.fromarray(pattern(i)).save(tmp_path / f"{i}.png")
+    assert "beside so many photos: clip.mp4" in prepared(tmp_path).message
+    assert "clip.mp4" not in prepared(tmp_path, format="photos").message
+    assert [len(photos) for _, photos, _ in search.asked] == [ENOUGH_PHOTOS, ENOUGH_PHOTOS]
 
 
 def test_a_good_end_leaves_the_dataset_as_last_word(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import re
+import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,9 +118,10 @@ class CheckpointStore(CheckpointReader):
     def __init__(self, folder: Path, identity: dict[str, Any], keep: int) -> None:
         super().__init__(folder, identity)
         self._keep = keep
+        self._mark = secrets.token_hex(4)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._tidy_up()
+            self._tidy_up("*")
             self.best_score = max(map(_score, self._finished()), default=-math.inf)
         except OSError as error:
             raise volume_failure(folder, error) from error
@@ -135,8 +137,8 @@ class CheckpointStore(CheckpointReader):
         """
         manifest = manifests.create(step, data, self._identity, notes)
         final = self._folder / f"{PREFIX}{step:09d}"
-        temporary = self._folder / f".{final.name}.tmp"
-        self._tidy_up()
+        temporary = self._folder / f".{final.name}.{self._mark}.tmp"
+        self._tidy_up(self._mark)
         try:
             temporary.mkdir()
             write_durably(temporary / STATE_FILE, data)
@@ -178,15 +180,19 @@ class CheckpointStore(CheckpointReader):
         except TornCheckpointError:
             return False
 
-    def _tidy_up(self) -> None:
-        """Remove what a process left that was killed while it wrote."""
+    def _tidy_up(self, mark: str) -> None:
+        """Remove what a process left that was killed while it wrote.
+
+        mark: of the writer, or "*" for all that were there before this one: one that was cut off
+        may still write when its successor does, and leaves what that writes alone.
+        """
         for aside in self._folder.glob(f".{PREFIX}*.old"):
             final = self._folder / aside.stem.removeprefix(".")
             if final.exists():
                 shutil.rmtree(aside)
             else:
                 aside.rename(final)
-        for folder in self._folder.glob(f".{PREFIX}*.tmp"):
+        for folder in self._folder.glob(f".{PREFIX}*.{mark}.tmp"):
             shutil.rmtree(folder)
 
 

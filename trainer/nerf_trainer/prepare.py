@@ -7,9 +7,11 @@ Needs no GPU and no torch. Poses of the same photos are not found again.
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from nerf_contract.dataset import WITHOUT_POSES
+from nerf_contract.media import told_of_left_out
 from nerf_contract.progress import DatasetReport
 from nerf_contract.reasons import POSES_FOUND, POSES_GIVEN
 from nerf_contract.training import TrainerConfig
@@ -17,7 +19,7 @@ from nerf_trainer.archive import require_in_place
 from nerf_trainer.places import dataset_root
 from nerf_trainer.poses import Found, find_poses
 from nerf_trainer.scenes import expect_format, folder_of, read_split, wait_for_dataset
-from nerf_trainer.scenes.listing import list_photos, photos_in
+from nerf_trainer.scenes.listing import list_photos, look_into, photos_in
 from nerf_trainer.stage import StageBoard
 from nerf_trainer.stage_process import Done, run
 from nerf_trainer.video import frames_of
@@ -41,7 +43,11 @@ def prepare(config: TrainerConfig, root: Path, board: StageBoard) -> Done:
     if format_ not in WITHOUT_POSES:
         return _given(folder, config, format_)
     find = _of_videos if format_ == "video" else _of_photos
-    return _found(format_, find(folder, config, board.update))
+    found = _found(format_, find(folder, config, board.update))
+    left_out = look_into(folder).videos
+    if left_out and (dataset.format, format_) == ("auto", "photos"):
+        return replace(found, message=f"{found.message} {told_of_left_out(left_out)}")
+    return found
 
 
 def _of_photos(folder: Path, config: TrainerConfig, tell: Tell) -> Found:

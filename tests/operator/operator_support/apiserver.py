@@ -1,4 +1,4 @@
-"""A real API server for tests: etcd, kube-apiserver and, for garbage collection, its controllers.
+"""A real API server for tests: etcd, kube-apiserver, and those controllers that tests look at.
 
 There is no kubelet and no scheduler: the tests say themselves what becomes of a pod.
 """
@@ -22,7 +22,10 @@ from pathlib import Path
 from typing import Any
 
 Object = dict[str, Any]
-CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller"
+CONTROLLERS = (
+    "disruption-controller,garbage-collector-controller,namespace-controller,"
+    "serviceaccount-controller"
+)
 
 
 class ApiServerError(RuntimeError):

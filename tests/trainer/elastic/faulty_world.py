@@ -102,7 +102,7 @@ def member_freezes(world: FaultyWorld, process: Process, arrive: Arrival) -> Non
     """It hangs for longer than the others wait for it, then goes on."""
     arrive()
     process.frozen = True
-    world.after(FROZEN_SECONDS, lambda: setattr(process, "frozen", False))
+    world.after(FROZEN_SECONDS, lambda: world.thaw(process))
 
 
 def member_is_replaced(world: FaultyWorld, process: Process, arrive: Arrival) -> None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from sound_groups import check_group
+
 from nerf_trainer.coordination.members import State
 from nerf_trainer.coordination.membership import Event, Settings, Tick, answer, decide
 from nerf_trainer.coordination.messages import (
@@ -18,15 +20,23 @@ from nerf_trainer.coordination.messages import (
 )
 
 BEAT = 0.5
+#: Who has spoken so lately is not given up; and who trains without being told of a change in as
+#: long a time, is of the group that the coordinator knows.
+IN_TOUCH = 2 * BEAT
+TOLD_TO_STOP = (Verdict.OVER, Verdict.FENCED)
 
 
 @dataclass(eq=False)
 class Process:
-    """A worker process. It is silent while frozen, and before it has joined for the first time."""
+    """A worker process. It is silent while frozen, and before it has joined for the first time.
+
+    spoke: when it last sent a message.
+    """
 
     identity: Identity
     step: int = 0
     seen: int = 0
+    spoke: float = 0.0
     frozen: bool = False
     leaving: bool = False
     join: Join | None = None
@@ -42,7 +52,10 @@ class Process:
 class World:
     """A coordinator and its processes.
 
-    history: who was placed into which generation. lives: the newest attempt of each pod that was.
+    zombies: were frozen or cut off when their pod was replaced; thawed, they go on as before.
+    formed: all generations. history: who was placed into which.
+    disturbed: when one thawed, or the coordinator was restarted, so that for a while it need not
+    know who trains.
     """
 
     settings: Settings
@@ -51,7 +64,8 @@ class World:
     pods: dict[int, list[Process]] = field(default_factory=dict)
     zombies: list[Process] = field(default_factory=list)
     history: dict[GenerationId, dict[MemberId, Placement]] = field(default_factory=dict)
-    lives: dict[int, int] = field(default_factory=dict)
+    formed: set[GenerationId] = field(default_factory=set)
+    disturbed: float = 0.0
     incarnations: int = 0
     coordinators: int = 0
 
@@ -62,13 +76,18 @@ class World:
     def living(self) -> list[Process]:
         return [p for pod in self.pods.values() for p in pod]
 
+    @property
+    def processes(self) -> list[Process]:
+        return [*self.living, *self.zombies]
+
     def restart_coordinator(self) -> None:
+        self.disturbed = self.now
         self.coordinators += 1
         self.state = State(started=self.now, epoch=self.coordinators)
 
     def start_pod(self, index: int) -> None:
         """Replace the pod. A frozen process of the old one may come back as a zombie."""
-        self.zombies += [p for p in self.pods.get(index, []) if p.frozen]
+        self.zombies += [p for p in self.pods.get(index, []) if p.frozen and p.join]
         self.incarnations += 1
         count = self.processes_per_pod
         self.pods[index] = [
@@ -86,13 +105,24 @@ class World:
     def kill_pod(self, index: int) -> None:
         self.pods.pop(index, None)
 
+    def end(self, process: Process) -> None:
+        """It ends by itself, and its agent ends the pod."""
+        if process in self.zombies:
+            self.zombies.remove(process)
+        else:
+            self.kill_pod(process.identity.id.pod)
+
+    def thaw(self, process: Process) -> None:
+        process.frozen = False
+        self.disturbed = self.now
+
     def ask_to_leave(self, process: Process) -> None:
         """SIGTERM: a process without a group ends, and its agent ends the pod; others wait for the
         end of a step (see `obey`)."""
         process.leaving = True
         self.beat(process)
         if process.placement is None:
-            self.kill_pod(process.identity.id.pod)
+            self.end(process)
 
     def join(self, process: Process) -> None:
         attempt = process.join.attempt + 1 if process.join else 1
@@ -103,6 +133,14 @@ class World:
         process.verdict = Verdict.CURRENT
         self.poll(process)
 
+    def come_back(self, process: Process, joins: bool) -> None:
+        """It thaws, and goes on with its old group, or joins anew as it misses a peer."""
+        self.thaw(process)
+        if joins and process.placement:
+            self.join(process)
+        else:
+            self.beat(process)
+
     def poll(self, process: Process) -> None:
         """Repeat a join that waits."""
         if process.join and process.waiting and not process.frozen:
@@ -111,7 +149,7 @@ class World:
 
     def collect(self) -> None:
         """Answer the long polls."""
-        for process in self.living:
+        for process in self.processes:
             if process.waiting and not process.frozen and process.join:
                 reply = answer(self.state, process.join)
                 if reply.placement:
@@ -125,9 +163,7 @@ class World:
         assert number > process.seen, "a number that a worker has seen came again"
         assert not process.leaving, "a place for one that leaves"
         process.placement, process.seen = placement, number
-        pod, life = process.identity.id.pod, process.identity.incarnation.attempt
-        assert life >= self.lives.get(pod, 0), "a place for one that was replaced"
-        self.lives[pod] = life
+        assert not self.is_succeeded(process), "a place for one that was replaced"
         members = self.history.setdefault(placement.generation, {})
         members[process.identity.id] = placement
         assert len({p.rank for p in members.values()}) == len(members), "two with one rank"
@@ -143,12 +179,15 @@ class World:
 
     def ask(self, process: Process, event: Event) -> None:
         """A message of `process` reaches the coordinator, and its answer comes back."""
+        process.spoke = self.now
         self.deliver(process, self.send(event))
 
     def deliver(self, process: Process, reply: Reply) -> None:
         """An answer reaches `process`."""
         process.verdict = reply.verdict
         self.place(process, reply)
+        if process.waiting and reply.verdict is Verdict.FENCED:
+            self.end(process)
 
     def send(self, event: Event) -> Reply:
         decision = decide(self.settings, self.state, event, self.now)
@@ -160,33 +199,49 @@ class World:
         end = self.now + seconds
         while self.now < end:
             self.now += BEAT
-            for process in self.living:
+            for process in self.processes:
                 self.beat(process)
             self.send(Tick())
             self.collect()
 
     def train(self) -> None:
         """A step of every group that is whole, from the state of its source."""
-        for generation, placements in self.history.items():
-            inside = self.members_of(generation)
-            placement = next(iter(placements.values()))
-            size, source = placement.world_size, placement.source
-            if len(inside) == size and not any(p.frozen for p in inside):
-                ranks = {p.placement.rank: p for p in inside if p.placement}
-                step = ranks[source].step
-                for process in inside:
-                    process.step = step + 1
+        training = [generation for generation in self.history if self.trains(generation)]
+        calm = self.now - self.disturbed > IN_TOUCH
+        assert not calm or len(training) <= 1, "two groups train at once"
+        for generation in training:
+            ranks = {p.placement.rank: p for p in self.members_of(generation) if p.placement}
+            placement = next(iter(self.history[generation].values()))
+            step = ranks[placement.source].step
+            for process in ranks.values():
+                process.step = step + 1
+
+    def trains(self, generation: GenerationId) -> bool:
+        """Whether all are there, and none has been told that the group is over."""
+        inside = self.members_of(generation)
+        size = next(iter(self.history[generation].values())).world_size
+        stopped = any(p.frozen or p.verdict in TOLD_TO_STOP for p in inside)
+        return len(inside) == size and not stopped
 
     def members_of(self, generation: GenerationId) -> list[Process]:
-        return [p for p in self.living if p.placement and p.placement.generation == generation]
+        return [p for p in self.processes if p.placement and p.placement.generation == generation]
+
+    def is_in_touch(self, process: Process) -> bool:
+        return process.join is not None and self.now - process.spoke <= IN_TOUCH
+
+    def is_succeeded(self, process: Process) -> bool:
+        """Whether a newer process of its pod is in touch."""
+        mates = self.pods.get(process.identity.id.pod, [])
+        mine = process.identity.incarnation
+        return any(p.identity.incarnation > mine and self.is_in_touch(p) for p in mates)
 
     def obey(self) -> None:
         """Whoever is told of a change, or misses a peer, joins anew, or ends if asked to."""
-        for process in self.living:
-            if process not in self.living or process.frozen or not process.placement:
+        for process in self.processes:
+            if process not in self.processes or process.frozen or not process.placement:
                 continue
             if process.leaving:
-                self.kill_pod(process.identity.id.pod)
+                self.end(process)
             elif self.has_to_leave(process):
                 self.join(process)
 
@@ -194,7 +249,7 @@ class World:
         """Half a second, in which everyone does what it has to."""
         self.pass_time(BEAT)
         self.obey()
-        for process in self.living:
+        for process in self.processes:
             self.poll(process)
 
     @property
@@ -217,51 +272,14 @@ class World:
         placed = [m for m in after.members.values() if m.placement and m.join]
         group = [m for m in placed if m.placement and m.placement.generation == after.group.id]
         if len(group) == after.group.world_size:
+            assert after.group.id not in self.formed, "two groups of one name"
+            self.formed.add(after.group.id)
+            self.check_others(after)
             check_group([(m.identity, m.step, m.placement) for m in group], self.settings)
 
-
-def check_group(group: list[tuple[Identity, int, Placement | None]], settings: Settings) -> None:
-    """What holds for every generation that is formed."""
-    placements = [placement for _, _, placement in group if placement]
-    assert sorted(p.rank for p in placements) == list(range(len(group)))
-    assert {p.world_size for p in placements} == {len(group)}
-    assert len({(p.source, p.writer, p.store) for p in placements}) == 1
-    pods: dict[int, int] = {}
-    for identity, _, _ in group:
-        pods[identity.id.pod] = pods.get(identity.id.pod, 0) + 1
-    assert len(pods) >= settings.min_pods, "too few pods"
-    assert all(pods[i.id.pod] == i.local_world_size for i, _, _ in group), "a pod in part"
-    steps = {p.rank: step for _, step, p in group if p}
-    assert steps[placements[0].source] == max(steps.values()), "the source lags"
-    assert any(step > 0 or i.writer for i, step, _ in group), "untrained, without the writer"
-    assert len({i.config for i, _, _ in group}) == 1, "two configs in one group"
-    writers = [p.rank for i, _, p in group if p and i.writer]
-    assert writers in ([], [placements[0].writer]), "not the one writer that all are told of"
-
-
-def settle(world: World) -> None:
-    """With as many pods as it takes, all who live end in one group that has lost no step."""
-    calm_down(world)
-    newest = max((p.step for p in world.living), default=0)
-    for pod in range(3):
-        needed = pod == 0 or len(world.pods) < world.settings.min_pods
-        if needed and pod not in world.pods:
-            world.start_pod(pod)
-    for process in world.living:
-        if process.join is None:
-            world.join(process)
-    for _ in range(20):
-        world.go_on()
-        if world.together:
-            break
-    assert world.together, "someone is left out"
-    world.train()
-    assert {p.step for p in world.living} == {newest + 1}, "steps are lost"
-
-
-def calm_down(world: World) -> None:
-    """Nobody hangs, and who was asked to leave is gone."""
-    for process in world.living:
-        process.frozen = False
-    for process in [p for p in world.living if p.leaving]:
-        world.kill_pod(process.identity.id.pod)
+    def check_others(self, after: State) -> None:
+        """No group forms beside one that trains: whoever is in touch is known, so waited for."""
+        for process in self.living:
+            if process.placement and self.is_in_touch(process):
+                known = after.members.get(process.identity.id)
+                assert known and known.identity == process.identity, "formed beside one that trains"

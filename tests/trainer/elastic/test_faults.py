@@ -2,7 +2,7 @@
 
 import pytest
 from faulty_world import FAULTS, Fault, FaultyWorld, tell_story
-from simulation import settle
+from settling import settle
 
 from nerf_trainer.coordination.membership import Settings
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from simulation import BEAT, Process, World
 
 from nerf_trainer.coordination.membership import Settings, Tick
@@ -73,14 +74,36 @@ def test_a_new_coordinator_waits_for_those_who_may_train() -> None:
     assert joiner.waiting
 
 
-def test_it_waits_no_longer_than_until_all_of_the_group_are_known() -> None:
+def test_it_waits_for_less_where_all_of_the_group_are_known() -> None:
     world = training(0, 1)
     world.restart_coordinator()
-    world.pass_time(BEAT)
     joiner = start(world, 2)
-    assert first(world, 0).verdict is Verdict.CURRENT
-    world.go_on()
+    world.pass_time(world.settings.member_timeout)
+    assert first(world, 0).verdict is Verdict.CHANGING
+    world.obey()
     assert world.together and not joiner.waiting
+
+
+@pytest.mark.parametrize("joins", [True, False])
+def test_a_whole_group_of_zombies_that_speaks_first_gets_no_place(joins: bool) -> None:
+    world = training(0, 1)
+    old = [first(world, pod) for pod in (0, 1)]
+    for process in old:
+        process.frozen = True
+    new = [start(world, pod) for pod in (0, 1)]
+    formed = set(world.history)
+    world.restart_coordinator()
+    for process in old:
+        world.thaw(process)
+        if joins:
+            world.join(process)
+        else:
+            world.beat(process)
+    world.go_on()
+    world.go_on()
+    assert {p.verdict for p in new} == {Verdict.CURRENT}
+    assert world.together and not world.zombies
+    assert set(world.history) == formed
 
 
 def test_nor_for_long_for_one_that_died_before_it_was_known() -> None:
@@ -107,7 +130,9 @@ def test_it_does_not_take_an_older_group_for_the_one_that_trains() -> None:
     old.frozen = False
     world.join(old)
     assert old.waiting, "it is not of the newest group"
-    world.go_on()
+    world.pass_time(world.settings.member_timeout)
+    assert first(world, 0).verdict is Verdict.CHANGING
+    world.obey()
     assert world.together
 
 

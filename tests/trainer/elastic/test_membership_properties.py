@@ -3,14 +3,19 @@
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from simulation import World, settle
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from settling import settle
+from simulation import World
 
 from nerf_trainer.coordination.membership import Settings
 from nerf_trainer.coordination.messages import NO_GENERATION, Heartbeat, Verdict
 
 PODS = st.integers(0, 2)
 PICK = st.integers(0, 20)
+
+
+def has_zombies(machine: "Turmoil") -> bool:
+    return bool(machine.world.zombies)
 
 
 class Turmoil(RuleBasedStateMachine):
@@ -42,7 +47,7 @@ class Turmoil(RuleBasedStateMachine):
 
     @rule(pick=PICK)
     def lose_a_peer(self, pick: int) -> None:
-        inside = [p for p in self.world.living if p.placement and not (p.frozen or p.leaving)]
+        inside = [p for p in self.world.processes if p.placement and not (p.frozen or p.leaving)]
         if inside:
             self.world.join(inside[pick % len(inside)])
 
@@ -51,14 +56,18 @@ class Turmoil(RuleBasedStateMachine):
         living = self.world.living
         if living:
             process = living[pick % len(living)]
-            process.frozen = not process.frozen
+            if process.frozen:
+                self.world.thaw(process)
+            else:
+                process.frozen = True
 
-    @rule(pod=PODS)
-    def cut_off_and_replace_pod(self, pod: int) -> None:
-        for process in self.world.pods.get(pod, []):
+    @rule(pods=st.sets(PODS, min_size=1))
+    def cut_off_and_replace_pods(self, pods: set[int]) -> None:
+        for process in [p for pod in pods for p in self.world.pods.get(pod, [])]:
             process.frozen = True
-        self.world.start_pod(pod)
-        for process in self.world.pods[pod]:
+        for pod in sorted(pods):
+            self.world.start_pod(pod)
+        for process in [p for pod in sorted(pods) for p in self.world.pods[pod]]:
             self.world.join(process)
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 3.0]))
@@ -86,13 +95,17 @@ class Turmoil(RuleBasedStateMachine):
     def restart_coordinator(self) -> None:
         self.world.restart_coordinator()
 
+    @precondition(has_zombies)
+    @rule(pick=PICK, joins=st.booleans())
+    def zombie_comes_back(self, pick: int, joins: bool) -> None:
+        zombies = self.world.zombies
+        self.world.come_back(zombies[pick % len(zombies)], joins)
+
+    @precondition(has_zombies)
     @rule(pick=PICK)
     def zombie_speaks(self, pick: int) -> None:
         """A process whose pod has been replaced, and whose successor is known, is fenced."""
-        zombies = [z for z in self.world.zombies if z.join]
-        if not zombies:
-            return
-        zombie = zombies[pick % len(zombies)]
+        zombie = self.world.zombies[pick % len(self.world.zombies)]
         id = zombie.identity.id
         rivals = [m for i, m in self.world.state.members.items() if i.pod == id.pod]
         newer = [m for m in rivals if m.identity.incarnation > zombie.identity.incarnation]

@@ -46,8 +46,9 @@ class Settings:
     suspect_timeout: the same, where the member's group has broken: two heartbeats that did not
     come.
     grace: seconds after its start in which a coordinator forms no group, so that members who
-    train under an earlier coordinator can make themselves known: until all of their group have,
-    and no longer than `member_timeout` where one of them tells that it has broken.
+    train under an earlier coordinator can make themselves known. Only `member_timeout` where all
+    of their group have, or one of them tells that it has broken; no less, as the first to speak
+    may be a whole group that the others have long given up.
     """
 
     min_pods: int = 1
@@ -176,12 +177,18 @@ def _form(settings: Settings, state: State, now: float) -> tuple[State, Notes]:
 
 
 def _in_grace(settings: Settings, state: State, now: float) -> bool:
-    group, seconds = state.group, settings.grace
-    if group and group.id.number == state.number:  # Nobody has seen a newer one.
-        if len(group.members) == group.world_size:
-            return False
-        seconds = min(seconds, settings.member_timeout) if group.over else seconds
+    seconds = settings.grace
+    if _newest_is_known(state):
+        seconds = min(seconds, settings.member_timeout)
     return now - state.started < seconds
+
+
+def _newest_is_known(state: State) -> bool:
+    """Whether all of the newest group that anybody has seen are known, or it has broken."""
+    group = state.group
+    if group is None or group.id.number != state.number:
+        return False
+    return group.over or len(group.members) == group.world_size
 
 
 def _seat(member: Member) -> MemberId:

@@ -7,7 +7,6 @@ from typing import Final
 
 from nerf_trainer.coordination.client import Client, UnreachableError
 from nerf_trainer.coordination.messages import (
-    NO_GENERATION,
     Goodbye,
     Identity,
     Join,
@@ -34,7 +33,6 @@ class CoordinatedMembership:
         self._group = group
         self._heart = Heart(client, identity, group.abort)
         self._attempts = 0
-        self._left = NO_GENERATION, 0
         self._last_step = -1
         self._futile = 0
 
@@ -64,7 +62,7 @@ class CoordinatedMembership:
 
     def leave(self) -> None:
         self._group.stop()
-        self._heart.enter(NO_GENERATION, 0)
+        self._heart.leave()
 
     def close(self) -> None:
         self.leave()
@@ -75,14 +73,15 @@ class CoordinatedMembership:
 
     def _enter(self, placement: Placement) -> None:
         self._heart.enter(placement.generation, placement.world_size)
-        self._left = placement.generation, placement.world_size
         self._group.start(placement, give_up=self.changing)
 
     def _await_placement(self, step: int) -> Placement:
         self._heart.start()
         self._attempts += 1
         store = self._group.offer_store()
-        wish = Join(self._identity, self._attempts, step, self._heart.seen, store, *self._left)
+        generation, size = self._heart.last
+        seen = generation.number
+        wish = Join(self._identity, self._attempts, step, seen, store, generation, size)
         return await_placement(self._client, wish)
 
     def _count_futile(self, step: int) -> None:

@@ -34,8 +34,8 @@ class Heart:
         self._identity = identity
         self._abort = abort
         self._lock = threading.Lock()
-        self._generation = NO_GENERATION
-        self._world_size = self._seen = 0
+        self._last = NO_GENERATION, 0
+        self._inside = False
         self._verdict = Verdict.CURRENT
         self._over_since: float | None = None
         self._leaving = False
@@ -44,9 +44,12 @@ class Heart:
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
 
     @property
-    def seen(self) -> int:
-        """The highest generation number that this process ever saw."""
-        return self._seen
+    def last(self) -> tuple[GenerationId, int]:
+        """The generation that this process entered last, and its world size; 0 before any.
+
+        Its number is the highest that this process ever saw.
+        """
+        return self._last
 
     @property
     def verdict(self) -> Verdict:
@@ -78,10 +81,16 @@ class Heart:
         self._stopped.set()
 
     def enter(self, generation: GenerationId, world_size: int) -> None:
-        """From now on this process is in `generation`."""
+        """From now on this process is in `generation`, and in no earlier one."""
+        self._move((generation, world_size), inside=True)
+
+    def leave(self) -> None:
+        """From now on this process is in no generation."""
+        self._move(self._last, inside=False)
+
+    def _move(self, last: tuple[GenerationId, int], inside: bool) -> None:
         with self._lock:
-            self._generation, self._world_size = generation, world_size
-            self._seen = max(self._seen, generation.number)
+            self._last, self._inside = last, inside
             self._verdict, self._over_since = Verdict.CURRENT, None
 
     def _run(self) -> None:
@@ -92,9 +101,7 @@ class Heart:
                 log.exception("a heartbeat failed; trying again")
 
     def _beat(self) -> None:
-        message = Heartbeat(
-            self._identity, self._generation, self._world_size, self._seen, self._leaving
-        )
+        message = self._message()
         try:
             reply = self._client.send(message, REQUEST_SECONDS)
         except UnreachableError as error:
@@ -103,6 +110,12 @@ class Heart:
             self._note_reachable(True, "the coordinator is back")
             self._hear(message.generation, reply.verdict)
 
+    def _message(self) -> Heartbeat:
+        with self._lock:
+            generation, size = self._last if self._inside else (NO_GENERATION, 0)
+            seen = self._last[0].number
+        return Heartbeat(self._identity, generation, size, seen, self._leaving)
+
     def _note_reachable(self, reachable: bool, text: str) -> None:
         if reachable != self._reachable:
             self._reachable = reachable
@@ -110,7 +123,7 @@ class Heart:
 
     def _hear(self, generation: GenerationId, verdict: Verdict) -> None:
         with self._lock:
-            if generation != self._generation or generation == NO_GENERATION:
+            if not self._inside or generation != self._last[0]:
                 return
             self._verdict = verdict
             if verdict not in (Verdict.OVER, Verdict.FENCED):

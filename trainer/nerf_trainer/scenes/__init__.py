@@ -15,7 +15,7 @@ from nerf_contract.training import PreparedDataset
 from nerf_trainer.scenes import blender, colmap, llff, nerfstudio, photos
 from nerf_trainer.scenes.fitting import Sizes, fits, measure
 from nerf_trainer.scenes.images import factor, intrinsics_of, load_views
-from nerf_trainer.scenes.listing import has_photos, videos_in
+from nerf_trainer.scenes.listing import look_into
 from nerf_trainer.scenes.types import Background, Cameras, Photo, Scene, Views, invalid
 
 __all__ = [
@@ -68,8 +68,8 @@ READERS = {
     "llff": Reader(
         llff.read_split, lambda folder: (folder / llff.POSES_BOUNDS).exists(), llff.POSES_BOUNDS
     ),
-    "video": Reader(photos.read_split, lambda folder: bool(videos_in(folder)), "videos"),
-    "photos": Reader(photos.read_split, has_photos, "photos"),
+    "video": Reader(photos.read_split, lambda folder: bool(look_into(folder).videos), "videos"),
+    "photos": Reader(photos.read_split, lambda folder: look_into(folder).any_photos, "photos"),
 }
 
 
@@ -94,13 +94,13 @@ def find_format(folder: Path, wanted: str) -> str | None:
     """
     if not folder.is_dir():
         return None
+    wanted_ones = READERS if wanted == "auto" else {wanted: READERS[wanted]}
     try:
-        for name, reader in READERS.items():
-            if wanted in ("auto", name) and reader.there(folder):
-                return name
+        found = next((n for n, reader in wanted_ones.items() if reader.there(folder)), None)
+        undecided = wanted == "auto" and found in WITHOUT_POSES
+        return look_into(folder).format if undecided else found
     except PermissionError as error:
         raise invalid(f"The folder {folder} is not readable: chmod a+rx it.") from error
-    return None
 
 
 def expect_format(folder: Path, wanted: str) -> str:
@@ -117,8 +117,10 @@ def expect_format(folder: Path, wanted: str) -> str:
     if not any(folder.iterdir()):
         raise invalid(f"The folder {folder} is empty. Put the photos there.")
     expected = " or ".join(r.needs for name, r in READERS.items() if wanted in ("auto", name))
+    archives = look_into(folder).archives
+    packed = f"Unpack {archives[0]} there" if archives else "Put them there"
     raise invalid(
-        f"{folder} holds no {expected}. Put them there, or correct dataset.path and dataset.format."
+        f"{folder} holds no {expected}. {packed}, or correct dataset.path and dataset.format."
     )
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerf_contract.media import PHOTOS_DIR
 from nerf_contract.training import PreparedDataset
 from nerf_trainer.cameras import Lens
-from nerf_trainer.scenes.listing import PHOTOS_DIR, mask_of
+from nerf_trainer.scenes.listing import mask_of
 from nerf_trainer.scenes.nerfstudio import every_nth
 from nerf_trainer.scenes.normalising import normalising
 from nerf_trainer.scenes.orientation import Y_UP
