@@ -85,7 +85,8 @@ class DatasetConfig(Model):
         ge=0,
         le=86400,
         description="Wait this long for the dataset to appear, for a job that is applied while its "
-        "photos are still being uploaded. Of a dataset with poses, write the transforms file last.",
+        "photos are still being uploaded. Of a dataset with poses, write the transforms file last; "
+        "photos without poses are complete once none has come for 5 seconds.",
     )
 
 
