@@ -71,7 +71,7 @@ class Api(Client):
         """Server-side apply of a PodDisruptionBudget."""
         path = f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets"
         name, query = budget["metadata"]["name"], _MANAGER | {"force": "true"}
-        await self.call("PATCH", "apply", f"{path}/{name}", budget, _APPLY_PATCH, query)
+        await self.call("PATCH", "apply", f"{path}/{name}", budget, query, kind=_APPLY_PATCH)
 
     async def _create(self, path: str, obj: Object) -> Object | None:
         try:
