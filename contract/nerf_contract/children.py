@@ -29,12 +29,6 @@ def policy(job: str, what: str, uid: str, digest: str) -> str:
     return f"{job}-{what}-{uid[:8]}-{digest[:8]}"
 
 
-def budget(job: str, uid: str) -> str:
-    """The PodDisruptionBudget of the workers: never one of that name which somebody else has
-    made."""
-    return f"{job}-workers-{uid[:8]}"
-
-
 def viewer(job: str) -> str:
     """The viewer's Service, and the Secret with its token."""
     return f"{job}-viewer"

@@ -89,9 +89,6 @@ reads the GPUs, for jobs that share them; a Role in a namespace cannot give that
 - apiGroups: [""]
   resources: [events]
   verbs: [create]
-- apiGroups: [policy]
-  resources: [poddisruptionbudgets]
-  verbs: [create, patch]
 {{- if .Values.jobNetworkPolicy.enabled }}
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]

@@ -33,7 +33,6 @@ _WHILE_SUSPENDED: Final[Fields] = {
 _OTHERS: Final = {
     "workers.replicas": "with `workers.min` always, else suspended",
     "workers.max": "always",
-    "workers.disruptionBudget": "always, but neither added nor removed",
     "checkpoint.volume.retentionPolicy": "to `Retain`",
     "outputs": "until trained",
     "viewer.enabled": "always",
@@ -120,11 +119,6 @@ _CHANGES: tuple[Rule, ...] = (
         f"{replicas('self.spec.workers')} == {replicas('oldSelf.spec.workers')}",
         "workers.replicas of a job without workers.min can be changed only while "
         "runPolicy.suspend is true: workers.min, set at its creation, lets a job be scaled",
-    ),
-    (
-        "has(self.spec.workers.disruptionBudget) == has(oldSelf.spec.workers.disruptionBudget)",
-        "workers.disruptionBudget can be neither added nor removed: scale or suspend the job where "
-        "a drain waits for it",
     ),
     *(_fixed_while_active(section, fields) for section, fields in _WHILE_SUSPENDED.items()),
     (

@@ -9,22 +9,6 @@ from nerf_contract.v1alpha1.scheduling import Affinity, Toleration, TopologySpre
 from nerf_contract.v1alpha1.types import AnnotationValue, LabelValue, Name, Quantity
 
 
-class DisruptionBudget(Model):
-    """A PodDisruptionBudget for the worker pods, which drains of nodes keep to.
-
-    A drain does not wait for ever where the job is elastic: once all other workers train, or one
-    of them has found no place for five minutes, one more may go.
-    """
-
-    min_available: int | None = Field(
-        default=None,
-        ge=0,
-        le=1024,
-        description="Workers that must be left: `min` if absent, or `replicas` without it, so that "
-        "a drain waits for the end of the training. 0 lets all go.",
-    )
-
-
 class WorkersSpec(Model):
     """The pods that train."""
 
@@ -97,7 +81,6 @@ class WorkersSpec(Model):
     scheduler_name: Name | None = Field(
         default=None, description="Scheduler of the job's pods; the cluster's default if absent."
     )
-    disruption_budget: DisruptionBudget | None = None
     labels: dict[str, LabelValue] = Field(
         default_factory=dict,
         max_length=16,

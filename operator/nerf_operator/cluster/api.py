@@ -22,8 +22,6 @@ PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
     # The token of a viewer: drawn, and never read.
     ("", "secrets"): frozenset({"create"}),
     ("", "events"): frozenset({"create"}),
-    # Of jobs that ask for one.
-    ("policy", "poddisruptionbudgets"): frozenset({"create", "patch"}),
 }
 
 #: What fencing jobs in needs, where the administrator wants that.
@@ -66,12 +64,6 @@ class Api(Client):
         """A NetworkPolicy, unless one of that name exists."""
         path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies"
         await self._create(path, policy)
-
-    async def apply_budget(self, namespace: str, budget: Object) -> None:
-        """Server-side apply of a PodDisruptionBudget."""
-        path = f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets"
-        name, query = budget["metadata"]["name"], _MANAGER | {"force": "true"}
-        await self.call("PATCH", "apply", f"{path}/{name}", budget, query, kind=_APPLY_PATCH)
 
     async def _create(self, path: str, obj: Object) -> Object | None:
         try:

@@ -24,7 +24,6 @@ from nerf_operator.core.actions import (
     DeleteJob,
     DrawToken,
     Fence,
-    Protect,
     Release,
 )
 from nerf_operator.core.observed import Job
@@ -50,7 +49,7 @@ class Applier:
         return frozenset(name for name in taken if name is not None)
 
     async def _prepare(
-        self, job: Job, action: Apply | Delete | DrawToken | Fence | Protect | Release | DeleteJob
+        self, job: Job, action: Apply | Delete | DrawToken | Fence | Release | DeleteJob
     ) -> str | None:
         if isinstance(action, Apply):
             name = await self._apply(job, action)
@@ -63,8 +62,6 @@ class Applier:
             await self._api.delete_job(job.namespace, job.name, action.uid)
         elif isinstance(action, Fence):
             await self._api.create_policy(job.namespace, action.policy)
-        elif isinstance(action, Protect):
-            await self._api.apply_budget(job.namespace, action.budget)
         else:
             await self._draw_token(job, action)
         return None

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import perf_counter
-from typing import Any
 
 from nerf_contract import children
 from nerf_contract.v1alpha1 import NeRFJobStatus
@@ -22,7 +21,7 @@ from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.cluster.sharing import Sharer
 from nerf_operator.cluster.snapshot import Memory
 from nerf_operator.core import auto
-from nerf_operator.core.actions import Action, DrawToken, Event, Fence, Plan, Protect
+from nerf_operator.core.actions import Action, DrawToken, Event, Fence, Plan
 from nerf_operator.core.observed import Job, Observed
 from nerf_operator.core.pending import waited
 from nerf_operator.core.plan import Defaults, plan
@@ -150,21 +149,18 @@ class Reconciler:
         self.cache.lost.forget(key)
         self._memory.pop(key, None)
 
-    def _remember(self, job: Job, **done: Any) -> None:
+    def _remember(self, job: Job, **done: datetime) -> None:
         key = Key(job.namespace, job.name)
         self._memory[key] = replace(self._memory.get(key, Memory()), **done)
 
 
-def _without_trace(job: Job, actions: Iterable[Action], now: datetime) -> dict[str, Any]:
-    """What was made that this process may not read: fields of `Memory`."""
-    made: dict[str, Any] = {}
+def _without_trace(job: Job, actions: Iterable[Action], now: datetime) -> dict[str, datetime]:
+    """What was made that this process may not read: see `Memory`."""
+    made = {}
     if any(_is_viewers_token(job, action) for action in actions):
         made["token_drawn"] = now
     if any(isinstance(action, Fence) for action in actions):
         made["fenced"] = now
-    for action in actions:
-        if isinstance(action, Protect):
-            made["budget"] = action.least
     return made
 
 

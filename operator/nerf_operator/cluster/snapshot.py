@@ -18,14 +18,13 @@ PROGRESS_WRITES_PER_SECOND = 15
 class Memory:
     """When this process last did for a job what leaves no trace that it may read.
 
-    seen: when it first had a pass over the job. budget: see `Observed`.
+    seen: when it first had a pass over the job.
     """
 
     seen: datetime | None = None
     status_written: datetime | None = None
     token_drawn: datetime | None = None
     fenced: datetime | None = None
-    budget: int | None = None
 
 
 def observe(
@@ -46,7 +45,6 @@ def observe(
         allocation=decided,
         token_drawn=memory.token_drawn,
         fenced=memory.fenced is not None,
-        budget=memory.budget,
         status_written=memory.status_written,
         status_interval=status_interval(cache),
     )

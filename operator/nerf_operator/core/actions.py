@@ -40,18 +40,6 @@ class Fence:
 
 
 @dataclass(frozen=True)
-class Protect:
-    """Bring about a PodDisruptionBudget, whether or not it is there."""
-
-    budget: Object
-
-    @property
-    def least(self) -> int:
-        """How many pods it keeps."""
-        return int(self.budget["spec"]["minAvailable"])
-
-
-@dataclass(frozen=True)
 class Apply:
     """Create a Service or claim, unless one of that name is there.
 
@@ -85,7 +73,7 @@ class DeleteJob:
     uid: str
 
 
-Action = Create | Apply | DrawToken | Fence | Protect | Release | Delete | DeleteJob
+Action = Create | Apply | DrawToken | Fence | Release | Delete | DeleteJob
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,6 @@ class Observed:
     viewer_service: the Service of the viewer. stage_progress: of the poses or export stage.
     token_drawn: when this process last made sure that the viewer has a token, if it did.
     fenced: whether this process has made sure of the job's NetworkPolicies.
-    budget: how many workers the PodDisruptionBudget keeps that this process has told of last.
     allocation: what was last decided on the size of an Auto job, if anything was.
     status_written: when the status was last written by this process, if it was.
     status_interval: fewest seconds between two status writes that only tell of progress.
@@ -156,7 +155,6 @@ class Observed:
     allocation: Allocation | None = None
     token_drawn: datetime | None = None
     fenced: bool = False
-    budget: int | None = None
     status_written: datetime | None = None
     status_interval: float = 2.0
     taken: frozenset[str] = frozenset()

@@ -9,7 +9,6 @@ from nerf_operator.core import (
     afterwards,
     auto,
     blocking,
-    budget,
     children,
     events,
     image,
@@ -87,8 +86,8 @@ def _go_on(found: Situation) -> Plan:
     else:
         actions += children.released(job, spec, observed)
     workers = sum(1 for action in actions if isinstance(action, Create) and _is_worker(action))
-    shown, kept = viewer.decide(found), budget.decide(found)
-    actions += (*shown.actions, *kept.actions) if blocked is None else ()
+    shown = viewer.decide(found)
+    actions += shown.actions if blocked is None else ()
     facts = replace(
         _facts(spec, at),
         ready=step.ready,
@@ -100,8 +99,7 @@ def _go_on(found: Situation) -> Plan:
     if step.ready < spec.workers.fewest and at.training is None:
         tally = replace(tally, progress=None)  # Told together with Running, not ahead of it.
     new = status.build(job, observed, facts, tally, found.now)
-    deadline = lifetime.deadline_left(spec, job.status, found.now)
-    timers = [*step.timers, shown.wait, kept.wait, deadline]
+    timers = [*step.timers, shown.wait, lifetime.deadline_left(spec, job.status, found.now)]
     if blocked is not None and (observed.taken or observed.refused):
         timers.append(blocking.retry_seconds(job, found.now))
     draft = Plan(tuple(actions), new, (), soonest(timers), step.probe)

@@ -164,13 +164,6 @@ def elastic_to(lab: Namespace, value: int) -> None:
     assert nodes_of_torchrun(lab) == f"--nnodes=1:{value}"
 
 
-def a_disruption_budget(lab: Namespace, value: Object) -> None:
-    start(lab, "workers.disruptionBudget", value)
-    lab.await_pods(*BOTH)
-    [budget] = lab.list("poddisruptionbudgets")
-    assert budget["spec"]["minAvailable"] == value["minAvailable"]
-
-
 def volume_of_checkpoints(lab: Namespace, value: Object) -> None:
     start(lab, "checkpoint.volume", value)
     lab.await_pods(*BOTH)
@@ -200,7 +193,6 @@ EFFECTS: dict[str, Callable[[Namespace, Any], None]] = {
     "workers.replicas": more_workers,
     "workers.min": elastic_from,
     "workers.max": elastic_to,
-    "workers.disruptionBudget": a_disruption_budget,
     "checkpoint.volume": volume_of_checkpoints,
     "checkpoint.volume.claimName": checkpoints_elsewhere,
     "viewer": a_viewer,

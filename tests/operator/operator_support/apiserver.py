@@ -1,4 +1,4 @@
-"""A real API server for tests: etcd, kube-apiserver, and those controllers that tests look at.
+"""A real API server for tests: etcd, kube-apiserver and, for garbage collection, its controllers.
 
 There is no kubelet and no scheduler: the tests say themselves what becomes of a pod.
 """
@@ -22,10 +22,7 @@ from pathlib import Path
 from typing import Any
 
 Object = dict[str, Any]
-CONTROLLERS = (
-    "disruption-controller,garbage-collector-controller,namespace-controller,"
-    "serviceaccount-controller"
-)
+CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller"
 
 
 class ApiServerError(RuntimeError):

@@ -22,7 +22,6 @@ PATHS = {
     "limitranges": "/api/v1",
     "resourcequotas": "/api/v1",
     "serviceaccounts": "/api/v1",
-    "poddisruptionbudgets": "/apis/policy/v1",
     "roles": "/apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
 }
@@ -123,17 +122,6 @@ class Namespace:
     def events(self) -> dict[str, str]:
         """Messages of the events about jobs, by reason."""
         return {e["reason"]: e["message"] for e in self.list("events")}
-
-    def evict(self, name: str) -> bool:
-        """Evict a pod, as a drain does. False where a budget forbids it for now."""
-        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
-        try:
-            self.server.request("POST", self.path("pods", f"{name}/eviction"), eviction)
-        except urllib.error.HTTPError as error:
-            if error.code != 429:
-                raise
-            return False
-        return True
 
     # --- The scheduler ---------------------------------------------------------------------------
 

@@ -95,7 +95,6 @@ ELSEWHERE: dict[str, Value] = {
     "workers.replicas": 3,
     "workers.min": 1,
     "workers.max": 4,
-    "workers.disruptionBudget": {"minAvailable": 1},
     "checkpoint.volume": {"size": "7Gi", "storageClassName": "fast", "retentionPolicy": "Retain"},
     "checkpoint.volume.claimName": "others",
     "viewer": {"enabled": True, "resources": RESOURCES},

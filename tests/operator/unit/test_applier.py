@@ -3,14 +3,14 @@
 import asyncio
 from typing import Any, cast
 
-from operator_support.builders import UID, job
+from operator_support.builders import job
 
 from nerf_operator.cluster.announce import Announcer
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.apply import Applier
 from nerf_operator.cluster.cache import Cache
-from nerf_operator.core import budget, render
-from nerf_operator.core.actions import Apply, Fence, Protect
+from nerf_operator.core import render
+from nerf_operator.core.actions import Apply, Fence
 
 Object = dict[str, Any]
 
@@ -27,15 +27,12 @@ class Occupied:
     async def create_policy(self, namespace: str, policy: Object) -> None:
         self.done.append(("create", policy["metadata"]["name"]))
 
-    async def apply_budget(self, namespace: str, budget: Object) -> None:
-        self.done.append(("apply", budget["metadata"]["name"]))
-
     async def apply(self, namespace: str, obj: Object, force: bool) -> Object:
         self.done.append(("apply", obj["metadata"]["name"]))
         return obj
 
 
-def prepared(action: Apply | Fence | Protect) -> tuple[frozenset[str], list[tuple[str, str]]]:
+def prepared(action: Apply | Fence) -> tuple[frozenset[str], list[tuple[str, str]]]:
     """Names that are not ours to have, and the calls."""
     api = Occupied()
     applier = Applier(cast(Api, api), Cache(), cast(Announcer, None))
@@ -64,9 +61,3 @@ def test_a_claim_of_someone_else_neither() -> None:
 def test_a_policy_is_created_or_left_alone() -> None:
     _, calls = prepared(Fence({"kind": "NetworkPolicy", "metadata": {"name": "fence"}}))
     assert calls == [("create", "fence")]
-
-
-def test_a_budget_is_applied_and_its_name_belongs_to_one_job() -> None:
-    taken, calls = prepared(Protect(budget.budget(job(), 1)))
-    assert taken == frozenset()
-    assert calls == [("apply", f"demo-workers-{UID[:8]}")]
