@@ -78,7 +78,8 @@ async def _serve(
         """One that waits for the Lease, and can read it, is ready to take over."""
         if not election.holds():
             return election.unready()
-        return None if operator.vitals.ready() else "what is in the cluster is being listed"
+        listed = operator.vitals.ready() and operator.job_lists.complete.is_set()
+        return None if listed else "what is in the cluster is being listed"
 
     return await health.serve(
         settings.http_host, settings.http_port, problem, unready, operator.measure

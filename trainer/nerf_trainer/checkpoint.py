@@ -121,7 +121,7 @@ class CheckpointStore(CheckpointReader):
         self._mark = secrets.token_hex(4)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._tidy_up("*")
+            self._tidy_up("")
             self.best_score = max(map(_score, self._finished()), default=-math.inf)
         except OSError as error:
             raise volume_failure(folder, error) from error
@@ -138,7 +138,7 @@ class CheckpointStore(CheckpointReader):
         manifest = manifests.create(step, data, self._identity, notes)
         final = self._folder / f"{PREFIX}{step:09d}"
         temporary = self._folder / f".{final.name}.{self._mark}.tmp"
-        self._tidy_up(self._mark)
+        self._tidy_up(f".{self._mark}")
         try:
             temporary.mkdir()
             write_durably(temporary / STATE_FILE, data)
@@ -154,7 +154,7 @@ class CheckpointStore(CheckpointReader):
 
     def _replace(self, final: Path, temporary: Path) -> None:
         """Rename into place. One of the same step steps aside; `_tidy_up` would bring it back."""
-        aside = self._folder / f".{final.name}.old"
+        aside = self._folder / f".{final.name}.{self._mark}.old"
         if final.exists():
             final.rename(aside)
         temporary.rename(final)
@@ -183,16 +183,16 @@ class CheckpointStore(CheckpointReader):
     def _tidy_up(self, mark: str) -> None:
         """Remove what a process left that was killed while it wrote.
 
-        mark: of the writer, or "*" for all that were there before this one: one that was cut off
-        may still write when its successor does, and leaves what that writes alone.
+        mark: of the writer, with a dot, or "" for all that were there before this one: one that was
+        cut off may still write when its successor does, and leaves what that writes alone.
         """
-        for aside in self._folder.glob(f".{PREFIX}*.old"):
-            final = self._folder / aside.stem.removeprefix(".")
+        for aside in self._folder.glob(f".{PREFIX}*{mark}.old"):
+            final = self._folder / aside.name.split(".")[1]
             if final.exists():
                 shutil.rmtree(aside)
             else:
                 aside.rename(final)
-        for folder in self._folder.glob(f".{PREFIX}*.{mark}.tmp"):
+        for folder in self._folder.glob(f".{PREFIX}*{mark}.tmp"):
             shutil.rmtree(folder)
 
 

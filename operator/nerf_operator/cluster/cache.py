@@ -107,8 +107,11 @@ class Cache:
 
     def put_job(self, job: Job) -> bool:
         """Keep a job, and which claims it names. False where nothing changed."""
+        known = self.jobs.get(Key(job.namespace, job.name))
         if not self.jobs.put(Key(job.namespace, job.name), job):
             return False
+        if known is not None:
+            self._forget_claims(known)
         for claim in claims.names_of(job):
             self._users.setdefault(Key(job.namespace, claim), set()).add(job.name)
         return True
@@ -118,12 +121,15 @@ class Cache:
         gone = self.jobs.remove(key, key.name, uid)
         if gone is None:
             return False
-        for claim in claims.names_of(gone):
-            users = self._users.get(Key(key.namespace, claim), set())
-            users.discard(key.name)
-            if not users:
-                self._users.pop(Key(key.namespace, claim), None)
+        self._forget_claims(gone)
         return True
+
+    def _forget_claims(self, job: Job) -> None:
+        for claim in claims.names_of(job):
+            users = self._users.get(Key(job.namespace, claim), set())
+            users.discard(job.name)
+            if not users:
+                self._users.pop(Key(job.namespace, claim), None)
 
     def lose_pod(self, key: Key, name: str, uid: str) -> None:
         """A pod of the job is gone; what it told is still of use to a job that is there."""

@@ -69,6 +69,7 @@ class Reconciler:
     async def _pass(self, key: Key) -> None:
         job = self.cache.jobs.get(key)
         if job is None:
+            self.forget(key)  # A pass that was under way when it went may have remembered it.
             return
         if job.spec is not None and job.spec.run_policy.suspend:
             self.cache.lost.forget(key)  # It goes on with a fresh budget.
@@ -93,6 +94,9 @@ class Reconciler:
             decided = plan(job, hindered, now, self._defaults)
             decided = replace(decided, actions=())
         key = Key(job.namespace, job.name)
+        if self._is_gone(job):
+            self.forget(key)
+            return
         self.prober.aim(key, decided.probe)
         # What a pod has to tell as soon as it is ready goes into the write that tells so.
         awaited = soonest([self.prober.first_answer(key), self._first_word(job, decided, now)])
@@ -101,6 +105,11 @@ class Reconciler:
         again = soonest([decided.requeue_after, awaited])
         if again is not None:
             self.queue.add(key, again)
+
+    def _is_gone(self, job: Job) -> bool:
+        """Whether that was told while the pass was under way; another may have its name by now."""
+        known = self.cache.jobs.get(Key(job.namespace, job.name))
+        return known is None or known.uid != job.uid
 
     def _first_word(self, job: Job, decided: Plan, now: datetime) -> float | None:
         """Seconds for which the first status of a job may wait, if it may.

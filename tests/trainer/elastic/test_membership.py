@@ -302,6 +302,17 @@ def test_a_new_coordinator_forms_nothing_before_it_has_heard_all() -> None:
     assert places(world)["0.0"] == (seen + 1, 0, 2)
 
 
+def test_a_new_coordinator_ends_a_group_of_which_one_never_speaks() -> None:
+    """It died together with the coordinator before, and the others may not notice by themselves."""
+    world = training(0, 1)
+    world.kill_pod(1)
+    world.restart_coordinator()
+    world.pass_time(world.settings.grace - 2 * BEAT)
+    assert first(world, 0).verdict is Verdict.CURRENT
+    world.pass_time(4 * BEAT)
+    assert first(world, 0).verdict is Verdict.OVER
+
+
 def test_a_repeated_join_gets_the_same_place() -> None:
     world = world_of(0)
     join_all(world)

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pytest
 
@@ -155,7 +155,7 @@ def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Peer]:
     group = ProcessGroup(CPU, HOST)
     spawn = get_context("spawn")
     ready, *steps = (spawn.Event() for _ in range(3))
-    process = spawn.Process(target=_be_peer, args=(group.offer_store(), ready, *steps))
+    process = spawn.Process(target=_be_peer, args=(group.offer_store(), ready, *steps), daemon=True)
     process.start()
     assert ready.wait(60)
     yield Peer(group, *steps)
@@ -199,7 +199,7 @@ def test_who_sends_to_a_dead_peer_can_be_told() -> None:
     """Gloo does not tell it where the peer died in mid-message."""
     group = ProcessGroup(CPU, HOST)
     spawn = get_context("spawn")
-    peer = spawn.Process(target=_freeze_as_it_receives, args=(group.offer_store(),))
+    peer = spawn.Process(target=_freeze_as_it_receives, args=(group.offer_store(),), daemon=True)
     peer.start()
     group.start(Placement(FIRST, 0, 2, 0, 0, group.offer_store()), give_up=lambda: False)
     wait_until(lambda: _state_of(peer) == "T", "the peer freezes")
@@ -212,6 +212,33 @@ def test_who_sends_to_a_dead_peer_can_be_told() -> None:
     _form_alone(group)
 
 
+class Late:
+    """A collective whose time-out is told just as it ends."""
+
+    def __init__(self, error: RuntimeError | None = None) -> None:
+        self.waits, self.error = 0, error
+
+    def wait(self, timeout: timedelta | None = None) -> bool:
+        self.waits += 1
+        if timeout is not None:
+            raise RuntimeError("Operation timed out!")
+        if self.error:
+            raise self.error
+        return True
+
+    def is_completed(self) -> bool:
+        return True
+
+
+def test_who_is_done_as_the_waiting_ends_is_done() -> None:
+    group = ProcessGroup(CPU, HOST)
+    _start_alone(group)
+    complete(cast(dist.Work, Late()))
+    with pytest.raises(RuntimeError, match="its own"):
+        complete(cast(dist.Work, Late(RuntimeError("its own"))))
+    group.stop()
+
+
 def _state_of(process: BaseProcess) -> str:
     return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
 
@@ -222,9 +249,13 @@ def _kill_and_abort(peer: BaseProcess, group: ProcessGroup) -> None:
     group.abort()
 
 
+def _start_alone(group: ProcessGroup) -> None:
+    group.start(Placement(SECOND, 0, 1, 0, 0, group.offer_store()), give_up=lambda: False)
+
+
 def _form_alone(group: ProcessGroup) -> None:
     """What gloo has not finished is in nobody's way."""
-    group.start(Placement(SECOND, 0, 1, 0, 0, group.offer_store()), give_up=lambda: False)
+    _start_alone(group)
     complete(dist.all_reduce(torch.ones(1), async_op=True))
     group.stop()
 

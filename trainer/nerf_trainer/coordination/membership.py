@@ -155,7 +155,10 @@ def _verdict(settings: Settings, state: State, event: Heartbeat, now: float) -> 
         return Verdict.CURRENT
     if event.generation != state.group.id or state.group.over:
         return Verdict.OVER
-    joiners = complete_pods(state) and not _in_grace(settings, state, now)
+    grace, group = _in_grace(settings, state, now), state.group
+    if not grace and len(group.members) < group.world_size:
+        return Verdict.OVER  # Who has not spoken by now died with the coordinator before this one.
+    joiners = complete_pods(state) and not grace
     leavers = any(id.pod in leaving_pods(state) for id in state.group.members)
     return Verdict.CHANGING if joiners or leavers else Verdict.CURRENT
 

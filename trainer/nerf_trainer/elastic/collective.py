@@ -48,10 +48,10 @@ def _done(work: dist.Work) -> bool:
     """Wait for a moment. Whether it is done; raises its error."""
     try:
         work.wait(_POLL)
-    except RuntimeError:
-        if work.is_completed():
-            raise
-        return False
+    except RuntimeError:  # Its error, or that it took longer, which may be over by now.
+        if not work.is_completed():
+            return False
+        work.wait()
     return True
 
 

@@ -21,7 +21,8 @@ from nerf_trainer.elastic.sockets import open_sockets, shut_down
 
 log = logging.getLogger(__name__)
 
-#: A member that vanishes while the group connects costs the others at most this long.
+#: A member that vanishes while the group connects costs the others at most this long. Not where
+#: gloo waits to be connected to by one that is frozen: nothing but that one's end ends it.
 CONNECT_TIMEOUT = timedelta(seconds=10)
 #: Of a collective. Long, as ranks evaluate views of their own and the writer alone writes while the
 #: others wait; deaths show as closed connections, and hung peers are noticed by the coordinator.
@@ -148,6 +149,7 @@ def _watchdog(abort: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+        timer.join()  # It may have begun, and must not meet the next group.
 
 
 def _check_listening(host: str, port: int) -> None:

@@ -37,7 +37,8 @@ POLL_SECONDS = 1.0
 UPLOAD_SECONDS = 3600
 #: Photos that are waited for are complete once none has come, or grown, for so long.
 SETTLE_SECONDS = 5.0
-Files = dict[Path, int]
+#: Bytes of files, by name.
+Lengths = dict[str, int]
 Split = tuple[list[Photo], list[Photo]]  # to train on, held out
 
 
@@ -135,11 +136,12 @@ def wait_for_dataset(
     """
     marker = folder / names.UPLOADING_MARKER
     seconds = max(config.wait_seconds, UPLOAD_SECONDS) if marker.exists() else config.wait_seconds
-    known: Files | None = None
+    known: Lengths | None = None
     quiet = 0.0
     for i in range(int(seconds / POLL_SECONDS)):
         found = None if marker.exists() else find_format(folder, config.format)
-        before, known = known, _files(folder) if found in WITHOUT_POSES else None
+        bare = found in WITHOUT_POSES and config.poses is None
+        before, known = known, _lengths(folder) if bare else None
         quiet = quiet + POLL_SECONDS if known == before else 0.0
         if found is not None and (known is None or quiet >= SETTLE_SECONDS):
             return
@@ -153,12 +155,12 @@ def wait_for_dataset(
         )
 
 
-def _files(folder: Path) -> Files:
-    """What lies in the folder, and how large it is."""
-    found = {}
-    for path in folder.rglob("*"):
+def _lengths(folder: Path) -> Lengths:
+    """The photos and videos of the folder, and how large they are."""
+    media, found = look_into(folder), {}
+    for name in (*media.photos, *media.unread, *media.videos):
         with suppress(FileNotFoundError):  # Gone since: a copy under way gets its name at the end.
-            found[path] = path.lstat().st_size
+            found[name] = (folder / name).lstat().st_size
     return found
 
 

@@ -300,10 +300,11 @@ def generate(
     poses = camera_poses(photos)
     text = json.dumps(transforms(poses, width), indent=1)
     target = truth or out / TRANSFORMS
+    marker = out / names.UPLOADING_MARKER  # A job that finds some of the photos waits for all.
     if target.exists() and target.read_text() == text:
         log.info("the demo scene is already in %s", out)
+        marker.unlink(missing_ok=True)
         return
-    marker = out / names.UPLOADING_MARKER  # A job that finds some of the photos waits for all.
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
     target.unlink(missing_ok=True)

@@ -226,4 +226,7 @@ def give_way() -> None:
     Not by niceness: a nice thread that runs is let finish its turn of some milliseconds, for which
     a training waits that comes back from a collective.
     """
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # Of the calling thread alone.
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # Of the calling thread alone.
+    except OSError as error:
+        log.warning("pictures are drawn at the training's own priority: %s", error)
