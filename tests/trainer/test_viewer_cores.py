@@ -38,6 +38,12 @@ def test_less_than_a_period_changes_nothing() -> None:
     assert machine.pass_by(PERIOD_SECONDS, idle=PERIOD_SECONDS / 4, own=0) == pytest.approx(1)
 
 
+def test_a_pause_is_not_measured() -> None:
+    machine = Machine()
+    assert machine.pass_by(3600, idle=7200, own=0) == 0
+    assert machine.pass_by(1, idle=0.5, own=0) == pytest.approx(0.5)
+
+
 def test_a_kernel_that_does_not_tell_leaves_nothing() -> None:
     machine = Machine()
     machine.pass_by(1, idle=1, own=0)

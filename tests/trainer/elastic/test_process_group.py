@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple, cast
+from unittest.mock import patch
 
 import pytest
 
@@ -210,6 +211,20 @@ def test_who_sends_to_a_dead_peer_can_be_told() -> None:
     group.stop()
     assert not dist.is_initialized()
     _form_alone(group)
+
+
+def _hang_while_connecting() -> None:
+    process_group.CONNECT_TIMEOUT = timedelta(seconds=0.2)
+    process_group.GIVE_UP_SECONDS = 0.3
+    with patch.object(dist, "init_process_group", lambda **_: threading.Event().wait()):
+        _start_alone(ProcessGroup(CPU, HOST))
+
+
+def test_who_cannot_be_made_to_give_up_connecting_ends() -> None:
+    process = get_context("spawn").Process(target=_hang_while_connecting, daemon=True)
+    process.start()
+    process.join(60)
+    assert process.exitcode == 1
 
 
 class Late:

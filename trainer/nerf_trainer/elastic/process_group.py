@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from typing import NoReturn
 
 import torch
 import torch.distributed as dist
@@ -21,9 +22,12 @@ from nerf_trainer.elastic.sockets import open_sockets, shut_down
 
 log = logging.getLogger(__name__)
 
-#: A member that vanishes while the group connects costs the others at most this long. Not where
-#: gloo waits to be connected to by one that is frozen: nothing but that one's end ends it.
+#: A member that vanishes while the group connects costs the others at most this long.
 CONNECT_TIMEOUT = timedelta(seconds=10)
+#: Where gloo waits to be connected to by a member that is frozen there is no socket to shut down,
+#: and no time-out holds: so long after it should have given up the process ends, for its agent to
+#: start another.
+GIVE_UP_SECONDS = 5.0
 #: Of a collective. Long, as ranks evaluate views of their own and the writer alone writes while the
 #: others wait; deaths show as closed connections, and hung peers are noticed by the coordinator.
 COLLECTIVE_TIMEOUT = timedelta(minutes=10)
@@ -142,14 +146,26 @@ def _connect(placement: Placement) -> dist.Store:
 @contextmanager
 def _watchdog(abort: Callable[[], None]) -> Iterator[None]:
     """Gloo has one time-out for connecting and for collectives: the shorter one is kept here."""
-    timer = threading.Timer(CONNECT_TIMEOUT.total_seconds(), abort)
-    timer.daemon = True
-    timer.start()
+    seconds = CONNECT_TIMEOUT.total_seconds()
+    timers = [
+        threading.Timer(seconds, abort),
+        threading.Timer(seconds + GIVE_UP_SECONDS, _end_process),
+    ]
+    for timer in timers:
+        timer.daemon = True
+        timer.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()  # It may have begun, and must not meet the next group.
+        for timer in timers:
+            timer.cancel()
+            timer.join()  # It may have begun, and must not meet the next group.
+
+
+def _end_process() -> NoReturn:
+    log.error("the group neither forms nor gives up: this process ends, and starts anew")
+    logging.shutdown()
+    os._exit(1)
 
 
 def _check_listening(host: str, port: int) -> None:

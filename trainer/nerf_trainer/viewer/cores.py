@@ -8,6 +8,8 @@ from pathlib import Path
 _STAT = Path("/proc/stat")
 #: The kernel counts in hundredths of a second: over less than this the figure is coarse.
 PERIOD_SECONDS = 0.5
+#: What was so over a longer time, in which nobody asked, says nothing of now.
+LONG_AGO_SECONDS = 5.0
 
 Reading = tuple[float, float | None, float]  # (clock, idle, own), in seconds
 
@@ -30,10 +32,11 @@ class SpareCores:
         self._found = 0.0
 
     def __call__(self) -> float:
-        """As last measured; 0 at first, and where the kernel does not tell."""
+        """As last measured; 0 at first, after a pause, and where the kernel does not tell."""
         if self._clock() - self._last[0] >= PERIOD_SECONDS:
             before, self._last = self._last, self._read()
-            self._found = _between(before, self._last)
+            recent = self._last[0] - before[0] < LONG_AGO_SECONDS
+            self._found = _between(before, self._last) if recent else 0.0
         return self._found
 
     def _read(self) -> Reading:
