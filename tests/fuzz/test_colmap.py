@@ -2,6 +2,7 @@
 
 import resource
 import shutil
+import struct
 import sys
 from pathlib import Path
 
@@ -48,6 +49,11 @@ def bounded() -> None:
     resource.setrlimit(resource.RLIMIT_AS, before)
 
 
+def huge(name: str, data: bytes) -> bytes:
+    """A focal length that is none, and infinite in single precision."""
+    return data[:32] + struct.pack("<d", -1e300) + data[40:] if name == "cameras.bin" else data
+
+
 @pytest.mark.usefixtures("bounded")
 def test_a_model_is_read_or_refused(model: Path) -> None:
     folder = model.parents[1]
@@ -60,6 +66,7 @@ def test_a_model_is_read_or_refused(model: Path) -> None:
     @example({name: data[:8] for name, data in whole.items()})
     @example({name: b"\xff" * 8 + data[8:] for name, data in whole.items()})
     @example(dict.fromkeys(whole, b""))
+    @example({name: huge(name, data) for name, data in whole.items()})
     @example({name: data.replace(b".png", b"\xffpng") for name, data in whole.items()})
     def run(harmed: dict[str, bytes]) -> None:
         for name, data in (whole | harmed).items():

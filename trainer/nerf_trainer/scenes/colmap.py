@@ -102,7 +102,9 @@ def model_photos(folder: Path, path: Path, model: "Reconstruction") -> list[Phot
     poses = np.stack([camera_to_world(image.cam_from_world().matrix()) for image in images])
     points = np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3)
     place = normalising(poses, points, np.tile(Y_UP, (len(poses), 1)))
-    placed = place.poses(poses).astype(np.float32)
+    placed = _single(place.poses(poses))
+    if not np.isfinite(placed).all():
+        raise invalid(f"{path} holds a pose that is too far away: make the model again.")
     return [
         _photo(folder, path, image.name, image.camera, pose)
         for image, pose in zip(images, placed, strict=True)
@@ -151,10 +153,22 @@ def camera_of(model: Path, camera: Any) -> tuple[NDArray[np.float32], Lens]:
         )
     own, radial, tangential, fisheye = MODELS[kind]
     params = np.asarray(camera.params, np.float64)
+    single = _single(params)
+    if not (np.isfinite(single).all() and (single[list(own[:2])] > 0).all()):
+        raise invalid(
+            f"{model} has a camera whose focal length, or another of its numbers, cannot be: make "
+            "the model again."
+        )
     k = [*params[list(radial)], *[0.0] * (4 - len(radial))]
     p = params[list(tangential)] if tangential else (0.0, 0.0)
     lens = Lens(fisheye, (k[0], k[1], k[2], k[3]), (float(p[0]), float(p[1])))
-    return params[list(own)].astype(np.float32), lens
+    return single[list(own)], lens
+
+
+def _single(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+    """In single precision, in which what is too large is infinite."""
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32)
 
 
 def _find(folder: Path, model: Path, name: str) -> Path:
