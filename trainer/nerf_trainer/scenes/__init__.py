@@ -95,11 +95,11 @@ def find_format(folder: Path, wanted: str) -> str | None:
     """
     if not folder.is_dir():
         return None
-    wanted_ones = READERS if wanted == "auto" else {wanted: READERS[wanted]}
     try:
-        found = next((n for n, reader in wanted_ones.items() if reader.there(folder)), None)
-        undecided = wanted == "auto" and found in WITHOUT_POSES
-        return look_into(folder).format if undecided else found
+        if wanted != "auto":
+            return wanted if READERS[wanted].there(folder) else None
+        posed = (n for n, r in READERS.items() if n not in WITHOUT_POSES and r.there(folder))
+        return next(posed, None) or look_into(folder).format
     except PermissionError as error:
         raise invalid(f"The folder {folder} is not readable: chmod a+rx it.") from error
 
