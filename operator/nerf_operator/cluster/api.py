@@ -5,7 +5,7 @@ from collections import Counter
 
 from nerf_contract import names
 from nerf_operator.cluster import parse
-from nerf_operator.cluster.client import Client, Object
+from nerf_operator.cluster.client import MANAGER, Client, Object
 from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.core.observed import Job
 
@@ -33,7 +33,6 @@ _STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 _APPLY_PATCH = "application/apply-patch+yaml"
 _METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 _METADATA_LIST = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
-_MANAGER = {"fieldManager": names.FIELD_MANAGER}
 #: Of 2 to 3 kB each: a page is in memory as a whole.
 _METADATA_PAGE = "250"
 #: Pods of others that hold what they ask for, in pages that are small in memory.
@@ -67,7 +66,7 @@ class Api(Client):
 
     async def _create(self, path: str, obj: Object) -> Object | None:
         try:
-            return await self.call("POST", "create", path, obj, _MANAGER)
+            return await self.call("POST", "create", path, obj, MANAGER)
         except ApiError as error:
             if not error.exists:
                 raise
@@ -105,7 +104,7 @@ class Api(Client):
     async def apply(self, namespace: str, obj: Object, force: bool) -> Object | None:
         """Server-side apply of a Service or claim; None on a conflict with another manager."""
         path = _core_path(namespace, obj)
-        query = _MANAGER | ({"force": "true"} if force else {})
+        query = MANAGER | ({"force": "true"} if force else {})
         name = obj["metadata"]["name"]
         try:
             return await self.call(
@@ -124,7 +123,7 @@ class Api(Client):
         path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}"
         body = {"metadata": {"uid": uid, "ownerReferences": [{"$patch": "delete", "uid": owner}]}}
         try:
-            return await self.call("PATCH", "patch", path, body, _MANAGER, kind=_STRATEGIC_PATCH)
+            return await self.call("PATCH", "patch", path, body, MANAGER, kind=_STRATEGIC_PATCH)
         except ApiError as error:
             if not error.gone:
                 raise
@@ -147,7 +146,7 @@ class Api(Client):
         }
         path = f"{jobs}/{job.name}/status"
         try:
-            return await self.call("PUT", "update", path, body, _MANAGER, headers=_METADATA_ONLY)
+            return await self.call("PUT", "update", path, body, MANAGER, headers=_METADATA_ONLY)
         except ApiError as error:
             if not error.gone:
                 raise

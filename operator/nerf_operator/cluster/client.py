@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import kopf
 
+from nerf_contract import names
 from nerf_operator import metrics
 from nerf_operator.cluster import refusals
 from nerf_operator.cluster.clock import ServerClock
@@ -23,6 +24,8 @@ _TIMEOUT = aiohttp.ClientTimeout(total=15)
 _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=70)
 _CONNECTIONS = 32
 _JSON = "application/json"
+#: Whose the fields are that a write sets.
+MANAGER = {"fieldManager": names.FIELD_MANAGER}
 _NO_QUERY: Query = MappingProxyType({})
 
 

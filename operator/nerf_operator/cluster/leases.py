@@ -1,7 +1,6 @@
 """The calls of an election."""
 
-from nerf_contract import names
-from nerf_operator.cluster.client import Client, Object
+from nerf_operator.cluster.client import MANAGER, Client, Object
 from nerf_operator.cluster.refusals import ApiError
 
 #: What an election needs, in the operator's own namespace.
@@ -10,7 +9,6 @@ LEASE_PERMISSIONS: dict[tuple[str, str], frozenset[str]] = {
 }
 
 _MERGE_PATCH = "application/merge-patch+json"
-_MANAGER = {"fieldManager": names.FIELD_MANAGER}
 
 
 class Leases(Client):
@@ -28,12 +26,12 @@ class Leases(Client):
     async def create(self, namespace: str, name: str, lease: Object) -> Object:
         """The Lease as created."""
         named = lease | {"metadata": {"name": name}}
-        return await self.call("POST", "create", _path(namespace), named, _MANAGER)
+        return await self.call("POST", "create", _path(namespace), named, MANAGER)
 
     async def patch(self, namespace: str, name: str, lease: Object) -> Object:
         """The Lease after a merge."""
         path = _path(namespace, name)
-        return await self.call("PATCH", "patch", path, lease, _MANAGER, kind=_MERGE_PATCH)
+        return await self.call("PATCH", "patch", path, lease, MANAGER, kind=_MERGE_PATCH)
 
 
 def _path(namespace: str, name: str = "") -> str:
