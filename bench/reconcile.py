@@ -39,6 +39,7 @@ FULL_JOBS = 100
 Figures = dict[str, Any]
 #: Of minimal jobs, in their order.
 MINIMAL: dict[str, tuple[str, Phase]] = {
+    "bare": ("a client alone", phases.bare),
     "single": ("one job at a time", phases.single),
     "burst": ("{jobs} jobs at once", phases.burst),
     "idle": ("all at rest", phases.idle),

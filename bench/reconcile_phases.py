@@ -14,6 +14,8 @@ from reconcile_api import Client, Object, path
 from reconcile_kubelet import FIRST_ADDRESS, PORT
 from reconcile_timeline import Timeline
 
+#: Objects that a client alone creates, to know the machine.
+BARE = 2000
 SINGLES = 100
 CHANGES = 200
 #: Names of the jobs that are made at once.
@@ -62,6 +64,18 @@ class Lab:
 
 #: What is done to so many jobs, and measured.
 Phase = Callable[[Lab, int], Awaitable[Figures]]
+
+
+async def bare(lab: Lab, jobs: int) -> Figures:
+    """Small objects that this client creates a second while nothing else happens.
+
+    So that figures of different machines can be compared: no operator is quicker than its client.
+    """
+    place = f"/api/v1/namespaces/{lab.namespace}/configmaps"
+    began = time.monotonic()
+    made = (lab.client.create(place, {"metadata": {"name": f"bare-{n}"}}) for n in range(BARE))
+    await asyncio.gather(*made)
+    return {"bare_creates_per_second": round(BARE / (time.monotonic() - began), 1)}
 
 
 async def single(lab: Lab, jobs: int) -> Figures:

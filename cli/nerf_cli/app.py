@@ -207,12 +207,16 @@ def view(
     name: options.Job,
     port: options.Port = None,
     no_open: options.NoOpen = False,
+    enable: options.Enable = False,
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Look at a job's scene in a browser, while it trains and after."""
-    viewing.run(connect(namespace, context, kubeconfig), name, port, not no_open, say)
+    cluster = connect(namespace, context, kubeconfig)
+    if enable:
+        viewing.enable(cluster, name, say)
+    viewing.run(cluster, name, port, not no_open, say)
 
 
 @app.command()

@@ -95,6 +95,10 @@ class Cluster:
         body = {"spec": {"replicas": workers}}
         self.custom.patch_namespaced_custom_object_scale(*self._path(), name, body)
 
+    def patch_job(self, name: str, changes: Object) -> None:
+        """Change fields of a job's spec or metadata; those not named stay. Raises ApiException."""
+        self.custom.patch_namespaced_custom_object(*self._path(), name, changes)
+
     def pods(self, selector: str = "") -> list[Object]:
         """Pods of the namespace, as the API writes them."""
         return self.plain(

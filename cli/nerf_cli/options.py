@@ -96,4 +96,5 @@ Worker = Annotated[int | None, typer.Option(min=0, help="Index of the worker.")]
 Port = Annotated[
     int | None, typer.Option(min=1, max=65535, help="Port here; a free one by default.")
 ]
+Enable = Annotated[bool, typer.Option("--enable", help="Turn the job's viewer on, if it is off.")]
 NoOpen = Annotated[bool, typer.Option("--no-open", help="Print the address, and open no browser.")]

@@ -35,16 +35,25 @@ def run(cluster: Cluster, name: str, port: int | None, open_browser: bool, say: 
     tunnel.run(lambda: _opened(address, open_browser, say))
 
 
+def enable(cluster: Cluster, name: str, say: Say) -> None:
+    """Turn the job's viewer on where it is off. Raises UserError."""
+    if not _is_enabled(cluster.job(name)):
+        cluster.patch_job(name, {"spec": {"viewer": {"enabled": True}}})
+        say(f"spec.viewer.enabled of {name} is true now")
+
+
 def check_enabled(job: Object) -> None:
     """Raises UserError where the job has no viewer."""
     name = job["metadata"]["name"]
-    if job["spec"].get("viewer", {}).get("enabled"):
-        return
-    patch = '{"spec":{"viewer":{"enabled":true}}}'
-    raise UserError(
-        f"The job {name!r} has no viewer. Turn it on: "
-        f"kubectl patch nerfjob {name} --type merge -p '{patch}'"
-    )
+    if not _is_enabled(job):
+        raise UserError(
+            f"The job {name!r} has no viewer. `kubectl nerf view {name} --enable` turns it on: "
+            "spec.viewer.enabled."
+        )
+
+
+def _is_enabled(job: Object) -> bool:
+    return bool(job["spec"].get("viewer", {}).get("enabled"))
 
 
 def _await_token(cluster: Cluster, name: str, say: Say) -> str:

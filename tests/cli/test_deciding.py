@@ -85,7 +85,7 @@ def test_who_shares_gpus_is_not_scaled_by_hand() -> None:
 
 def test_a_viewer_must_be_asked_for() -> None:
     viewing.check_enabled(job(viewer={"enabled": True}))
-    with pytest.raises(UserError, match="kubectl patch nerfjob scene"):
+    with pytest.raises(UserError, match="kubectl nerf view scene --enable"):
         viewing.check_enabled(job())
 
 

@@ -65,7 +65,7 @@ class WorkersSpec(Model):
         default_factory=list,
         max_length=32,
         description="Taints of nodes that may be used all the same. `nvidia.com/gpu` is tolerated "
-        "by pods of a job with `gpusPerWorker`.",
+        "by all pods of a job with `gpusPerWorker`.",
     )
     topology_spread_constraints: list[TopologySpread] = Field(
         default_factory=list,

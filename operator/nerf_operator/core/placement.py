@@ -22,6 +22,8 @@ def of_every_pod(spec: NeRFJobSpec) -> Object:
         "terminationGracePeriodSeconds": workers.grace_seconds,
         "tolerations": [*_NODE_TOLERATIONS, *map(_dump, workers.tolerations)],
     }
+    if workers.gpus_per_worker:  # Of all its pods: there may be no other nodes.
+        found["tolerations"].append(GPU_TOLERATION)
     if spec.image_pull_secrets:
         found["imagePullSecrets"] = [{"name": name} for name in spec.image_pull_secrets]
     if workers.priority_class_name:
@@ -34,8 +36,6 @@ def of_every_pod(spec: NeRFJobSpec) -> Object:
 def beside_the_data(spec: NeRFJobSpec, body: Object) -> None:
     """Fields of a pod that has volumes: all such go where those are, so beside the workers."""
     workers, target = spec.workers, body["spec"]
-    if workers.gpus_per_worker:
-        target["tolerations"].append(GPU_TOLERATION)
     if workers.node_selector:
         target["nodeSelector"] = dict(workers.node_selector)
     if workers.affinity is not None:

@@ -7,7 +7,7 @@ from operator_support.builders import IMAGE, job, spec
 from pydantic import ValidationError
 
 from nerf_contract import names
-from nerf_operator.core import stage_pods
+from nerf_operator.core import placement, stage_pods
 from nerf_operator.core.pod import PodRequest
 from nerf_operator.core.training_pods import coordinator, worker
 
@@ -104,6 +104,7 @@ def test_tolerations_are_added_to_ours() -> None:
     found = pods({"tolerations": [mine], "gpusPerWorker": 1})
     for component in ALL:
         assert mine in found[component]["spec"]["tolerations"]
+        assert placement.GPU_TOLERATION in found[component]["spec"]["tolerations"]
     keys = [t["key"] for t in found["worker"]["spec"]["tolerations"]]
     assert keys == [
         *("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"),
