@@ -95,7 +95,12 @@ class Subject:
 
     def node(self, index: int) -> str:
         """Name of a worker's node."""
-        return str(self.job.workers()[index]["spec"]["nodeName"])
+        return self.node_of(self.pod(index))
+
+    def node_of(self, name: str) -> str:
+        """Name of a pod's node."""
+        found = next(pod for pod in self.job.pods() if pod["metadata"]["name"] == name)
+        return str(found["spec"]["nodeName"])
 
     def goes_on(self, steps: int = 10, seconds: float = WHOLE_SECONDS) -> None:
         """Somebody does new steps."""

@@ -37,6 +37,7 @@ def test_a_node_dies(subject: Make) -> None:
 def test_the_writer_is_cut_off(subject: Make) -> None:
     with subject(workers=ELASTIC | APART, checkpoint=SHARED) as it:
         node, old = it.node(0), it.pod(0)
+        _send_coordinator_from(it, node)
         it.strike()
         localkube("net", "cut", node)
         try:
@@ -79,6 +80,20 @@ def test_containerds_restart(subject: Make) -> None:
         it.goes_on(40)
         it.undisturbed(before)
         it.heals_a_crash()
+
+
+def _send_coordinator_from(it: Subject, node: str) -> None:
+    """Who is with the coordinator goes on; it is the others who are cut off."""
+    if it.node_of(it.coordinator()) != node:
+        return
+    run = it.job.namespace.run
+    run("cordon", node)
+    try:
+        run("delete", "pod", it.coordinator())
+        wait_for("a coordinator elsewhere", it.coordinator, REPLACED_SECONDS)
+        it.goes_on()
+    finally:
+        run("uncordon", node)
 
 
 def _elsewhere(it: Subject, index: int, node: str) -> bool:
