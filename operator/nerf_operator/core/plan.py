@@ -166,9 +166,9 @@ def _the_end(found: Situation, ended: Outcome) -> Plan:
 
 
 def _suspended(found: Situation) -> Plan:
-    """All pods go; one that succeeded may be the only one to know of it until that is written."""
+    """All pods go; one that finished may be the only one to know of it until that is written."""
     job, observed, now = found.job, found.observed, found.now
-    there = [pod for pod in observed.pods if pod.phase != "Succeeded"]
+    there = [pod for pod in observed.pods if not stages.done(pod)]
     facts = replace(_facts(found.spec, found.at), suspended=True, leaving=len(there))
     new = status.build(job, observed, facts, _tally(found), now)
     gone = children.delete(pod for pod in there if not pod.deleting)

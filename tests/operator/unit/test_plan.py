@@ -91,14 +91,17 @@ def test_an_elastic_job_gets_its_coordinator_first() -> None:
     assert created(decide(elastic, observed())) == ["demo-coordinator-0", "demo-worker-0-0"]
 
 
-def test_the_coordinator_is_replaced_under_the_next_attempt() -> None:
+@pytest.mark.parametrize(("phase", "code"), [("Failed", 1), ("Succeeded", 0)])
+def test_the_coordinator_is_replaced_under_the_next_attempt(phase: str, code: int) -> None:
     elastic = job(workers={"replicas": 1, "min": 1, "max": 3})
-    failed = ended(None, message="boom")
-    decided = decide(elastic, observed(failed, running(0)))
+    over = ended(None, message="boom", phase=phase, exit_code=code)
+    decided = decide(elastic, observed(over, running(0)))
     assert created(decided) == ["demo-coordinator-1"]
     assert status_of(decided).restarts == 0
     [made] = [a for a in decided.actions if isinstance(a, Create)]
     assert made.event is not None and made.event.reason == "CoordinatorReplaced"
+    late = [ended(None, 4, rounds=4, phase=phase, exit_code=code), running(0)]
+    assert created(decide(elastic, observed(*late))) == []
 
 
 def test_a_coordinator_that_no_node_takes_is_told() -> None:

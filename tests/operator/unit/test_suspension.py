@@ -13,6 +13,7 @@ from operator_support.builders import (
     progress,
     running,
     succeeded,
+    word,
 )
 
 from nerf_contract import reasons
@@ -88,6 +89,13 @@ def test_a_pod_that_has_finished_is_heard_first() -> None:
     assert names(decided, Delete) == ["demo-worker-1-0"]
     assert facts(decided)["Trained"][0] == "True"
     assert facts(decided)["Suspended"][0] == "True"
+
+
+def test_what_ended_without_having_finished_goes_too() -> None:
+    left = word(reasons.WORKER_LEFT)
+    pods = [ended(each, exit_code=0, phase="Succeeded", message=left) for each in (None, 0)]
+    decided = decide(observed(*pods), runPolicy=REST, workers={"replicas": 2, "min": 1})
+    assert names(decided, Delete) == ["demo-coordinator-0", "demo-worker-0-0"]
 
 
 def test_new_pods_do_not_wait_for_those_that_leave() -> None:
