@@ -190,5 +190,6 @@ def extra(pods: tuple[Pod, ...]) -> list[Pod]:
 
 
 def delete(pods: Iterable[Pod]) -> list[Delete]:
-    """Actions that delete these pods, in a stable order."""
-    return [Delete(p.name, p.uid) for p in sorted(pods, key=lambda p: p.name)]
+    """Actions that delete these pods where they are still there, in a stable order."""
+    there = (pod for pod in pods if not pod.gone)
+    return [Delete(p.name, p.uid) for p in sorted(there, key=lambda p: p.name)]
