@@ -16,6 +16,7 @@ from nerf_operator.core import (
     network,
     outcome,
     progress,
+    resumption,
     stage,
     stages,
     status,
@@ -51,7 +52,8 @@ def plan(job: Job, observed: Observed, now: datetime, defaults: Defaults) -> Pla
     """What to do for `job` at `now`. Acting on it twice does no harm."""
     if job.deleting:
         return NOTHING
-    decided = _decide(auto.sized(job), observed, now, defaults)
+    known = resumption.afresh(job.status, observed, now)
+    decided = _decide(auto.sized(job), known, now, defaults)
     return network.fenced(decided, job, observed, defaults.network, defaults.archive_networks)
 
 

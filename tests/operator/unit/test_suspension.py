@@ -17,6 +17,7 @@ from operator_support.builders import (
 )
 
 from nerf_contract import reasons
+from nerf_contract.names import LABEL_FAILURES
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.core.actions import Create, Delete, Plan
 from nerf_operator.core.observed import Observed
@@ -101,3 +102,38 @@ def test_what_ended_without_having_finished_goes_too() -> None:
 def test_new_pods_do_not_wait_for_those_that_leave() -> None:
     left = running(0, attempt=2, deleting=True), pod(1, deleting=True)
     assert names(decide(observed(*left)), Create) == ["demo-worker-0-3", "demo-worker-1-1"]
+
+
+FORMER = {"deleting": True, "failures": 6, "rounds": 5, "avoided": ("node-1",), "created": at(-9)}
+
+
+def made(decided: Plan) -> list[tuple[str, str, bool]]:
+    """Names of the pods to make, their count of failures, and whether they avoid nodes."""
+    pods = [action.pod for action in decided.actions if isinstance(action, Create)]
+    return [
+        (
+            pod["metadata"]["name"],
+            pod["metadata"]["labels"][LABEL_FAILURES],
+            "node-1" in str(pod["spec"]),
+        )
+        for pod in pods
+    ]
+
+
+def test_the_budget_is_fresh_though_former_pods_still_leave() -> None:
+    one = {"replicas": 1}
+    seen = observed(running(0, attempt=2, **FORMER))
+    assert made(decide(seen, workers=one)) == [], "it was not suspended, and backs off"
+    suspended = decide(seen, runPolicy=REST, workers=one).status
+    resumed = decide(seen, suspended, workers=one)
+    assert made(resumed) == [("demo-worker-0-3", "0", False)]
+    assert made(decide(seen, resumed.status, workers=one)) == [("demo-worker-0-3", "0", False)]
+
+
+def test_what_failed_since_the_job_was_resumed_counts() -> None:
+    one, former = {"replicas": 1}, running(0, attempt=2, **FORMER)
+    suspended = decide(observed(former), runPolicy=REST, workers=one).status
+    resumed = decide(observed(former), suspended, workers=one).status
+    for later in (ended(0, 3), running(0, 3, failures=1, deleting=True, created=at(5))):
+        decided = decide(observed(former, later), resumed, workers=one)
+        assert made(decided) == [("demo-worker-0-4", "1", False)]
