@@ -118,6 +118,6 @@ def _going(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
 
 
 _GOING = (
-    "is being deleted, or is about to be with the job that had this name before. Kubernetes removes "
-    "it once no pod uses it any more; this job waits until it is gone."
+    "is being deleted, or is about to be with the job that had this name before. Kubernetes "
+    "removes it once no pod uses it any more; this job waits until it is gone."
 )

@@ -185,7 +185,7 @@ def removals(spec: NeRFJobSpec, observed: Observed, indices: Sequence[int]) -> l
 
 
 def extra(pods: tuple[Pod, ...]) -> list[Pod]:
-    """Old pods that have ended, and all but the newest where two of one place should ever be alive."""
+    """Old pods that have ended, and all but the newest where two of one place are ever alive."""
     return [*replacement.surplus(pods), *[p for p in pods if p.alive][:-1]]
 
 

@@ -135,7 +135,7 @@ class Job:
 class Observed:
     """All that a pass knows of the cluster.
 
-    pods: also those that are gone as others have deleted them; one that had not ended is `deleting`.
+    pods: also those that others have deleted and that are gone; `deleting` if they had not ended.
     claims: by name; every claim of the namespace that the job names.
     viewer_service: the Service of the viewer. stage_progress: of the poses or export stage.
     token_drawn: when this process last made sure that the viewer has a token, if it did.

@@ -159,6 +159,6 @@ def outlook(slots: Iterable[Slot], spent: int, limit: int) -> str:
 
 
 def surplus(pods: Sequence[Pod]) -> list[Pod]:
-    """Pods that have ended and need not be kept: all but the newest, whose logs a person may want."""
+    """Pods that ended and need not be kept: all but the newest, whose logs a person may want."""
     ended = [pod for pod in pods if pod.ended and not pod.deleting]
     return ended[:-1]

@@ -37,9 +37,9 @@ def decide(job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime) -> Si
     pending = _pending(observed, chosen)
     if _in_vain(spec, observed, chosen, pending, now):
         # These and no others: a place that waits for its next attempt has to remember its failures.
-        chosen = tuple(i for i in chosen if i not in {pod.index for pod in pending})
-        given_up = _give_up(job, spec, observed, pending, len(chosen), known, now)
-        return Size(chosen, given_up, _wait([], given_up, now))
+        left = tuple(i for i in chosen if i not in {pod.index for pod in pending})
+        new = _give_up(job, spec, observed, pending, len(left), known, now)
+        return Size(left, new, _wait([], new, now))
     given_up = _still_given_up(observed, chosen, known, without)
     return Size(chosen, given_up, _wait(pending, given_up, now))
 
