@@ -210,7 +210,8 @@ REASONS = {
     f"`{reasons.JOB_SUCCEEDED}`": "The job has succeeded.",
     f"`{reasons.JOB_FAILED}`": "The job has failed; see the condition `Failed`.",
     f"`{reasons.REJECTED}`": "A quota, a policy or a webhook does not admit a child of the job.",
-    f"`{reasons.NAME_TAKEN}`": "A child's name belongs to something else in the namespace.",
+    f"`{reasons.NAME_TAKEN}`": "A child's name belongs to something else in the namespace, or "
+    "to what is being deleted.",
     f"`{reasons.INVALID_SPEC}`": "The spec was accepted by an older rule and makes no sense now.",
     f"`{reasons.CLAIM_NOT_FOUND}`": "A PersistentVolumeClaim that the spec names does not exist.",
     f"`{reasons.CLAIM_PENDING}`": "A PersistentVolumeClaim gets no volume.",

@@ -43,6 +43,6 @@ class RunPolicy(Model):
     clean_pod_policy: Literal["None", "Running", "All"] = Field(
         default="Running",
         description="Which pods are removed at the end of the job: those that still run, all, or "
-        "none, which leaves the others to end by themselves, but for a deadline. The viewer of a "
+        "none, which leaves workers to end by themselves, but for a deadline. The viewer of a "
         "trained scene stays.",
     )

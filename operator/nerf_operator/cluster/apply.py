@@ -51,30 +51,37 @@ class Applier:
     async def _prepare(
         self, job: Job, action: Apply | Delete | DrawToken | Fence | Release | DeleteJob
     ) -> str | None:
-        if isinstance(action, Apply):
-            name = await self._apply(job, action)
-            return None if name == children.viewer(job.name) else name
+        if isinstance(action, Apply | DrawToken):
+            return await self._needed(job, action)
         if isinstance(action, Delete):
             await self._delete(job, action)
         elif isinstance(action, Release):
             await self._release(job, action)
         elif isinstance(action, DeleteJob):
             await self._api.delete_job(job.namespace, job.name, action.uid)
-        elif isinstance(action, Fence):
-            await self._api.create_policy(job.namespace, action.policy)
         else:
-            await self._draw_token(job, action)
+            await self._api.create_policy(job.namespace, action.policy)
         return None
 
-    async def _draw_token(self, job: Job, action: DrawToken) -> None:
-        """A viewer is a convenience: a token for it that is not admitted stops no training."""
-        token = {names.TOKEN_KEY: secrets.token_urlsafe(TOKEN_BYTES)}
+    async def _needed(self, job: Job, action: Apply | DrawToken) -> str | None:
+        """What pods need; its name where that is not ours to have.
+
+        A viewer is a convenience: a Service or token for it that is not admitted stops no training.
+        """
+        child = action.child if isinstance(action, Apply) else action.secret
+        make = self._apply(job, action) if isinstance(action, Apply) else self._draw(job, action)
+        if child["metadata"]["name"] != children.viewer(job.name):
+            return await make
         try:
-            await self._api.create_secret(job.namespace, action.secret | {"stringData": token})
+            await make
         except ApiError as error:
-            if action.secret["metadata"]["name"] != children.viewer(job.name):
-                raise
-            log.warning("%s/%s: no token for the viewer: %s", job.namespace, job.name, error)
+            kind = child["kind"]
+            log.warning("%s/%s: no %s for the viewer: %s", job.namespace, job.name, kind, error)
+        return None
+
+    async def _draw(self, job: Job, action: DrawToken) -> None:
+        token = {names.TOKEN_KEY: secrets.token_urlsafe(TOKEN_BYTES)}
+        await self._api.create_secret(job.namespace, action.secret | {"stringData": token})
 
     async def create_pods(self, job: Job, actions: Iterable[Action], now: datetime) -> None:
         """Create pods, and tell of those that were not there before."""

@@ -26,13 +26,19 @@ class Losses:
         places = self._lost.setdefault(job, {})
         known = places.get((pod.component, pod.index))
         if known is None or known.attempt < pod.attempt:
-            gone = replace(pod, deleting=True, ready=False, node=None)
-            places[pod.component, pod.index] = gone
+            places[pod.component, pod.index] = _as_gone(pod)
 
     def of(self, job: Key) -> tuple[Pod, ...]:
-        """As if they were still on their way out, on no node any more."""
+        """As they ended, or else as if they were still on their way out, on no node any more."""
         return tuple(self._lost.get(job, {}).values())
 
     def forget(self, job: Key) -> None:
         """The job is gone, or begins anew."""
         self._lost.pop(job, None)
+
+
+def _as_gone(pod: Pod) -> Pod:
+    """A failure is one though its pod is deleted afterwards."""
+    if pod.ended and not pod.deleting:
+        return replace(pod, gone=True)
+    return replace(pod, gone=True, deleting=True, ready=False, node=None)

@@ -53,8 +53,7 @@ def stop(job: Job, observed: Observed, now: datetime, chosen: Image, ended: Outc
     What has ended stays until the status tells what it had to tell.
     """
     left = farewell.left(observed, now) if ended.succeeded else None
-    kept = left is not None or not _stops(job, ended)
-    running = [] if kept else farewell.unneeded(observed)
+    running = _stopped(job, observed, ended) if left is None else []
     if job.spec is None:
         return Plan(tuple(children.delete([*running, *viewer.alive(observed)])))
     released = children.released(job, job.spec, observed)
@@ -66,10 +65,14 @@ def stop(job: Job, observed: Observed, now: datetime, chosen: Image, ended: Outc
     return Plan(actions, requeue_after=soonest([left, shown.wait]))
 
 
-def _stops(job: Job, ended: Outcome) -> bool:
-    """Whether pods that run are stopped: by a deadline always, as there is no end to them."""
+def _stopped(job: Job, observed: Observed, ended: Outcome) -> list[Pod]:
+    """Pods that run and are stopped: the coordinator always, and by a deadline all, as they would
+    never end by themselves."""
     policy = job.spec.run_policy.clean_pod_policy if job.spec else "Running"
-    return policy != "None" or ended.reason == reasons.DEADLINE_EXCEEDED
+    running = farewell.unneeded(observed)
+    if policy != "None" or ended.reason == reasons.DEADLINE_EXCEEDED:
+        return running
+    return [pod for pod in running if pod.component == names.COMPONENT_COORDINATOR]
 
 
 def _remains(spec: NeRFJobSpec, observed: Observed) -> list[Pod]:

@@ -28,7 +28,12 @@ def pause(lasted: float) -> float:
 
 def find(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
     """The obstacle, if there is one."""
-    return _refused(observed) or _taken(job, observed) or _unclaimed(job, spec, observed)
+    return (
+        _refused(observed)
+        or _taken(job, observed)
+        or _unclaimed(job, spec, observed)
+        or _going(job, spec, observed)
+    )
 
 
 def _refused(observed: Observed) -> Waiting | None:
@@ -100,3 +105,19 @@ def _lost(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
         f"{checkpoint.step} with it. Restore a claim of that name to go on, or delete the job and "
         "create it again to train from the start.",
     )
+
+
+def _going(job: Job, spec: NeRFJobSpec, observed: Observed) -> Waiting | None:
+    """A claim under a name of ours that is deleted, or will be with the job that it belongs to. One
+    without an owner was retained, or made by a person, and is used."""
+    for name in claims.own(job, spec):
+        claim = observed.claims.get(name)
+        if claim is not None and (claim.deleting or claim.owner not in ("", job.uid)):
+            return Waiting(reasons.NAME_TAKEN, f"The PersistentVolumeClaim {name!r} {_GOING}")
+    return None
+
+
+_GOING = (
+    "is being deleted, or is about to be with the job that had this name before. Kubernetes "
+    "removes it once no pod uses it any more; this job waits until it is gone."
+)

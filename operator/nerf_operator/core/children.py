@@ -7,7 +7,7 @@ from datetime import datetime
 from nerf_contract import children as named
 from nerf_contract import names
 from nerf_contract.v1alpha1 import NeRFJobSpec
-from nerf_operator.core import claims, render, replacement, training_pods
+from nerf_operator.core import claims, outcome, render, replacement, training_pods
 from nerf_operator.core.actions import Action, Apply, Create, Delete, DrawToken, Event, Release
 from nerf_operator.core.observed import Job, Observed, Pod, Service
 from nerf_operator.core.pod import PodRequest
@@ -43,7 +43,7 @@ def places(
     step: what the training has reached; where it goes on without a worker, that is not its merit.
     """
     alone = None if spec.workers.elastic else step
-    writer = replacement.decide(observed.workers(0), now, alone)
+    writer = replacement.decide(observed.workers(0), now, alone, outcome.finished)
     workers = {0: writer} | {i: _place(observed, i, writer, now, alone) for i in indices if i}
     coordinators = observed.of(names.COMPONENT_COORDINATOR)
     elastic = spec.workers.elastic
@@ -51,7 +51,7 @@ def places(
 
 
 def _place(observed: Observed, index: int, writer: Slot, now: datetime, step: int | None) -> Slot:
-    slot = replacement.decide(observed.workers(index), now, step)
+    slot = replacement.decide(observed.workers(index), now, step, outcome.finished)
     done = slot.current
     if done is not None and done.phase == "Succeeded" and _left_behind(writer, done):
         return Slot(start=done.attempt + 1, failures=slot.failures, why=replacement.why(done))
@@ -171,7 +171,7 @@ def _replaced(who: str, request: PodRequest, slot: Slot) -> Event | None:
 
 
 def removals(spec: NeRFJobSpec, observed: Observed, indices: Sequence[int]) -> list[Delete]:
-    """Pods that are not wanted: of other workers than these, failed ones but for the newest."""
+    """Pods that are not wanted: of other workers than these, ended ones but for the newest."""
     found: list[Pod] = []
     for index in {p.index for p in observed.pods if p.index is not None}:
         pods = observed.workers(index)
@@ -185,10 +185,11 @@ def removals(spec: NeRFJobSpec, observed: Observed, indices: Sequence[int]) -> l
 
 
 def extra(pods: tuple[Pod, ...]) -> list[Pod]:
-    """Old failed pods, and all but the newest where two of one place should ever be alive."""
+    """Old pods that have ended, and all but the newest where two of one place are ever alive."""
     return [*replacement.surplus(pods), *[p for p in pods if p.alive][:-1]]
 
 
 def delete(pods: Iterable[Pod]) -> list[Delete]:
-    """Actions that delete these pods, in a stable order."""
-    return [Delete(p.name, p.uid) for p in sorted(pods, key=lambda p: p.name)]
+    """Actions that delete these pods where they are still there, in a stable order."""
+    there = (pod for pod in pods if not pod.gone)
+    return [Delete(p.name, p.uid) for p in sorted(there, key=lambda p: p.name)]

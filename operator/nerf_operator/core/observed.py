@@ -31,7 +31,7 @@ class Pod:
     avoided: nodes on which those failures were, where it may be the node's fault.
     disruption: why the cluster ended it (eviction, preemption, a lost node), if it did.
     unschedulable: the scheduler's words, while it finds no node.
-    gpus: that it asks for.
+    gone: somebody else has deleted it, and what it told is remembered. gpus: that it asks for.
     started_at: when its container began to run; None before.
     sandboxed: whether its volumes and network are there; None where the kubelet does not tell.
     """
@@ -50,6 +50,7 @@ class Pod:
     avoided: tuple[str, ...] = ()
     phase: str = "Pending"
     deleting: bool = False
+    gone: bool = False
     ready: bool = False
     ip: str | None = None
     node: str | None = None
@@ -134,7 +135,7 @@ class Job:
 class Observed:
     """All that a pass knows of the cluster.
 
-    pods: also those that others have removed, as if they were still on their way out.
+    pods: also those that others have deleted and that are gone; `deleting` if they had not ended.
     claims: by name; every claim of the namespace that the job names.
     viewer_service: the Service of the viewer. stage_progress: of the poses or export stage.
     token_drawn: when this process last made sure that the viewer has a token, if it did.

@@ -16,6 +16,7 @@ from nerf_operator.core import (
     network,
     outcome,
     progress,
+    resumption,
     stage,
     stages,
     status,
@@ -51,7 +52,8 @@ def plan(job: Job, observed: Observed, now: datetime, defaults: Defaults) -> Pla
     """What to do for `job` at `now`. Acting on it twice does no harm."""
     if job.deleting:
         return NOTHING
-    decided = _decide(auto.sized(job), observed, now, defaults)
+    known = resumption.afresh(job.status, observed, now)
+    decided = _decide(auto.sized(job), known, now, defaults)
     return network.fenced(decided, job, observed, defaults.network, defaults.archive_networks)
 
 
@@ -166,9 +168,9 @@ def _the_end(found: Situation, ended: Outcome) -> Plan:
 
 
 def _suspended(found: Situation) -> Plan:
-    """All pods go; one that succeeded may be the only one to know of it until that is written."""
+    """All pods go; one that finished may be the only one to know of it until that is written."""
     job, observed, now = found.job, found.observed, found.now
-    there = [pod for pod in observed.pods if pod.phase != "Succeeded"]
+    there = [pod for pod in observed.pods if not stages.done(pod)]
     facts = replace(_facts(found.spec, found.at), suspended=True, leaving=len(there))
     new = status.build(job, observed, facts, _tally(found), now)
     gone = children.delete(pod for pod in there if not pod.deleting)

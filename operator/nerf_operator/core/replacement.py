@@ -1,6 +1,6 @@
 """Which pod a worker has, or gets next: attempts, back-off and the count of failures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ AVOIDED_NODES = 8
 class Slot:
     """The place of one worker (or of the coordinator).
 
-    current: the pod that runs or will run.
+    current: the pod that runs or will run, or has done all that there was to do.
     start: attempt to create now; None if none is to be created.
     failures: how often this place has failed so far; rounds: how often in a row, without progress.
     avoid: nodes to which the next attempt prefers others.
@@ -54,10 +54,21 @@ def ended_at(pod: Pod) -> datetime:
     return (pod.termination.at if pod.termination else None) or pod.created
 
 
-def decide(pods: Sequence[Pod], now: datetime, step: int | None = None) -> Slot:
-    """The place of `pods` (oldest attempt first). A pod that succeeded stays its last one.
+def _never(pod: Pod) -> bool:
+    return False
+
+
+def decide(
+    pods: Sequence[Pod],
+    now: datetime,
+    step: int | None = None,
+    finished: Callable[[Pod], bool] = _never,
+) -> Slot:
+    """The place of `pods` (oldest attempt first).
 
     step: what the training has reached, where none of it is done without this place.
+    finished: whether a pod was the last one that its place needs. That a pod succeeded does not
+    tell: so end also containers that are told to, as where their node is rebooted.
     """
     spent = failures(pods)
     alive = [pod for pod in pods if pod.alive]
@@ -69,9 +80,9 @@ def decide(pods: Sequence[Pod], now: datetime, step: int | None = None) -> Slot:
     last = pods[-1]
     if last.deleting:
         return _after_deletion(last, spent, now)
-    if last.phase == "Succeeded":
+    if finished(last):
         return Slot(current=last, failures=spent)
-    return _after_failure(last, spent, now, step)
+    return _after_end(last, spent, now, step)
 
 
 def _after_deletion(last: Pod, spent: int, now: datetime) -> Slot:
@@ -82,7 +93,7 @@ def _after_deletion(last: Pod, spent: int, now: datetime) -> Slot:
     return _again(last, slot, last.created, now)
 
 
-def _after_failure(last: Pod, spent: int, now: datetime, step: int | None) -> Slot:
+def _after_end(last: Pod, spent: int, now: datetime, step: int | None) -> Slot:
     # A pod that the cluster keeps refusing must not be recreated in a hot loop either.
     progressed = _progressed(last, step)
     rounds = 1 if progressed else last.rounds + 1
@@ -107,7 +118,7 @@ def _again(last: Pod, slot: Slot, since: datetime, now: datetime) -> Slot:
 
 def _avoid(last: Pod, known: tuple[str, ...]) -> tuple[str, ...]:
     """The newest nodes on which attempts in a row failed by what may be the node's fault."""
-    if last.node is None or not classify(last).failure.of_node:
+    if last.node is None or last.phase != "Failed" or not classify(last).failure.of_node:
         return known
     return (*(node for node in known if node != last.node), last.node)[-AVOIDED_NODES:]
 
@@ -128,7 +139,7 @@ def why(pod: Pod) -> str:
     if pod.deleting:
         cause = disruption(pod)
         return f"{pod.name} was deleted" + (f" ({cause})" if cause else "")
-    return f"{pod.name} had finished"
+    return f"{pod.name} had ended without a failure"
 
 
 def elsewhere(slot: Slot) -> str:
@@ -148,6 +159,6 @@ def outlook(slots: Iterable[Slot], spent: int, limit: int) -> str:
 
 
 def surplus(pods: Sequence[Pod]) -> list[Pod]:
-    """Failed pods that need not be kept: all but the newest, whose logs a person may want."""
-    failed = [pod for pod in pods if pod.phase == "Failed" and not pod.deleting]
-    return failed[:-1]
+    """Pods that ended and need not be kept: all but the newest, whose logs a person may want."""
+    ended = [pod for pod in pods if pod.ended and not pod.deleting]
+    return ended[:-1]

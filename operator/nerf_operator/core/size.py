@@ -31,9 +31,17 @@ def decide(job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime) -> Si
     """The size at `now`: what the spec asks for, less what no node takes."""
     if not spec.workers.elastic:
         return Size(indices.choose(spec, observed))
-    given_up = _given_up(job, spec, observed, now)
-    chosen = indices.choose(spec, observed, given_up.workers if given_up else 0)
-    return Size(chosen, given_up, _wait(_pending(observed, chosen), given_up, now))
+    known = _known(job, spec)
+    without = known.workers if known and now < datetime.fromisoformat(known.until) else 0
+    chosen = indices.choose(spec, observed, without)
+    pending = _pending(observed, chosen)
+    if _in_vain(spec, observed, chosen, pending, now):
+        # These and no others: a place that waits for its next attempt has to remember its failures.
+        left = tuple(i for i in chosen if i not in {pod.index for pod in pending})
+        new = _give_up(job, spec, observed, pending, len(left), known, now)
+        return Size(left, new, _wait([], new, now))
+    given_up = _still_given_up(observed, chosen, known, without)
+    return Size(chosen, given_up, _wait(pending, given_up, now))
 
 
 def pause(times: int) -> timedelta:
@@ -41,15 +49,9 @@ def pause(times: int) -> timedelta:
     return min(_LONGEST_PAUSE, _PAUSE * (1 << min(times - 1, 10)))
 
 
-def _given_up(
-    job: Job, spec: NeRFJobSpec, observed: Observed, now: datetime
+def _still_given_up(
+    observed: Observed, chosen: Sequence[int], known: GivenUpStatus | None, without: int
 ) -> GivenUpStatus | None:
-    known = _known(job, spec)
-    without = known.workers if known and now < datetime.fromisoformat(known.until) else 0
-    chosen = indices.choose(spec, observed, without)
-    pending = _pending(observed, chosen)
-    if _in_vain(spec, observed, chosen, pending, now):
-        return _give_up(job, spec, observed, pending, without + len(pending), known, now)
     if known is None or without:
         return known
     return None if _all_on_nodes(observed, chosen) else known.model_copy(update={"workers": 0})
@@ -88,7 +90,7 @@ def _give_up(
     spec: NeRFJobSpec,
     observed: Observed,
     pending: Sequence[Pod],
-    workers: int,
+    left: int,
     known: GivenUpStatus | None,
     now: datetime,
 ) -> GivenUpStatus:
@@ -98,10 +100,10 @@ def _give_up(
     cause = why.message if why else "No node took the others."
     wanted = spec.workers.wanted
     return GivenUpStatus(
-        workers=workers,
+        workers=wanted - left,
         times=times,
         until=until,
-        message=f"Training goes on with {wanted - workers} of {wanted} workers. {cause} The others "
+        message=f"Training goes on with {left} of {wanted} workers. {cause} The others "
         f"are tried again at {until}, or when the spec changes.",
     )
 

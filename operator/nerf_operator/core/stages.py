@@ -66,6 +66,16 @@ def read(job: Job, spec: NeRFJobSpec, observed: Observed) -> Stages:
     )
 
 
+def done(pod: Pod) -> bool:
+    """Whether the pod has done all of its work. Coordinators and viewers are never done."""
+    if pod.index is not None:
+        return outcome.finished(pod)
+    return pod.phase == "Succeeded" and pod.component in _COMPONENTS
+
+
+_COMPONENTS = (names.COMPONENT_DOWNLOAD, names.COMPONENT_POSES, names.COMPONENT_EXPORT)
+
+
 def end(spec: NeRFJobSpec, observed: Observed, at: Stages) -> Outcome | None:
     """How the job ends, or None while it goes on. A scene that was trained is a success."""
     if at.failed is not None:

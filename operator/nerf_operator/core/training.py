@@ -93,7 +93,7 @@ def _starting(
 
 
 def _is_ready(slot: Slot) -> bool:
-    return slot.current is not None and (slot.current.ready or slot.current.phase == "Succeeded")
+    return slot.current is not None and (slot.current.ready or slot.current.ended)
 
 
 def _probe(alive: list[Pod]) -> str | None:

@@ -72,6 +72,21 @@ def test_clean_pod_policy(policy: str, end: str) -> None:
     assert deleted(decide(observed(*pods), status, LONG, **sections)) == later
 
 
+def test_a_pod_that_someone_else_has_deleted_is_not_deleted_again() -> None:
+    policy = {"cleanPodPolicy": "All"}
+    status, gone = over(BAD, runPolicy=policy), replace(BAD, gone=True)
+    assert deleted(decide(observed(gone), status, LONG, runPolicy=policy)) == []
+
+
+@pytest.mark.parametrize("end", [BAD, GOOD])
+def test_a_coordinator_which_never_ends_by_itself_is_never_left(end: Pod) -> None:
+    sections = {"runPolicy": {"cleanPodPolicy": "None"}, "workers": {"replicas": 2, "min": 1}}
+    pods = (running(None), end, running(1))
+    status = over(*pods, **sections)
+    decided = decide(observed(*pods), status, LONG, **sections)
+    assert deleted(decided) == ["demo-coordinator-0"]
+
+
 def test_a_deadline_stops_pods_that_would_be_left_alone() -> None:
     policy = {"cleanPodPolicy": "None", "activeDeadlineSeconds": 5}
     begun = decide(observed(running(0), running(1)), runPolicy=policy).status

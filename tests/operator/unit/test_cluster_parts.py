@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from operator_support.builders import job, pod, running
+from operator_support.builders import DEFAULTS, NOW, ended, job, observed, pod, running
 
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.cluster import parse, resync, snapshot
@@ -13,7 +13,10 @@ from nerf_operator.cluster.cache import Cache, Key, Table
 from nerf_operator.cluster.queue import KeyedQueue
 from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.cluster.snapshot import Memory
+from nerf_operator.core import replacement
+from nerf_operator.core.actions import Create, Delete
 from nerf_operator.core.observed import Job, Pod
+from nerf_operator.core.plan import plan
 
 DEMO = Key("lab", "demo")
 
@@ -64,6 +67,29 @@ def test_what_a_pod_told_is_kept_when_others_remove_it() -> None:
     assert [found.failures for found in cache.lost.of(DEMO)] == [2]
     cache.lost.forget(DEMO)
     assert snapshot.observe(cache, job(), None, None, Memory()).pods == ()
+
+
+def test_a_failure_counts_and_backs_off_though_its_pod_is_deleted() -> None:
+    cache, subject = Cache(), job(workers={"replicas": 1})
+    cache.put_job(subject)
+    failed = ended(attempt=3, failures=3, rounds=3, node="node-1")
+    cache.pods.put(DEMO, failed)
+    cache.lose_pod(DEMO, failed.name, failed.uid)
+    seen = snapshot.observe(cache, subject, None, None, Memory())
+    place = replacement.decide(seen.workers(0), NOW)
+    assert (place.failures, place.rounds, place.wait) == (4, 4, 4.0)
+    decided = plan(subject, observed(*seen.pods), NOW, DEFAULTS)
+    assert [a for a in decided.actions if isinstance(a, Create | Delete)] == []
+    assert decided.status is not None and decided.status.restarts == 4
+
+
+def test_a_failure_of_a_pod_that_was_being_deleted_is_none() -> None:
+    cache = Cache()
+    cache.put_job(job())
+    cache.pods.put(DEMO, ended(failures=3, deleting=True))
+    cache.lose_pod(DEMO, pod().name, pod().uid)
+    seen = snapshot.observe(cache, job(), None, None, Memory())
+    assert replacement.failures(seen.workers(0)) == 3
 
 
 def test_what_we_have_deleted_ourselves_is_no_loss_though_the_news_comes_first() -> None:

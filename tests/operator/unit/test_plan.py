@@ -1,6 +1,7 @@
 """The decision of a pass, seen as a whole."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from operator_support.builders import (
@@ -8,6 +9,7 @@ from operator_support.builders import (
     IMAGE,
     NOW,
     PINNED,
+    UID,
     at,
     claim,
     ended,
@@ -91,14 +93,17 @@ def test_an_elastic_job_gets_its_coordinator_first() -> None:
     assert created(decide(elastic, observed())) == ["demo-coordinator-0", "demo-worker-0-0"]
 
 
-def test_the_coordinator_is_replaced_under_the_next_attempt() -> None:
+@pytest.mark.parametrize(("phase", "code"), [("Failed", 1), ("Succeeded", 0)])
+def test_the_coordinator_is_replaced_under_the_next_attempt(phase: str, code: int) -> None:
     elastic = job(workers={"replicas": 1, "min": 1, "max": 3})
-    failed = ended(None, message="boom")
-    decided = decide(elastic, observed(failed, running(0)))
+    over = ended(None, message="boom", phase=phase, exit_code=code)
+    decided = decide(elastic, observed(over, running(0)))
     assert created(decided) == ["demo-coordinator-1"]
     assert status_of(decided).restarts == 0
     [made] = [a for a in decided.actions if isinstance(a, Create)]
     assert made.event is not None and made.event.reason == "CoordinatorReplaced"
+    late = [ended(None, 4, rounds=4, phase=phase, exit_code=code), running(0)]
+    assert created(decide(elastic, observed(*late))) == []
 
 
 def test_a_coordinator_that_no_node_takes_is_told() -> None:
@@ -308,6 +313,25 @@ def test_a_service_of_a_former_job_of_that_name_is_waited_for() -> None:
     decided = decide(job(), observed(service=service(owner="former")))
     assert decided.actions == ()
     assert reason(status_of(decided), reasons.STALLED)[1] == "NameTaken"
+
+
+#: An archive's photos lie on a claim of the job.
+ARCHIVE = {"archive": {"url": "https://example.com/a.zip", "sha256": "0" * 64}}
+
+
+@pytest.mark.parametrize("name", ["demo-dataset", "demo-checkpoint"])
+@pytest.mark.parametrize("state", [{"owner": "former"}, {"owner": UID, "deleting": True}])
+def test_a_claim_of_a_former_job_of_that_name_is_waited_for(
+    name: str, state: dict[str, Any]
+) -> None:
+    former = {name: claim(name, **state)}
+    decided = decide(job(dataset=ARCHIVE), observed(claims=former))
+    assert decided.actions == ()
+    stalled = status_of(decided).condition(reasons.STALLED)
+    assert stalled is not None and stalled.reason == reasons.NAME_TAKEN
+    assert f"{name!r} is being deleted" in stalled.message
+    retained = decide(job(dataset=ARCHIVE), observed(claims={name: claim(name)}))
+    assert created(retained) == ["demo-download-0"] and name not in applied(retained)
 
 
 @pytest.mark.parametrize(("lasted", "wait"), [(1, 5), (200, 20), (86_400, 60)])

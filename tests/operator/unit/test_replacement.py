@@ -1,10 +1,13 @@
 """Attempts, back-off and the count of failures of one place."""
 
+from dataclasses import replace
+
 import pytest
 from operator_support.builders import NOW, at, ended, pod, progress, running, succeeded, word
 
 from nerf_contract import reasons
-from nerf_operator.core.observed import Pod
+from nerf_operator.core import outcome
+from nerf_operator.core.observed import Pod, Termination
 from nerf_operator.core.replacement import (
     Slot,
     backoff_seconds,
@@ -24,6 +27,7 @@ def test_backoff_doubles_up_to_a_minute(count: int, seconds: int) -> None:
 
 
 TOLD_50 = word(reasons.CRASHED, progress=progress(step=50))
+STOPPED = replace(succeeded(), termination=Termination(0, "", word(reasons.WORKER_LEFT), NOW))
 EVICTED = {"disruption": "EvictionByEvictionAPI"}
 
 #: name -> (pods, start, failures, wait)
@@ -70,6 +74,11 @@ CASES: dict[str, tuple[list[Pod], int | None, int, float | None]] = {
         *(4, 1, None),
     ),
     "finished": ([succeeded()], None, 0, None),
+    "succeeded before it had finished: at once": ([STOPPED], 1, 0, None),
+    "succeeded again before it had finished: later": (
+        [replace(STOPPED, attempt=3, rounds=3, failures=1)],
+        *(None, 1, 4.0),
+    ),
     "replaced already": ([ended(), running(attempt=1, failures=1)], None, 1, None),
     "the replacement is being deleted": (
         [ended(), running(attempt=1, failures=1, deleting=True)],
@@ -81,7 +90,7 @@ CASES: dict[str, tuple[list[Pod], int | None, int, float | None]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_decision(name: str) -> None:
     pods, start, count, wait = CASES[name]
-    slot = decide(pods, NOW)
+    slot = decide(pods, NOW, finished=outcome.finished)
     assert (slot.start, slot.failures, slot.wait) == (start, count, wait)
 
 
@@ -156,8 +165,9 @@ def test_the_only_pod_is_current() -> None:
     assert decide([only], NOW) == Slot(current=only)
 
 
-def test_only_the_newest_failed_pod_is_kept() -> None:
-    old, new = ended(attempt=0), ended(attempt=1, failures=1)
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_only_the_newest_pod_that_ended_is_kept(phase: str) -> None:
+    old, new = ended(attempt=0, phase=phase), ended(attempt=1, failures=1)
     assert surplus([old, new, running(attempt=2)]) == [old]
     assert failures([old, new]) == 2
 

@@ -124,6 +124,18 @@ def test_all_that_wait_are_given_up_together() -> None:
     assert changes(decided) == ["-demo-worker-1-0", "-demo-worker-2-0"]
 
 
+def test_one_that_waits_for_its_next_attempt_is_not_given_up_for_another() -> None:
+    subject = job(workers=elastic(4))
+    train = (*TRAINING, running(1))
+    failed = ended(3, 2, failures=2, rounds=9, when=at(PATIENCE - 1))
+    decided = decide(observed(*train, stuck(2), failed), PATIENCE, subject)
+    assert (changes(decided), given_up(decided.status)) == (["-demo-worker-2-0"], (1, 1))
+    subject, leaving = after(decided, subject), stuck(2, deleting=True)
+    for rest in ((leaving, failed), (failed,)):
+        calm = decide(observed(*train, *rest), PATIENCE + 1, subject)
+        assert (changes(calm), calm.status) == ([], None)
+
+
 WAITED_FOR: dict[str, tuple[list[Pod], dict[str, Any]]] = {
     "too few train": ([running(None), running(0), stuck(1)], elastic(2, fewest=2)),
     "the writer": ([running(None), pod(0), running(1)], elastic(2)),

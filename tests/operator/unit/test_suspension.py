@@ -13,9 +13,11 @@ from operator_support.builders import (
     progress,
     running,
     succeeded,
+    word,
 )
 
 from nerf_contract import reasons
+from nerf_contract.names import LABEL_FAILURES
 from nerf_contract.v1alpha1 import NeRFJobStatus
 from nerf_operator.core.actions import Create, Delete, Plan
 from nerf_operator.core.observed import Observed
@@ -90,6 +92,48 @@ def test_a_pod_that_has_finished_is_heard_first() -> None:
     assert facts(decided)["Suspended"][0] == "True"
 
 
+def test_what_ended_without_having_finished_goes_too() -> None:
+    left = word(reasons.WORKER_LEFT)
+    pods = [ended(each, exit_code=0, phase="Succeeded", message=left) for each in (None, 0)]
+    decided = decide(observed(*pods), runPolicy=REST, workers={"replicas": 2, "min": 1})
+    assert names(decided, Delete) == ["demo-coordinator-0", "demo-worker-0-0"]
+
+
 def test_new_pods_do_not_wait_for_those_that_leave() -> None:
     left = running(0, attempt=2, deleting=True), pod(1, deleting=True)
     assert names(decide(observed(*left)), Create) == ["demo-worker-0-3", "demo-worker-1-1"]
+
+
+FORMER = {"deleting": True, "failures": 6, "rounds": 5, "avoided": ("node-1",), "created": at(-9)}
+
+
+def made(decided: Plan) -> list[tuple[str, str, bool]]:
+    """Names of the pods to make, their count of failures, and whether they avoid nodes."""
+    pods = [action.pod for action in decided.actions if isinstance(action, Create)]
+    return [
+        (
+            pod["metadata"]["name"],
+            pod["metadata"]["labels"][LABEL_FAILURES],
+            "node-1" in str(pod["spec"]),
+        )
+        for pod in pods
+    ]
+
+
+def test_the_budget_is_fresh_though_former_pods_still_leave() -> None:
+    one = {"replicas": 1}
+    seen = observed(running(0, attempt=2, **FORMER))
+    assert made(decide(seen, workers=one)) == [], "it was not suspended, and backs off"
+    suspended = decide(seen, runPolicy=REST, workers=one).status
+    resumed = decide(seen, suspended, workers=one)
+    assert made(resumed) == [("demo-worker-0-3", "0", False)]
+    assert made(decide(seen, resumed.status, workers=one)) == [("demo-worker-0-3", "0", False)]
+
+
+def test_what_failed_since_the_job_was_resumed_counts() -> None:
+    one, former = {"replicas": 1}, running(0, attempt=2, **FORMER)
+    suspended = decide(observed(former), runPolicy=REST, workers=one).status
+    resumed = decide(observed(former), suspended, workers=one).status
+    for later in (ended(0, 3), running(0, 3, failures=1, deleting=True, created=at(5))):
+        decided = decide(observed(former, later), resumed, workers=one)
+        assert made(decided) == [("demo-worker-0-4", "1", False)]
