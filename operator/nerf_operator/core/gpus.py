@@ -32,19 +32,22 @@ def capacity(
 
     foreign: GPUs that pods of others hold, by node. pods: all that are ours; sharing: those of them
     that are workers of Auto jobs. Only those count that have a node, as others may never get one.
-    A node that takes no new pods has what those workers hold there.
+    A node has at least what those workers hold there: one that takes no new pods has just that,
+    and one whose device plugin starts anew tells of no GPUs for a while.
     """
     shared = list(sharing)
     workers = {pod.uid for pod in shared}
     held = _by_node(pod for pod in shared if pod.alive)
     taken = _by_node(pod for pod in pods if not pod.ended and pod.uid not in workers)
+
+    def left_by_others(node: Node) -> int:
+        return node.gpus - foreign.get(node.name, 0) - taken[node.name]
+
     return Capacity(
         tuple(
-            max(0, node.gpus - foreign.get(node.name, 0) - taken[node.name])
-            if node.usable
-            else min(node.gpus, held[node.name])
+            max(held[node.name], left_by_others(node) if node.usable else 0)
             for node in nodes
-            if node.gpus
+            if node.gpus or held[node.name]
         )
     )
 

@@ -44,6 +44,14 @@ CAPACITIES: dict[str, tuple[list[Node], dict[str, int], list[Pod], list[Pod], tu
         *([node("a", usable=False)], {}, [on("a", deleting=True)], [on("a", deleting=True)]),
         (0,),
     ),
+    "a device plugin that starts anew takes nothing from who has it": (
+        *([node("a", 0)], {"a": 3}, [on("a"), on("a", component="viewer", uid="v")], [on("a")]),
+        (1,),
+    ),
+    "nor one on a node that takes no new pods": (
+        *([node("a", 0, usable=False)], {}, [on("a")], [on("a")]),
+        (1,),
+    ),
 }
 
 
