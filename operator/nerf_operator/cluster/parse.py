@@ -1,14 +1,14 @@
 """From Kubernetes' JSON to the frozen records that the decisions use."""
 
-from collections.abc import Iterable
-from copy import deepcopy
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from nerf_contract import names
-from nerf_contract.v1alpha1 import NeRFJobSpec, NeRFJobStatus
+from nerf_contract.v1alpha1 import NeRFJobSpec
+from nerf_operator.cluster import job_status
 from nerf_operator.core.gpus import Node
 from nerf_operator.core.observed import Claim, Job, Pod, Service, Termination
 
@@ -51,8 +51,8 @@ def job(obj: Object, known: Job | None = None) -> Job:
         deleting="deletionTimestamp" in meta,
         spec=spec,
         error=error,
-        status=_status(obj.get("status") or {}),
-        unknown_status=_unknown(obj.get("status") or {}),
+        status=job_status.known(obj.get("status") or {}),
+        unknown_status=job_status.unknown(obj.get("status") or {}),
         metadata={key: meta[key] for key in _OF_OTHERS if key in meta},
     )
 
@@ -67,41 +67,6 @@ def _spec(data: Object) -> tuple[NeRFJobSpec | None, str]:
 def _sentence(error: Any) -> str:
     field = ".".join(str(part) for part in ("spec", *error["loc"]))
     return f"{field}: {error['msg']}"
-
-
-#: Of a status, as this version knows it.
-_SECTIONS = frozenset(f.alias or name for name, f in NeRFJobStatus.model_fields.items())
-#: What pydantic calls a field that the models do not have.
-_UNKNOWN = "extra_forbidden"
-
-
-def _status(data: Object) -> NeRFJobStatus:
-    """A status, less the fields that only another version knows: without the rest an ended job
-    would begin again. One that makes no sense even so counts as none."""
-    try:
-        return NeRFJobStatus.model_validate(data)
-    except ValidationError as error:
-        known = _without(data, [e["loc"] for e in error.errors() if e["type"] == _UNKNOWN])
-    try:
-        return NeRFJobStatus.model_validate(known)
-    except ValidationError:
-        return NeRFJobStatus()
-
-
-def _unknown(data: Object) -> Object:
-    """The sections of a status that only another version knows."""
-    return {key: value for key, value in data.items() if key not in _SECTIONS}
-
-
-def _without(data: Object, fields: Iterable[tuple[str | int, ...]]) -> Object:
-    """The data without these fields, each named by its path."""
-    left = deepcopy(data)
-    for *path, field in fields:
-        section: Any = left
-        for step in path:
-            section = section[step]
-        del section[field]
-    return left
 
 
 def service(obj: Object) -> Service:
@@ -139,7 +104,7 @@ def pod(obj: Object) -> Pod:
     failures = _number(labels.get(names.LABEL_FAILURES)) or 0
     rounds = _number(notes.get(names.ANNOTATION_ROUNDS))
     conditions = {c["type"]: c for c in status.get("conditions", ())}
-    container: Object = next(iter(status.get("containerStatuses", ())), {})
+    container = _ours(status.get("containerStatuses", ()))
     state = container.get("state", {})
     waiting = state.get("waiting", {})
     return Pod(
@@ -169,11 +134,24 @@ def pod(obj: Object) -> Pod:
         sandboxed=_sandboxed(conditions),
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
-        image=obj["spec"]["containers"][0].get("image", ""),
+        image=_ours(obj["spec"]["containers"]).get("image", ""),
         gpus=gpus(obj),
         image_id=container.get("imageID", ""),
         termination=_termination(state.get("terminated")),
     )
+
+
+#: What the container of ours is called, of which each pod has one.
+_NAMES = (names.CONTAINER_TRAINER, names.COMPONENT_COORDINATOR)
+
+
+def _ours(containers: Sequence[Object]) -> Object:
+    """Of containers, or their statuses, ours; {} where it is not there.
+
+    Admission may put others beside it, and a kubelet sorts statuses by name.
+    """
+    found = [one for one in containers if one.get("name") in _NAMES]
+    return next(iter(found or (containers if len(containers) == 1 else ())), {})
 
 
 def node(obj: Object) -> Node:

@@ -220,6 +220,41 @@ def test_of_a_status_by_another_version_what_is_known_counts() -> None:
     assert "mood" in other  # What a watch has told is not ours to change.
 
 
+def test_of_a_status_only_what_makes_no_sense_is_dropped() -> None:
+    time, fact = "2026-01-01T00:00:00Z", {"reason": "R", "message": "M.", "observedGeneration": 1}
+    fact |= {"type": "Trained", "status": "True", "lastTransitionTime": time}
+    size = {"workers": 2, "reason": "Grown", "message": "M.", "since": time}
+    known = {"conditions": [fact], "image": "x@sha256:1", "allocation": size, "outputs": ["a"]}
+    odd = fact | {"status": "Maybe"}
+    other = known | {
+        "phase": "Queued",
+        "conditions": [odd | {"severity": "Info"}, fact, odd],
+        "checkpoint": {"step": "many"},
+        "completionTime": time,
+    }
+    meta = {"namespace": "lab", "name": "x", "uid": "u", "resourceVersion": "1"}
+    found = parse.job({"metadata": meta, "spec": {}, "status": other})
+    assert found.status == NeRFJobStatus.model_validate(known | {"completionTime": time})
+
+
+@pytest.mark.parametrize("ours", ["trainer", "coordinator"])
+def test_a_container_that_admission_puts_beside_ours_is_not_taken_for_it(ours: str) -> None:
+    statuses = [
+        {"name": "a-proxy", "imageID": "proxy", "state": {"terminated": {"exitCode": 3}}},
+        {"name": ours, "imageID": "ours", "state": {"running": {}}},
+    ]
+    containers = [{"name": "a-proxy", "image": "proxy:1"}, {"name": ours, "image": "ours:1"}]
+    meta = {"name": "p", "uid": "u", "resourceVersion": "1"}
+    meta["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    spec = {"containers": containers}
+    found = parse.pod(
+        {"metadata": meta, "spec": spec, "status": {"containerStatuses": statuses}},
+    )
+    assert (found.image, found.image_id, found.termination) == ("ours:1", "ours", None)
+    early = {"containerStatuses": statuses[:1] * 2}
+    assert parse.pod({"metadata": meta, "spec": spec, "status": early}).image_id == ""
+
+
 @pytest.mark.parametrize("status", [{}, {"phase": "Running", "containerStatuses": []}])
 def test_a_pod_of_which_little_is_known(status: dict[str, object]) -> None:
     meta = {"name": "p", "uid": "u", "resourceVersion": "1"}
