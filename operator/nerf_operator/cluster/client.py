@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -29,6 +30,16 @@ MANAGER = {"fieldManager": names.FIELD_MANAGER}
 _NO_QUERY: Query = MappingProxyType({})
 
 
+@dataclass(eq=False)
+class Login:
+    """Connections of one user. calls: that are under way. over: it is used for no further ones."""
+
+    server: str
+    session: aiohttp.ClientSession
+    calls: int = 0
+    over: bool = False
+
+
 class Client:
     """Calls as the user whom `connect` logs in; a rejected token is read anew, once a call.
 
@@ -47,14 +58,13 @@ class Client:
         self._may_write = may_write
         self._connections = connections
         self.clock = ServerClock()
-        self._server = ""
-        self._session: aiohttp.ClientSession | None = None
+        self._login: Login | None = None
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._login is not None:
+            login, self._login = self._login, None
+            await login.session.close()
 
     async def read_clock(self) -> None:
         """Ask for what everybody may read, so that `clock` is right."""
@@ -80,15 +90,18 @@ class Client:
         if method != "GET" and not self._may_write():
             raise NotLeadingError(f"{verb} {path}")
         for last in (False, True):
-            session = await self._connected()
-            url, asked = f"{self._server}{path}", self.clock.ours()
-            async with session.request(method, url, data=data, headers=sent, params=query) as got:
+            asked = self.clock.ours()
+            async with (
+                self._logged_in() as login,
+                login.session.request(
+                    method, login.server + path, data=data, headers=sent, params=query
+                ) as got,
+            ):
                 metrics.api_requests.labels(verb, str(got.status)).inc()
                 self.clock.heard(got.headers.get("Date"), asked)
                 text = await got.read()
                 if got.status == 401 and not last:
-                    if self._session is session:
-                        await self.close()
+                    self._log_out(login)
                     continue
                 if got.status >= 400:
                     raise refusals.read(got.status, got.headers, text)
@@ -112,23 +125,46 @@ class Client:
     @asynccontextmanager
     async def stream(self, path: str, query: Query) -> AsyncIterator[aiohttp.StreamReader]:
         """What a watch tells: a JSON object a line."""
-        session = await self._connected()
-        url, sent = f"{self._server}{path}", {"Accept": _JSON}
-        async with session.get(url, params=query, headers=sent, timeout=_WATCH_TIMEOUT) as got:
+        sent = {"Accept": _JSON}
+        async with (
+            self._logged_in() as login,
+            login.session.get(
+                login.server + path, params=query, headers=sent, timeout=_WATCH_TIMEOUT
+            ) as got,
+        ):
             metrics.api_requests.labels("watch", str(got.status)).inc()
-            if got.status == 401 and self._session is session:
-                await self.close()  # Whoever tries again logs in anew.
+            if got.status == 401:
+                self._log_out(login)  # Whoever tries again logs in anew.
             if got.status >= 400:
                 raise refusals.read(got.status, got.headers, await got.read())
             yield got.content
 
-    async def _connected(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            info = self._connect()
-            self._server = info.server.rstrip("/")
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, ssl=info.as_ssl_context()),
-                headers=info.as_http_headers(),
-                timeout=_TIMEOUT,
-            )
-        return self._session
+    @asynccontextmanager
+    async def _logged_in(self) -> AsyncIterator[Login]:
+        """The login for one call. Who is the last to use one that is over closes it."""
+        if self._login is None:
+            self._login = self._log_in()
+        login = self._login
+        login.calls += 1
+        try:
+            yield login
+        finally:
+            login.calls -= 1
+            if login.over and not login.calls:
+                await login.session.close()
+
+    def _log_in(self) -> Login:
+        info = self._connect()
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections, ssl=info.as_ssl_context()),
+            headers=info.as_http_headers(),
+            timeout=_TIMEOUT,
+        )
+        return Login(info.server.rstrip("/"), session)
+
+    def _log_out(self, login: Login) -> None:
+        """Use it for no further calls. It stays open for those under way: closing it would cancel
+        whoever waits for a connection."""
+        login.over = True
+        if self._login is login:
+            self._login = None

@@ -80,7 +80,9 @@ class KeyedQueue(Generic[K]):
     async def _attempt(self, key: K) -> None:
         try:
             await self._work(key)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_ended(error):
+                raise
             count = self._failures[key] = self._failures.get(key, 0) + 1
             pause = min(RETRY_MAX_SECONDS, 0.25 * 2 ** min(count, 10)) * random.uniform(0.8, 1.2)
             delay = max(pause, getattr(error, "retry_after", 0))
@@ -89,6 +91,12 @@ class KeyedQueue(Generic[K]):
             self.add(key, delay)
         else:
             self._failures.pop(key, None)
+
+
+def _is_ended(error: BaseException) -> bool:
+    """Whether the task itself was cancelled, and not only something that it waited for."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and bool(task and task.cancelling())
 
 
 def describe(error: BaseException) -> str:

@@ -144,7 +144,7 @@ AWAY = OSError("the API server is away")
 
 
 async def worked_off(
-    adds: list[tuple[str, float]], failures: int = 0, error: Exception = AWAY
+    adds: list[tuple[str, float]], failures: int = 0, error: BaseException = AWAY
 ) -> list[str]:
     """What a queue with three consumers does with these additions."""
     done: list[str] = []
@@ -185,6 +185,10 @@ def test_the_sooner_of_two_delays_counts() -> None:
 
 def test_what_fails_is_tried_again() -> None:
     assert asyncio.run(worked_off([("a", 0)], failures=2)) == ["a"]
+
+
+def test_what_was_waited_for_and_is_cancelled_is_a_failure_and_no_end() -> None:
+    assert asyncio.run(worked_off([("a", 0)], 1, asyncio.CancelledError())) == ["a"]
 
 
 def test_an_api_server_says_when_to_come_back() -> None:
