@@ -29,8 +29,6 @@ from nerf_operator.core.step import soonest
 
 log = logging.getLogger(__name__)
 
-#: Answers by which the API server does not admit an object: a person has to change something.
-REFUSALS = (403, 422)
 #: How long the first word on a job may wait for its pods' own, where other jobs wait for theirs.
 CROWD_SECONDS = 1.0
 #: In which a watch mostly tells of what a write found to have changed.
@@ -87,7 +85,7 @@ class Reconciler:
                 await self._applier.create_pods(job, decided.actions, now)
             hindered = replace(observed, taken=taken)
         except ApiError as error:
-            if error.code not in REFUSALS:
+            if not error.refused:
                 raise
             hindered = replace(observed, refused=str(error))
         if hindered != observed:

@@ -4,6 +4,11 @@ import json
 import re
 from collections.abc import Mapping
 
+#: Answers by which the API server does not admit an object. A denial by policy without a code is a
+#: 400 in some of its versions.
+_REFUSALS = (400, 403, 413, 422)
+#: A webhook that denies chooses the code; where one cannot be called, it is a 500.
+_WEBHOOK = re.compile('(admission|calling) webhook "')
 _OTHER_UID = re.compile("UID in (the )?precondition")
 
 
@@ -18,6 +23,11 @@ class ApiError(Exception):
         self.code = code
         self.reason = reason
         self.retry_after = retry_after
+
+    @property
+    def refused(self) -> bool:
+        """The object is not admitted as it is: a person has to change something."""
+        return self.code in _REFUSALS or bool(_WEBHOOK.search(str(self)))
 
     @property
     def exists(self) -> bool:

@@ -43,7 +43,7 @@ def _refused(observed: Observed) -> Waiting | None:
     return Waiting(
         reasons.REJECTED,
         f"The API server does not admit a child of this job: {observed.refused[:800]} The operator "
-        "keeps trying: have the quota or policy changed, or ask for less in spec.workers "
+        "keeps trying: have the quota, policy or webhook changed, or ask for less in spec.workers "
         "while spec.runPolicy.suspend is true.",
     )
 

@@ -4,12 +4,14 @@ import asyncio
 from dataclasses import replace
 from typing import Any, cast
 
+import pytest
 from operator_support.builders import DEFAULTS, at, claim, job
 
 from nerf_operator.cluster.api import Api
 from nerf_operator.cluster.cache import Cache, Key
 from nerf_operator.cluster.clock import ServerClock
 from nerf_operator.cluster.reconcile import CROWD_SECONDS, Reconciler
+from nerf_operator.cluster.refusals import ApiError
 from nerf_operator.core.observed import Job
 
 Object = dict[str, Any]
@@ -17,17 +19,20 @@ DEMO, OTHER = Key("lab", "demo"), Key("lab", "other")
 
 
 class Server:
-    """Makes whatever it is asked for. calls: by kind, in order."""
+    """Makes whatever it is asked for, but for pods if told so. calls: by kind, in order."""
 
     def __init__(self, clock: ServerClock) -> None:
         self.calls: list[str] = []
         self.told: Object = {}
         self.clock = clock
+        self.refusal: ApiError | None = None
 
     async def create_child(self, namespace: str, obj: Object) -> Object:
         return self._made(obj["kind"], obj)
 
     async def create_pod(self, namespace: str, pod: Object) -> Object:
+        if self.refusal is not None:
+            raise self.refusal
         return self._made("Pod", pod)
 
     async def create_secret(self, namespace: str, secret: Object) -> None:
@@ -108,5 +113,33 @@ def test_what_was_told_once_is_told_of_at_once_in_any_crowd() -> None:
         await lab.after(0)
         lab.reconciler.cache.claims.remove(Key("lab", "photos"), "photos", claim().uid)
         assert "status" in await lab.after(0, OTHER)
+
+    asyncio.run(passes())
+
+
+DENIED = 'admission webhook "policy.example.com" denied the request: no team label'
+AWAY = 'Internal error occurred: failed calling webhook "policy.example.com": connection refused'
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(400, "no team label"), (403, "quota"), (409, DENIED), (500, AWAY)]
+)
+def test_a_pod_that_is_not_admitted_is_told_of_whatever_the_code(code: int, words: str) -> None:
+    async def passes() -> None:
+        lab = Lab()
+        lab.server.refusal = ApiError(code, words)
+        await lab.after(0)
+        [told] = [c for c in lab.server.told["conditions"] if c["type"] == "WorkersReady"]
+        assert told["reason"] == "Rejected" and words in told["message"]
+
+    asyncio.run(passes())
+
+
+def test_a_server_in_trouble_is_asked_again_and_refuses_nothing() -> None:
+    async def passes() -> None:
+        lab = Lab()
+        lab.server.refusal = ApiError(500, "etcdserver: request timed out")
+        with pytest.raises(ApiError, match="timed out"):
+            await lab.after(0)
 
     asyncio.run(passes())
