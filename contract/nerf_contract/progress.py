@@ -15,9 +15,12 @@ from nerf_contract.training import PreparedDataset
 LONGEST_SENTENCE = 4096
 #: More than any figure of a training, in seconds, rays or dB.
 LARGEST = 1e12
+#: rays/s that no group of workers reaches.
+LARGEST_RATE = 1e10
 
 Count = Annotated[int, Field(ge=0, le=MAX_INT)]
 Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, le=LARGEST_RATE, allow_inf_nan=False)]
 Sentence = Annotated[str, AfterValidator(lambda text: text[:LONGEST_SENTENCE])]
 Moment = Annotated[str, Field(max_length=64)]
 Word = Annotated[str, Field(max_length=64)]
@@ -77,7 +80,7 @@ class Progress(Report):
     loss: Number | None = None
     psnr: Number | None = None
     ssim: Number | None = None
-    rays_per_second: Number | None = None
+    rays_per_second: Rate | None = None
     eta_seconds: Number | None = None
     last_regroup_seconds: Number | None = None
     checkpoint: CheckpointInfo | None = None

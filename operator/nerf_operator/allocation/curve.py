@@ -19,6 +19,9 @@ _PRIOR: Final = (0.985, 0.014, 0.001)
 _SPREAD: Final = (0.5, 0.1, 0.01)
 #: Of measured seconds, relative.
 _NOISE: Final = 0.03
+#: A point counts as at most so many times as fast as the mean second a ray says: rates that no
+#: training has would make the prior vanish in rounding.
+_MOST: Final = 1e4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def fit(points: tuple[tuple[int, float], ...]) -> Curve:
     ab = ac = bc = 0.0
     ra, rb, rc = (mean / s**2 for mean, s in zip(_PRIOR, _SPREAD, strict=True))
     for workers, rate in points:  # Written out: a thousand jobs may all have to be fitted at once.
-        b = rate * level / _NOISE  # Errors are relative, in units of the noise.
+        b = min(rate * level, _MOST) / _NOISE  # Errors are relative, in units of the noise.
         a, c = b / workers, b * workers
         aa, bb, cc = aa + a * a, bb + b * b, cc + c * c
         ab, ac, bc = ab + a * b, ac + a * c, bc + b * c
@@ -80,22 +83,18 @@ def fit(points: tuple[tuple[int, float], ...]) -> Curve:
 def _non_negative(gram: list[list[float]], right: list[float]) -> list[float]:
     """argmin x G x / 2 - r x over x >= 0, for G (3, 3) positive definite and a positive r.
 
-    Of the minima on all faces it is the only one within the bounds that no step inwards lowers.
+    It is the least of the minima on all faces that are within the bounds, where it is -r x / 2.
     """
-    for size in (3, 2, 1):
-        for face in combinations(range(3), size):
-            x = _solve(gram, right, face)
-            if min(x) >= 0 and _is_least(gram, right, x, face):
-                return x
-    raise AssertionError("unreachable")
+    free = _solve(gram, right, (0, 1, 2))
+    if min(free) >= 0:
+        return free
+    faces = (face for size in (1, 2) for face in combinations(range(3), size))
+    minima = (_solve(gram, right, face) for face in faces)
+    return max((x for x in minima if min(x) >= 0), key=lambda x: _dot(right, x))
 
 
-def _is_least(
-    gram: list[list[float]], right: list[float], x: list[float], face: Sequence[int]
-) -> bool:
-    """Whether the gradient points inwards where x is held at 0, but for rounding."""
-    held = (i for i in range(3) if i not in face)
-    return all(sum(gram[i][j] * x[j] for j in face) >= right[i] * (1 - 1e-9) for i in held)
+def _dot(x: list[float], y: list[float]) -> float:
+    return sum(a * b for a, b in zip(x, y, strict=True))
 
 
 def _solve(gram: list[list[float]], right: list[float], face: Sequence[int]) -> list[float]:

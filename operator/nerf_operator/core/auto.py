@@ -92,7 +92,7 @@ def request(job: Job, least_cost: float) -> model.Job:
         max=spec.workers.max,
         remaining=float(max(steps, 1) * spec.training.rays_per_batch),
         arrived=_seconds(known.requested or known.since),
-        points=tuple((one.workers, float(one.rays_per_second)) for one in known.speeds),
+        points=speeds.points(known.speeds),
         workers=known.workers,
         since=_seconds(known.since),
         rescale_cost=None if pause is None else max(pause, least_cost),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from nerf_contract import reasons
-from nerf_contract.progress import Progress
+from nerf_contract.progress import LARGEST_RATE, Progress
 from nerf_contract.v1alpha1 import AllocationStatus, Condition, NeRFJobSpec, SpeedStatus
 from nerf_operator.core.moment import rfc3339
 
@@ -40,8 +40,19 @@ def learn(
     return [known[workers] for workers in sorted(known)]
 
 
+def points(known: Sequence[SpeedStatus]) -> tuple[tuple[int, float], ...]:
+    """(workers, rays/s) of what is plausible: a status may have been written by anyone."""
+    return tuple((one.workers, float(one.rays_per_second)) for one in known if _is_plausible(one))
+
+
+def _is_plausible(one: SpeedStatus) -> bool:
+    return one.workers > 0 and 0 < one.rays_per_second <= LARGEST_RATE
+
+
 def _is_believed(one: SpeedStatus, workers: int, now: datetime) -> bool:
     """A job without workers forgets nothing: what it knows says where to start."""
+    if not _is_plausible(one):
+        return False
     fresh = now - datetime.fromisoformat(one.time) < BELIEVED
     return fresh or not workers or one.workers <= workers
 

@@ -1,7 +1,7 @@
 """The fitted curve of rays/s."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nerf_operator.allocation.curve import Curve, fit, prior
@@ -36,9 +36,12 @@ def test_half_the_efficiency_by_hand() -> None:
 
 
 RATES = st.floats(1e2, 1e7)
+ANY_RATES = st.floats(1, 1e10)
 
 
-@given(st.dictionaries(st.integers(1, 64), RATES, min_size=1, max_size=6))
+@given(st.dictionaries(st.integers(1, 1024), ANY_RATES, min_size=1, max_size=6))
+@example({1: 1.0, 2: 1e10})
+@example({1: 1e10, 2: 1.0, 1024: 1e10})
 def test_any_points_make_a_usable_curve(points: dict[int, float]) -> None:
     curve = fit(tuple(points.items()))
     assert min(curve.shared, curve.repeated, curve.growing) >= 0

@@ -55,6 +55,19 @@ def test_never_over_capacity_and_min_or_nothing(cluster: tuple[list[Job], Capaci
         assert found[job.name].reason and found[job.name].message.endswith(".")
 
 
+TOLD = st.dictionaries(st.integers(1, 1024), st.floats(1, 1e10), max_size=4)
+
+
+@given(clusters(), st.lists(TOLD, min_size=8, max_size=8))
+def test_no_rates_that_a_job_tells_keep_the_others_from_their_gpus(
+    cluster: tuple[list[Job], Capacity], told: list[dict[int, float]]
+) -> None:
+    jobs, capacity = cluster
+    told_of = zip(jobs, told, strict=False)
+    found = allocate([replace(j, points=tuple(t.items())) for j, t in told_of], capacity, NOW)
+    assert found.keys() == {job.name for job in jobs}
+
+
 @given(clusters())
 def test_who_trains_keeps_min_while_there_is_room(cluster: tuple[list[Job], Capacity]) -> None:
     jobs, capacity = cluster

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from operator_support.builders import progress
+from pydantic import ValidationError
 
 from nerf_contract.progress import Progress
 from nerf_operator.cluster import probe
@@ -28,6 +29,12 @@ MEANWHILE: dict[str, tuple[Callable[[Prober], None], bool]] = {
     "the job goes": (lambda prober: prober.forget(DEMO), False),
     "another job of its name": (another_job, False),
 }
+
+
+@pytest.mark.parametrize("rate", [-5.0, 1e12, float("nan"), float("inf")])
+def test_a_rate_that_no_training_has_is_not_heard(rate: float) -> None:
+    with pytest.raises(ValidationError, match="rays_per_second"):
+        Progress.model_validate(progress().model_dump() | {"rays_per_second": rate})
 
 
 @pytest.mark.parametrize("what", MEANWHILE)

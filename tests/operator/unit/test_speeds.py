@@ -104,6 +104,13 @@ def test_larger_sizes_are_tried_again_in_time() -> None:
     assert set(learnt(known, None, 16 * MINUTE, [])) == {1, 2}
 
 
+@pytest.mark.parametrize("rate", [-5, 0, 10**12])
+def test_a_figure_that_cannot_be_is_forgotten_and_tells_the_allocator_nothing(rate: int) -> None:
+    known = has(2, 0, (1, 1000, 0), (2, rate, 0))
+    assert learnt(known, None, 60, workers_ready(0)) == {1: 1000}
+    assert speeds.points(known.speeds) == ((1, 1000.0),)
+
+
 def test_a_job_without_workers_forgets_nothing() -> None:
     known = has(0, 0, (1, 800, 0), (4, 643, 0))
     assert set(learnt(known, None, 600 * MINUTE, [])) == {1, 4}
