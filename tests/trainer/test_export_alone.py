@@ -40,9 +40,10 @@ def config(**sections: Any) -> TrainerConfig:
     return TrainerConfig.model_validate(sections)
 
 
-def finish_training(folder: Path, step: int, psnr: float = 20.0) -> None:
+def finish_training(folder: Path, step: int, psnr: float = 20.0, complete: bool = True) -> None:
     (folder / "checkpoints" / f"step-{step:09d}").mkdir(parents=True)
-    (folder / "metrics.json").write_text(json.dumps({"step": step, "psnr": psnr}))
+    metrics = {"step": step, "psnr": psnr, "complete": complete}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
 
 
 def test_photos_are_prepared_trained_and_exported(
@@ -86,7 +87,16 @@ def test_a_training_that_reached_its_target_is_not_repeated(
     assert not alone.is_trained(wanted, tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"step": 40}', '{"step": 40, "psnr": 30}'])
+def test_a_few_good_views_are_no_end_of_a_training(tmp_path: Path) -> None:
+    finish_training(tmp_path, 40, psnr=25.0, complete=False)
+    assert not alone.is_trained(config(training={"steps": 1000, "targetPSNR": 20}), tmp_path)
+    assert not alone.is_trained(config(training={"steps": 40}), tmp_path)
+
+
+WITHOUT_CHECKPOINT = '{"step": 40, "psnr": 30, "complete": true}'
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"step": 40}', WITHOUT_CHECKPOINT])
 def test_a_training_without_scores_or_checkpoint_is_not_done(tmp_path: Path, text: str) -> None:
     (tmp_path / "metrics.json").write_text(text)
     assert not alone.is_trained(config(training={"steps": 40}), tmp_path)

@@ -163,15 +163,18 @@ def gpus(config: TrainerConfig) -> int:
 
 
 def is_trained(config: TrainerConfig, folder: Path) -> bool:
-    """Whether checkpoint and scores are there of the last step, or of one that was good enough."""
+    """Whether checkpoint and scores are there of the last step, or of one that was good enough.
+
+    Scores of a few of the held-out views are those of a training that went on.
+    """
     try:
         metrics = json.loads((folder / names.METRICS_FILE).read_text())
-        step, psnr = int(metrics["step"]), float(metrics["psnr"])
+        step, psnr, complete = int(metrics["step"]), float(metrics["psnr"]), metrics["complete"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     target = config.training.target_psnr
     ended = step == config.training.steps or (target is not None and psnr >= target)
-    return ended and any((folder / names.CHECKPOINTS_DIR).glob(f"*-{step:09d}"))
+    return complete is True and ended and any((folder / names.CHECKPOINTS_DIR).glob(f"*-{step:09d}"))
 
 
 if __name__ == "__main__":
