@@ -66,7 +66,7 @@ class Cluster:
         return job
 
     def check_job(self, job: Object, taken: bool) -> None:
-        """Have the API server check it by all its rules; under another name where its own is taken."""
+        """Have the API server check it by all its rules; unnamed where its name is taken."""
         if taken:
             unnamed = {k: v for k, v in job["metadata"].items() if k != "name"}
             job = job | {"metadata": unnamed | {"generateName": "check-"}}

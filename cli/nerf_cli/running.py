@@ -7,7 +7,7 @@ from kubernetes.client.exceptions import ApiException
 from pydantic import ValidationError
 from rich.console import Console
 
-from nerf_cli import logs, results, telling, uploading, watching
+from nerf_cli import logs, origin, results, telling, uploading, watching
 from nerf_cli.cluster import Cluster, Object
 from nerf_cli.errors import UserError, missing, no_job
 from nerf_cli.folder import Folder
@@ -39,6 +39,12 @@ def first_step(job: Object, existing: Object | None, replace: bool) -> Step:
         raise UserError(
             f"A job {name!r} with other settings is there and has not ended. Choose another "
             f"--name, or delete it{_and_results(existing)} by --replace."
+        )
+    if not origin.same(job, existing):
+        raise UserError(
+            f"A job {name!r} is there and has not ended, and it was not made of the files that are "
+            f"in this folder now. Choose another --name for them; `kubectl nerf watch {name}` "
+            "shows that job."
         )
     return "watch"
 

@@ -76,6 +76,15 @@ def test_init_writes_a_job_and_never_over_a_file(photos: Path, tmp_path: Path) -
     assert call("init", str(photos), "-o", str(out), "--force")[0] == 0
 
 
+def test_run_deletes_nothing_at_the_root_of_a_volume(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "job.yaml"
+    assert call("init", str(photos), "-o", str(out))[0] == 0
+    out.write_text(out.read_text().replace("path: kitchen-1 ", "path: '' "))
+    code, text = call("run", str(photos), "-f", str(out), "--delete")
+    assert code == 2
+    assert "would delete other datasets" in " ".join(text.replace("│", " ").split())
+
+
 def test_init_tells_which_videos_are_left_out(photos: Path, tmp_path: Path) -> None:
     for i in range(ENOUGH_PHOTOS):
         Image.new("RGB", (32, 24)).save(photos / f"{i}.jpg")

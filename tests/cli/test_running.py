@@ -1,6 +1,7 @@
 """`kubectl nerf run`, what it asks of the cluster, and in which order."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -8,9 +9,11 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from nerf_cli import running
+from nerf_cli import origin, running
 from nerf_cli.cluster import Cluster, Object
 from nerf_cli.errors import UserError
+from nerf_cli.files import LocalFile
+from nerf_cli.folder import Folder, Photos
 from nerf_cli.speaking import console
 from nerf_contract import names
 
@@ -22,6 +25,11 @@ def job(name: str = "scene", **volume: str) -> Object:
     if volume:
         spec["checkpoint"] = {"volume": volume}
     return {"metadata": {"name": name}, "spec": spec}
+
+
+def folder(root: Path, **sizes: int) -> Folder:
+    files = tuple(LocalFile(root / name, name, size) for name, size in sizes.items())
+    return Folder(root, "photos", Photos(), files, ())
 
 
 def claim(name: str, owner: str | None) -> Any:
@@ -131,6 +139,20 @@ def test_what_replace_deletes_is_told_before(monkeypatch: pytest.MonkeyPatch) ->
     for volume, words in (({}, "it and its results"), ({"claimName": "m"}, "results stay, on")):
         with pytest.raises(UserError, match=words):
             running.first_step(job(), existing(**volume) | {"status": ended}, replace=False)
+
+
+@pytest.mark.parametrize("files", [{"a": 1, "b": 3}, {"a": 1, "c": 2}, {"a": 1}])
+def test_a_job_is_under_way_already_only_if_it_is_of_these_files(
+    monkeypatch: pytest.MonkeyPatch, files: dict[str, int]
+) -> None:
+    chair = origin.mark(job(), folder(Path("chair/images"), a=1, b=2))
+    custom = Custom({"scene": chair})
+    where = cluster(monkeypatch, custom)
+    again = origin.mark(job(), folder(Path("moved/images"), a=1, b=2))
+    assert submit(where, again) == ["the job scene is under way already"]
+    with pytest.raises(UserError, match="another --name"):
+        submit(where, origin.mark(job(), folder(Path("table/images"), **files)))
+    assert custom.calls == []
 
 
 def test_a_name_that_is_refused_is_refused_before_the_upload(

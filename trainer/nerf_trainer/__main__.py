@@ -187,7 +187,9 @@ def is_trained(config: TrainerConfig, folder: Path) -> bool:
         return False
     target = config.training.target_psnr
     ended = step == config.training.steps or (target is not None and psnr >= target)
-    return complete is True and ended and any((folder / names.CHECKPOINTS_DIR).glob(f"*-{step:09d}"))
+    if complete is not True or not ended:
+        return False
+    return any((folder / names.CHECKPOINTS_DIR).glob(f"*-{step:09d}"))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class BackgroundSaver:
         return self._error
 
     def is_behind(self, step: int) -> bool:
-        """Whether this step is past all that this process read or wrote. Waits for a copy under way.
+        """Whether this step is past all that this process read or wrote. Waits for a write.
 
         What else lies in the store does not count: it may be damaged.
         """
