@@ -1,5 +1,6 @@
 """`kubectl nerf run`, what it asks of the cluster, and in which order."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,7 +51,9 @@ class Custom:
 
     def get_namespaced_custom_object(self, *path: str) -> Object:
         if path[-1] not in self.jobs:
-            raise ApiException(status=404)
+            error = ApiException(status=404)
+            error.body = json.dumps({"details": {"kind": names.PLURAL}})
+            raise error
         return self.jobs[path[-1]]
 
     def create_namespaced_custom_object(self, *path: Any, dry_run: str = "") -> None:
@@ -159,6 +162,9 @@ def test_a_name_that_is_refused_is_refused_before_the_upload(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     custom = Custom(rejected=("x.y",))
-    with pytest.raises(ApiException):
+    with pytest.raises(ApiException) as caught:
         submit(cluster(monkeypatch, custom), job("x.y"))
+    assert caught.value.status == 422
     assert custom.calls == []
+    submit(cluster(monkeypatch, custom), job())
+    assert custom.calls == ["check", "upload", "create"]
