@@ -13,6 +13,7 @@ from nerf_cli import (
     logs,
     manifest,
     options,
+    origin,
     results,
     running,
     scaling,
@@ -21,6 +22,7 @@ from nerf_cli import (
     viewing,
 )
 from nerf_cli.cluster import Cluster, connect
+from nerf_cli.copying import Others
 from nerf_cli.errors import UserError
 from nerf_cli.folder import Folder, describe, inspect
 from nerf_cli.speaking import INTERRUPTED, Commands, complain, console, say
@@ -95,8 +97,8 @@ def upload(
     """Copy a folder to a volume; what is there already is not sent again."""
     if path is not None and ".." in Path(path).parts:
         raise typer.BadParameter("--path is a folder on the volume, without ..")
-    if delete and path is not None and not Path(path).name:
-        raise typer.BadParameter("--delete at the root of the volume would delete other datasets")
+    if delete and path is not None:
+        _check_not_root(path)
     found = _looked_into(folder)
     name = manifest.slug(found.root.resolve().name)
     target = uploading.Target(
@@ -106,7 +108,7 @@ def upload(
         storage_class,
         shared,
         image,
-        delete,
+        "delete" if delete else "tell",
     )
     cluster = connect(namespace, context, kubeconfig)
     try:
@@ -127,6 +129,7 @@ def run(
     steps: options.Steps = None,
     space: options.SceneSpace = None,
     replace: options.Replace = False,
+    delete: options.Delete = False,
     claim: options.Claim = None,
     size: options.Size = None,
     storage_class: options.StorageClass = None,
@@ -147,9 +150,10 @@ def run(
     wishes = _wishes(found, *given)
     text = manifest.text(found, wishes) if file is None else file.read_text()
     source = "the job" if file is None else str(file)
-    job = manifest.parse(text, source)
+    job = origin.mark(manifest.parse(text, source), found)
     place = manifest.place_of(job, source)
-    target = uploading.Target(*place, size, storage_class, shared, image)
+    others = _others(place[1], delete)
+    target = uploading.Target(*place, size, storage_class, shared, image, others)
     cluster = connect(namespace, context, kubeconfig)
     try:
         running.submit(cluster, found, job, target, replace, console, say)
@@ -251,6 +255,19 @@ def _looked_into(path: Path) -> Folder:
     if found.left_out:
         complain(told_of_left_out(found.left_out))
     return found
+
+
+def _others(path: str, delete: bool) -> Others:
+    """What becomes of files beside a job's photos; at the root of a volume lie other datasets."""
+    if delete:
+        _check_not_root(path)
+        return "delete"
+    return "refuse" if Path(path).name else "tell"
+
+
+def _check_not_root(path: str) -> None:
+    if not Path(path).name:
+        raise typer.BadParameter("--delete at the root of the volume would delete other datasets")
 
 
 def _wishes(

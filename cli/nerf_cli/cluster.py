@@ -65,11 +65,12 @@ class Cluster:
             raise no_job(name, self.namespace)
         return job
 
-    def check_job(self, job: Object) -> None:
-        """Have the API server check it by all its rules, under a name that no other job has."""
-        unnamed = {k: v for k, v in job["metadata"].items() if k != "name"}
-        probe = job | {"metadata": unnamed | {"generateName": "check-"}}
-        self.custom.create_namespaced_custom_object(*self._path(), probe, dry_run="All")
+    def check_job(self, job: Object, taken: bool) -> None:
+        """Have the API server check it by all its rules; unnamed where its name is taken."""
+        if taken:
+            unnamed = {k: v for k, v in job["metadata"].items() if k != "name"}
+            job = job | {"metadata": unnamed | {"generateName": "check-"}}
+        self.custom.create_namespaced_custom_object(*self._path(), job, dry_run="All")
 
     def create_job(self, job: Object) -> None:
         """Create it."""
@@ -79,8 +80,8 @@ class Cluster:
         """Ask for its deletion. Its pods and the volume made for it follow."""
         self.custom.delete_namespaced_custom_object(*self._path(), name)
 
-    def children(self, name: str) -> list[str]:
-        """Names of what the operator made for a job, if there still is any of it."""
+    def children(self, name: str, uid: str) -> list[str]:
+        """Names of what goes with the job of this UID, if there still is any of it."""
         core, selector = self.core, f"{names.LABEL_JOB}={name}"
         lists = (
             core.list_namespaced_pod,
@@ -88,7 +89,8 @@ class Cluster:
             core.list_namespaced_persistent_volume_claim,
         )
         found = (list_(self.namespace, label_selector=selector).items for list_ in lists)
-        return [item.metadata.name for items in found for item in items]
+        there = self.plain([item for items in found for item in items])
+        return [item["metadata"]["name"] for item in there if _owned(item, uid)]
 
     def scale_job(self, name: str, workers: int) -> None:
         """Ask for so many worker pods."""
@@ -116,6 +118,10 @@ class Cluster:
 
     def _path(self) -> tuple[str, ...]:
         return (*_GROUP_VERSION, self.namespace, names.PLURAL)
+
+
+def _owned(found: Object, uid: str) -> bool:
+    return any(owner["uid"] == uid for owner in found["metadata"].get("ownerReferences", ()))
 
 
 def connect(namespace: str | None, context: str | None, kubeconfig: Path | None) -> Cluster:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from nerf_cli.errors import UserError
 from nerf_cli.files import LocalFile
@@ -14,6 +15,18 @@ from nerf_cli.volume import Volume, sha256
 
 #: A file from this size on is continued where it was cut off, and not sent again.
 LARGE = 64 << 20
+
+
+#: What becomes of files on the volume that are not here.
+Others = Literal["tell", "delete", "refuse"]
+
+
+class SurplusError(Exception):
+    """Files are on the volume that are not here. names: theirs."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(f"{len(names)} files on the volume are not here")
+        self.names = tuple(names)
 
 
 @dataclass(frozen=True)
@@ -37,11 +50,12 @@ def upload(
     say: Say,
     pause: Callable[[float], None] = time.sleep,
     large: int = LARGE,
-    delete: bool = False,
+    others: Others = "tell",
 ) -> Copied:
     """Make the volume hold the files, by their SHA-256. Raises UserError, OSError.
 
-    delete: and no others; what is hidden, and results of jobs, stay all the same.
+    others: what becomes of other files there, but for what is hidden and results of jobs, which
+    stay. Where they are refused, nothing is sent, and SurplusError is raised.
     """
     meter.begin("reading", sum(file.size for file in files))
     digests = {file.name: sha256(file.path, meter) for file in files}
@@ -50,6 +64,8 @@ def upload(
     surplus: list[str] = []
 
     def attempt(volume: Volume, counting: Meter) -> bool:
+        if others == "refuse" and (found := volume.surplus(digests)):
+            raise SurplusError(found)
         remaining[:] = _different(volume, remaining, digests, meter)
         if remaining:
             _check_room(sum(file.size for file in remaining), volume.mark())
@@ -59,14 +75,15 @@ def upload(
         if remaining:
             return False
         surplus[:] = {*surplus, *volume.surplus(digests)}
-        if delete:
+        if others == "delete":
             volume.remove(surplus)
         volume.unmark()
         return True
 
     persistently(attempt, open_, meter, say, pause)
     present = len(files) - len(sent)
-    return Copied(len(sent), sum(sent.values()), present, tuple(sorted(surplus)), delete)
+    removed = others == "delete"
+    return Copied(len(sent), sum(sent.values()), present, tuple(sorted(surplus)), removed)
 
 
 def _different(

@@ -1,6 +1,8 @@
 """A NeRFJob for a folder, with comments for a reader who sees one for the first time."""
 
+import hashlib
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +18,7 @@ from nerf_contract.v1alpha1 import NeRFJobSpec
 
 Space = Literal["bounded", "unbounded"]
 MAX_NAME = 42
+HASH_LENGTH = 6
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,18 @@ class Wishes:
 
 
 def slug(text: str) -> str:
-    """A name for a job or a folder on a volume, from the name of a folder here."""
-    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    name = name if re.match(r"[a-z]", name) else f"scene-{name}"
-    return name[:MAX_NAME].strip("-")
+    """A name for a job or a folder on a volume, from the name of a folder here.
+
+    Where more of it is lost than case and punctuation, it ends with a hash: others would get the
+    same name.
+    """
+    text = unicodedata.normalize("NFC", text)  # Some file systems take letters apart.
+    kept = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    name = kept if re.match(r"[a-z]", kept) else f"scene-{kept}".strip("-")
+    if kept and text.isascii() and len(name) <= MAX_NAME:
+        return name
+    digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:HASH_LENGTH]
+    return f"{name[: MAX_NAME - HASH_LENGTH - 1].strip('-')}-{digest}"
 
 
 def space_of(folder: Folder) -> tuple[Space, str]:

@@ -85,7 +85,11 @@ Manifest = Annotated[
     Path | None, typer.Option("--filename", "-f", help="NeRFJob to run, as `init` writes it.")
 ]
 Replace = Annotated[
-    bool, typer.Option("--replace", help="Delete a job of that name, and its results, first.")
+    bool,
+    typer.Option(
+        "--replace",
+        help="Delete a job of that name first, and its results unless their claim is kept.",
+    ),
 ]
 Checkpoints = Annotated[
     bool, typer.Option("--checkpoints", help="The checkpoints too; they are large.")

@@ -7,7 +7,7 @@ from kubernetes.client.exceptions import ApiException
 from pydantic import ValidationError
 from rich.console import Console
 
-from nerf_cli import logs, telling, uploading, watching
+from nerf_cli import logs, origin, results, telling, uploading, watching
 from nerf_cli.cluster import Cluster, Object
 from nerf_cli.errors import UserError, missing, no_job
 from nerf_cli.folder import Folder
@@ -33,12 +33,18 @@ def first_step(job: Object, existing: Object | None, replace: bool) -> Step:
         raise UserError(
             f"The job {name!r} is there and has ended: {telling.end(existing).rstrip('.')}. "
             f"Fetch what it made by `kubectl nerf results {name} -o DIR`, then run again with "
-            "--replace, which deletes it and its results, or with another --name."
+            f"--replace, which deletes it{_and_results(existing)}, or with another --name."
         )
     if not same_spec(job, existing):
         raise UserError(
             f"A job {name!r} with other settings is there and has not ended. Choose another "
-            "--name, or delete it and its results by --replace."
+            f"--name, or delete it{_and_results(existing)} by --replace."
+        )
+    if not origin.same(job, existing):
+        raise UserError(
+            f"A job {name!r} is there and has not ended, and it was not made of the files that are "
+            f"in this folder now. Choose another --name for them; `kubectl nerf watch {name}` "
+            "shows that job."
         )
     return "watch"
 
@@ -67,31 +73,50 @@ def submit(
     """Upload and create, or whatever of it is left to do."""
     name = job["metadata"]["name"]
     cluster = cluster.patient(say)
-    step = first_step(job, cluster.find_job(name), replace)
+    existing = cluster.find_job(name)
+    step = first_step(job, existing, replace)
     if step == "watch":
         say(f"the job {name} is under way already")
         return
-    cluster.check_job(job)
+    cluster.check_job(job, taken=existing is not None)
     uploading.run(cluster, folder, target, console, say)
-    if step == "replace":
-        remove(cluster, name, say)
+    if existing is not None:
+        remove(cluster, existing, say)
     cluster.create_job(job)
     say(f"created the job {name} in namespace {cluster.namespace}")
 
 
-def remove(cluster: Cluster, name: str, say: Say) -> None:
-    """Delete a job, and return once all that belongs to it is gone. Raises UserError."""
+def remove(cluster: Cluster, job: Object, say: Say) -> None:
+    """Delete a job, and return once all that goes with it is gone. Raises UserError."""
+    name = job["metadata"]["name"]
     say(f"deleting the job {name} that is there")
+    if claim := kept_claim(job):
+        say(
+            f"what it made stays, on the claim {claim}: a job {name} goes on from there if it has "
+            "that claim and the same settings"
+        )
     try:
         cluster.delete_job(name)
     except ApiException as error:
         if not missing(error):
             raise
     deadline = time.monotonic() + REMOVAL_DEADLINE_S
-    while left := cluster.children(name):
+    while left := cluster.children(name, job["metadata"]["uid"]):
         if time.monotonic() > deadline:
             raise UserError(f"{', '.join(left)} of the old job {name!r} cannot be deleted.")
         time.sleep(POLL_S)
+
+
+def kept_claim(job: Object) -> str | None:
+    """The claim with the job's results, where it outlives the job."""
+    volume = job["spec"].get("checkpoint", {}).get("volume", {})
+    kept = volume.get("claimName") or volume.get("retentionPolicy") == "Retain"
+    return results.claim_of(job) if kept else None
+
+
+def _and_results(job: Object) -> str:
+    claim = kept_claim(job)
+    return f" (its results stay, on the claim {claim!r})" if claim else " and its results"
 
 
 def watch_to_end(

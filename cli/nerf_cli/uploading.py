@@ -1,12 +1,14 @@
 """`kubectl nerf upload`: a folder to a volume."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 
 from nerf_cli import claims, operator_image
 from nerf_cli.cluster import Cluster
-from nerf_cli.copying import Copied, upload
+from nerf_cli.copying import Copied, Others, SurplusError, upload
+from nerf_cli.errors import UserError
 from nerf_cli.folder import Folder, human
 from nerf_cli.meter import Say, meter
 from nerf_cli.volume import Volume
@@ -20,7 +22,7 @@ MOST_NAMES = 5
 class Target:
     """Where to upload to. size, storage_class, shared: of a claim that is made for it.
 
-    delete: whether files that are there, and not here, are deleted.
+    others: what becomes of files that are there, and not here.
     """
 
     claim: str
@@ -29,7 +31,10 @@ class Target:
     storage_class: str | None = None
     shared: bool = False
     image: str | None = None
-    delete: bool = False
+    others: Others = "tell"
+
+    def __str__(self) -> str:
+        return f"{self.path or 'the root'} on the claim {self.claim}"
 
 
 def run(cluster: Cluster, folder: Folder, target: Target, console: Console, say: Say) -> Copied:
@@ -47,11 +52,14 @@ def run(cluster: Cluster, folder: Folder, target: Target, console: Console, say:
         say(f"made the claim {target.claim} ({size})")
     mount = Mount(target.claim, image, together=claims.one_node_only(claim))
     where = f"{MOUNT}/{target.path}".rstrip("/")
-    with VolumePod(cluster, mount, say) as pod, meter(console, say) as progress:
-        copied = upload(
-            *(folder.files, lambda: Volume(pod.shell(), where), progress, say),
-            delete=target.delete,
-        )
+    try:
+        with VolumePod(cluster, mount, say) as pod, meter(console, say) as progress:
+            copied = upload(
+                *(folder.files, lambda: Volume(pod.shell(), where), progress, say),
+                others=target.others,
+            )
+    except SurplusError as found:
+        raise UserError(refused(found, target)) from found
     say(_told(copied, target))
     if copied.surplus:
         say(told_surplus(copied))
@@ -63,17 +71,28 @@ def _told(copied: Copied, target: Target) -> str:
     sent = (
         f"sent {copied.files} files ({human(copied.size)})" if copied.files else "nothing to send"
     )
-    where = f"{target.path or 'the root'} on the claim {target.claim}"
-    return f"{sent}{before}; all are verified in {where}"
+    return f"{sent}{before}; all are verified in {target}"
+
+
+def refused(found: SurplusError, target: Target) -> str:
+    """Why nothing was sent beside files that are not in the folder, and what to do."""
+    return (
+        f"Other files than those of the folder are in {target}, and the job would use photos among "
+        f"them: {_some(found.names)}. Give --delete to remove them, or, if they are of another "
+        "scene, another --name or --claim."
+    )
 
 
 def told_surplus(copied: Copied) -> str:
     """Files on the volume that are not in the folder, and what to do about them."""
-    count, some = len(copied.surplus), ", ".join(copied.surplus[:MOST_NAMES])
-    listed = some + (", ..." if count > MOST_NAMES else "")
+    count, listed = len(copied.surplus), _some(copied.surplus)
     if copied.removed:
         return f"deleted {count} files that were there and are not in the folder: {listed}"
     return (
         f"warning: {count} files are there that are not in the folder, and a job would use photos "
         f"among them: {listed}. `kubectl nerf upload` with --delete removes them"
     )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -10,8 +11,9 @@ from kubernetes.client.exceptions import ApiException
 from PIL import Image
 from typer.testing import CliRunner
 
-from nerf_cli import errors, manifest, options
+from nerf_cli import errors, manifest, options, origin, running
 from nerf_cli.app import app
+from nerf_cli.folder import inspect
 from nerf_contract.dataset import ENOUGH_PHOTOS
 
 COMMANDS = "init upload run watch logs results view explain scale"
@@ -74,6 +76,45 @@ def test_init_writes_a_job_and_never_over_a_file(photos: Path, tmp_path: Path) -
     assert code == 1
     assert "exists. Replace it by --force" in text
     assert call("init", str(photos), "-o", str(out), "--force")[0] == 0
+
+
+def test_run_deletes_nothing_at_the_root_of_a_volume(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "job.yaml"
+    assert call("init", str(photos), "-o", str(out))[0] == 0
+    out.write_text(out.read_text().replace("path: kitchen-1 ", "path: '' "))
+    code, text = call("run", str(photos), "-f", str(out), "--delete")
+    assert code == 2
+    assert "would delete other datasets" in " ".join(text.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("path", "args", "want"),
+    [
+        ("kitchen-1", [], "refuse"),
+        ("kitchen-1", ["--delete"], "delete"),
+        ("''", [], "tell"),
+    ],
+)
+def test_run_takes_only_the_photos_of_the_folder(
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    args: list[str],
+    want: str,
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(running, "submit", lambda *given: asked.extend(given))
+    monkeypatch.setattr(running, "watch_to_end", lambda *_: 0)
+    monkeypatch.setattr("nerf_cli.app.connect", lambda *_: None)
+    out = tmp_path / "job.yaml"
+    assert call("init", str(photos), "-o", str(out))[0] == 0
+    out.write_text(out.read_text().replace("path: kitchen-1 ", f"path: {path} "))
+    code, text = call("run", str(photos), "-f", str(out), *args)
+    assert code == 0, text
+    _, _, job, target, *_ = asked
+    assert target.others == want
+    assert origin.same(job, origin.mark({"metadata": {}}, inspect(photos)))
 
 
 def test_init_tells_which_videos_are_left_out(photos: Path, tmp_path: Path) -> None:

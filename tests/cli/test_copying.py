@@ -63,13 +63,13 @@ class Sides:
     def open(self) -> Volume:
         return Volume(Shell(("sh", "-c", EXEC, "exec", str(self.cuts))), str(self.there))
 
-    def upload(self, delete: bool = False) -> copying.Copied:
+    def upload(self, others: copying.Others = "tell") -> copying.Copied:
         files, _ = walk(self.here)
         told = self.told
         return copying.upload(
             *(files, self.open, told, told.lines.append, told.pauses.append),
             large=LARGE,
-            delete=delete,
+            others=others,
         )
 
     def download(self, *paths: str) -> tuple[copying.Copied, list[str]]:
@@ -147,10 +147,28 @@ def test_files_that_are_gone_here_are_told_and_deleted_only_if_asked(sides: Side
     assert all((sides.there / name).exists() for name in gone)
     words = uploading.told_surplus(copied)
     assert "3 files are there" in words and "p3.jpg" in words and "--delete" in words
-    copied = sides.upload(delete=True)
+    copied = sides.upload("delete")
     assert (copied.surplus, copied.removed) == (gone, True)
     assert "deleted 3 files" in uploading.told_surplus(copied)
     assert contents(sides.there).keys() == {*contents(sides.here), *kept}
+
+
+def test_where_others_are_refused_nothing_is_sent_beside_them(sides: Sides) -> None:
+    fill(sides.here)
+    write(sides.there / "renders/view_000.png", 10, 1)
+    write(sides.there / "of another scene.jpg", 10, 1)
+    before = contents(sides.there)
+    with pytest.raises(copying.SurplusError) as caught:
+        sides.upload("refuse")
+    assert caught.value.names == ("of another scene.jpg",)
+    words = uploading.refused(caught.value, uploading.Target("photos", "images"))
+    assert words.startswith(
+        "Other files than those of the folder are in images on the claim photos,"
+    )
+    assert "of another scene.jpg. Give --delete" in words and "--name" in words
+    assert contents(sides.there) == before
+    (sides.there / "of another scene.jpg").unlink()
+    assert sides.upload("refuse").files == 11
 
 
 def test_files_are_deleted_before_a_job_is_let_in(sides: Sides) -> None:
@@ -165,7 +183,7 @@ def test_files_are_deleted_before_a_job_is_let_in(sides: Sides) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Volume, "unmark", unmark)
-        sides.upload(delete=True)
+        sides.upload("delete")
     assert seen == [False]
 
 

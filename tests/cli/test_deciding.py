@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from nerf_cli import choosing, running, scaling, viewing
+from nerf_cli import choosing, origin, running, scaling, viewing
 from nerf_cli.cluster import Object
 from nerf_cli.errors import UserError
 from nerf_cli.volume_pod import CONTAINER, Mount, holder, manifest, waiting_for
 from nerf_contract import names
 
 
-def job(end: str | None = None, **sections: Any) -> Object:
+def job(end: str | None = None, files: str | None = "of chair", **sections: Any) -> Object:
     found: Object = {
-        "metadata": {"name": "scene"},
+        "metadata": {"name": "scene", "annotations": {origin.ANNOTATION: files} if files else None},
         "spec": {"dataset": {"claimName": "photos"}, **sections},
     }
     if end:
@@ -46,6 +46,8 @@ def test_what_run_begins_with(existing: Object | None, replace: bool, want: str)
         (job("Failed"), "has ended: Failed"),
         (job(training={"steps": 5}), "with other settings"),
         (job(something={"new": 1}), "with other settings"),
+        (job(files="of table"), "not made of the files .* another --name"),
+        (job(files=None), "not made of the files"),
     ],
 )
 def test_a_job_that_is_there_is_never_replaced_in_silence(existing: Object, words: str) -> None:

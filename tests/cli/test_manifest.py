@@ -105,9 +105,11 @@ def test_names_that_yaml_would_misread_are_quoted(name: str) -> None:
     [
         ("My Scene_2", "my-scene-2"),
         ("2024-05 Kitchen", "scene-2024-05-kitchen"),
-        ("café", "caf"),
-        ("...", "scene"),
-        ("x" * 60, "x" * 42),
+        ("café", "caf-850f7d"),
+        ("cafe\N{COMBINING ACUTE ACCENT}", "caf-850f7d"),
+        ("...", "scene-ab5df6"),
+        ("x" * 42, "x" * 42),
+        ("x" * 43, "x" * 35 + "-cc0b1c"),
     ],
 )
 def test_folder_names_become_job_names(text: str, want: str) -> None:
@@ -117,6 +119,13 @@ def test_folder_names_become_job_names(text: str, want: str) -> None:
     assert name == want
     assert len(name) <= schema["maxLength"]
     assert re.match(schema["pattern"], name)
+
+
+@pytest.mark.parametrize(
+    "texts", [("写真", "写生"), ("写真2", "写生2"), ("🏠", "..."), ("x" * 50, "x" * 51)]
+)
+def test_two_folders_whose_names_lose_characters_have_two_names(texts: tuple[str, str]) -> None:
+    assert len({manifest.slug(text) for text in texts}) == 2
 
 
 @pytest.mark.parametrize(

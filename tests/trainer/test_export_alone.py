@@ -12,6 +12,7 @@ from nerf_contract.progress import DatasetReport, TerminationMessage
 from nerf_contract.reasons import DATASET_INVALID, TRAINED
 from nerf_contract.training import TrainerConfig
 from nerf_trainer import __main__ as alone
+from nerf_trainer.config import load_config
 from nerf_trainer.failures import write_termination
 
 POSES = "0123456789abcdef"
@@ -40,9 +41,10 @@ def config(**sections: Any) -> TrainerConfig:
     return TrainerConfig.model_validate(sections)
 
 
-def finish_training(folder: Path, step: int, psnr: float = 20.0) -> None:
+def finish_training(folder: Path, step: int, psnr: float = 20.0, complete: bool = True) -> None:
     (folder / "checkpoints" / f"step-{step:09d}").mkdir(parents=True)
-    (folder / "metrics.json").write_text(json.dumps({"step": step, "psnr": psnr}))
+    metrics = {"step": step, "psnr": psnr, "complete": complete}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
 
 
 def test_photos_are_prepared_trained_and_exported(
@@ -50,7 +52,7 @@ def test_photos_are_prepared_trained_and_exported(
 ) -> None:
     report = DatasetReport(format="photos", photos=9, posed=9, poses=POSES)
     monkeypatch.setattr(recorded, "dataset", report)
-    alone.run_stages(config(), tmp_path, chosen=True)
+    alone.run_stages(config(), tmp_path)
     assert [stage for stage, _, _ in recorded.calls] == ["prepare", "train", "export"]
     assert [c.dataset.poses for _, c, _ in recorded.calls] == [None, POSES, POSES]
     outputs = recorded.calls[-1][1].outputs
@@ -60,10 +62,46 @@ def test_photos_are_prepared_trained_and_exported(
 def test_what_the_config_wants_is_made_and_no_more(
     recorded: type[Recorded], tmp_path: Path
 ) -> None:
-    alone.run_stages(config(outputs={"mesh": {}}), tmp_path, chosen=True)
+    alone.run_stages(config(outputs={"mesh": {}}), tmp_path)
     outputs = recorded.calls[-1][1].outputs
     assert outputs.mesh is not None
     assert outputs.video is None
+
+
+BARE_PHOTOS = DatasetReport(format="photos", photos=9, posed=9, poses=POSES)
+POSED = DatasetReport(format="colmap", photos=9, posed=9)
+
+
+@pytest.mark.parametrize(
+    ("report", "sections", "want"),
+    [
+        (BARE_PHOTOS, {}, ("unbounded", 64, "cameras")),
+        (BARE_PHOTOS, {"training": {"steps": 5}}, ("unbounded", 64, "cameras")),
+        (BARE_PHOTOS, {"outputs": {"video": {"seconds": 3}}}, ("unbounded", 64, "cameras")),
+        (BARE_PHOTOS, {"model": {"space": "unbounded"}}, ("unbounded", 64, "cameras")),
+        (BARE_PHOTOS, {"model": {"space": "bounded"}}, ("bounded", 192, "orbit")),
+        (BARE_PHOTOS, {"training": {"samplesPerRay": 192}}, ("unbounded", 192, "cameras")),
+        (BARE_PHOTOS, {"outputs": {"video": {"path": "orbit"}}}, ("unbounded", 64, "orbit")),
+        (POSED, {}, ("bounded", 192, "orbit")),
+    ],
+)
+def test_of_bare_photos_each_setting_that_nobody_chose_suits_a_background(
+    recorded: type[Recorded],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    report: DatasetReport,
+    sections: dict[str, Any],
+    want: tuple[str, int, str],
+) -> None:
+    monkeypatch.setattr(recorded, "dataset", report)
+    monkeypatch.setattr(alone, "gpus", lambda _: 0)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(sections))
+    alone.run_stages(load_config(file), tmp_path)
+    used = recorded.calls[-1][1]
+    assert used.outputs.video is not None
+    found = (used.model.space, used.training.samples_per_ray, used.outputs.video.path)
+    assert found == want
 
 
 @pytest.mark.parametrize(("steps", "stages"), [(40, 2), (50, 3)])
@@ -71,7 +109,7 @@ def test_a_training_that_is_done_is_not_repeated(
     recorded: type[Recorded], tmp_path: Path, steps: int, stages: int
 ) -> None:
     finish_training(tmp_path, 40)
-    alone.run_stages(config(training={"steps": steps}), tmp_path, chosen=True)
+    alone.run_stages(config(training={"steps": steps}), tmp_path)
     assert len(recorded.calls) == stages
 
 
@@ -86,7 +124,16 @@ def test_a_training_that_reached_its_target_is_not_repeated(
     assert not alone.is_trained(wanted, tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"step": 40}', '{"step": 40, "psnr": 30}'])
+def test_a_few_good_views_are_no_end_of_a_training(tmp_path: Path) -> None:
+    finish_training(tmp_path, 40, psnr=25.0, complete=False)
+    assert not alone.is_trained(config(training={"steps": 1000, "targetPSNR": 20}), tmp_path)
+    assert not alone.is_trained(config(training={"steps": 40}), tmp_path)
+
+
+WITHOUT_CHECKPOINT = '{"step": 40, "psnr": 30, "complete": true}'
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"step": 40}', WITHOUT_CHECKPOINT])
 def test_a_training_without_scores_or_checkpoint_is_not_done(tmp_path: Path, text: str) -> None:
     (tmp_path / "metrics.json").write_text(text)
     assert not alone.is_trained(config(training={"steps": 40}), tmp_path)

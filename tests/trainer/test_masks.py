@@ -53,6 +53,17 @@ def test_masks_in_blenders_format_and_without_extension(tmp_path: Path) -> None:
     np.testing.assert_array_equal(usable[0], without(1, 1))
 
 
+def test_a_transforms_file_may_tell_how_a_mask_is_turned(tmp_path: Path) -> None:
+    folder = nerfstudio_scene(tmp_path)
+    add_mask(folder, 1, without(0, 5))
+    rewrite(folder, lambda d: d["frames"][1].update(orientation=1, mask_orientation=3))
+    usable = load(folder).train.usable
+    assert usable is not None
+    np.testing.assert_array_equal(usable[0], without(7, 2))
+    rewrite(folder, lambda d: d["frames"][1].update(mask_orientation=9))
+    assert "mask_orientation of" in refusal(folder)
+
+
 def test_grey_from_the_middle_on_is_white(tmp_path: Path) -> None:
     folder = nerfstudio_scene(tmp_path)
     path = add_mask(folder, 1, ALL)

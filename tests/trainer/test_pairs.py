@@ -191,7 +191,7 @@ def photos(folder: Path, exifs: list[dict[int, Any]]) -> list[Input]:
 
 
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
-MAKE, FOCAL_35MM, FOCAL = 0x010F, 0xA405, 0x920A
+ORIENTATION, MAKE, FOCAL_35MM, FOCAL = 0x0112, 0x010F, 0xA405, 0x920A
 
 
 def gps(latitude: tuple[float, ...], longitude: tuple[float, ...]) -> dict[int, Any]:
@@ -241,6 +241,15 @@ def test_pairs_are_chosen_by_number_and_place(
 
 def identity_now(folder: Path) -> str:
     return identity(read_inputs(folder, list_photos(folder), PosesConfig()), PosesConfig())
+
+
+def test_an_upright_mask_fits_a_photo_that_exif_turns(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (30, 40)).save(tmp_path / "masks" / "0.png")
+    Image.new("L", (40, 30)).save(tmp_path / "masks" / "1.png")
+    found = photos(tmp_path, [{ORIENTATION: 6}] * 3)
+    assert [item.size for item in found] == [(30, 40)] * 3
+    assert [item.mask_orientation for item in found[:2]] == [1, 6]
 
 
 def test_what_the_poses_depend_on(tmp_path: Path) -> None:

@@ -108,6 +108,23 @@ def test_the_saver_tells_of_a_full_volume_and_of_room(
     assert writer.wait() is None
 
 
+def test_a_state_past_the_last_whole_copy_is_saved_though_a_damaged_one_is_later(
+    tmp_path: Path,
+) -> None:
+    for step in (2500, 3000):
+        CheckpointStore(tmp_path, {}, keep=2).save(step, safetensors.torch.save(state(step)))
+    (tmp_path / "step-000003000/state.safetensors").write_bytes(b"torn")
+    resumed = store(tmp_path)
+    writer = saver(resumed)
+    found = resumed.newest()
+    assert found is not None and found.step == 2500
+    assert [writer.is_behind(step) for step in (2500, 2700)] == [False, True]
+    writer.save(2700, state(2700))
+    assert not writer.is_behind(2700)
+    newest = store(tmp_path).newest()
+    assert newest is not None and newest.step == 2700
+
+
 def test_a_copy_is_due_after_the_interval(tmp_path: Path) -> None:
     assert not saver(store(tmp_path), interval=3600).due()
     assert saver(store(tmp_path)).due()

@@ -222,5 +222,15 @@ def test_a_full_volume_costs_a_report_not_the_training(
     assert report.error is None
 
 
+@pytest.mark.parametrize(("numbers", "complete"), [((0, 2), False), ((0, 1, 2), True)])
+def test_metrics_tell_whether_all_views_were_judged(
+    tmp_path: Path, numbers: tuple[int, ...], complete: bool
+) -> None:
+    scores = tuple(Score(20.0, 0.5) for _ in numbers)
+    report = Report(tmp_path, TrainerConfig(), ("a", "b", "c"))
+    report.metrics(1, Evaluation(numbers, scores), {})
+    assert json.loads((tmp_path / "metrics.json").read_text())["complete"] is complete
+
+
 def no_space(*_: object) -> None:
     raise OSError(28, "No space left on device")

@@ -16,10 +16,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from nerf_contract import names
+from nerf_contract.base import Model
 from nerf_contract.outputs import OutputsConfig
 from nerf_contract.progress import TerminationMessage
 from nerf_contract.reasons import CRASHED, FAILURES
@@ -31,6 +33,7 @@ from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.places import output_folder
 
 log = logging.getLogger("nerf_trainer")
+Section = TypeVar("Section", bound=Model)
 
 ENDPOINT = f"127.0.0.1:{names.COORDINATOR_PORT}"
 
@@ -56,7 +59,7 @@ def main() -> int:
     try:
         config = load_config(args.config)
         with tempfile.TemporaryDirectory() as scratch:
-            run_stages(config, Path(scratch), chosen=args.config is not None)
+            run_stages(config, Path(scratch))
     except TrainerFailure as failure:
         log.error("%s: %s", failure.reason, failure.message)
         return failure.failure.exit_code
@@ -65,11 +68,8 @@ def main() -> int:
     return 0
 
 
-def run_stages(config: TrainerConfig, scratch: Path, chosen: bool) -> None:
-    """Download, prepare, train, export.
-
-    scratch: for what the stages tell each other. chosen: somebody has written the config.
-    """
+def run_stages(config: TrainerConfig, scratch: Path) -> None:
+    """Download, prepare, train, export. scratch: for what the stages tell each other."""
     if not config.outputs.wanted:
         config = config.model_copy(update={"outputs": OutputsConfig.everything()})
     stages = Stages(scratch)
@@ -78,8 +78,7 @@ def run_stages(config: TrainerConfig, scratch: Path, chosen: bool) -> None:
     prepared = stages.run(config, "nerf_trainer.prepare")
     if prepared and prepared.dataset and prepared.dataset.poses:
         dataset = config.dataset.model_copy(update={"poses": prepared.dataset.poses})
-        config = config.model_copy(update={"dataset": dataset})
-        config = config if chosen else for_photos(config)
+        config = for_photos(config.model_copy(update={"dataset": dataset}))
     if is_trained(config, output_folder()):
         log.info("the scene is trained already")
     else:
@@ -88,12 +87,26 @@ def run_stages(config: TrainerConfig, scratch: Path, chosen: bool) -> None:
 
 
 def for_photos(config: TrainerConfig) -> TrainerConfig:
-    """The settings where nobody has chosen any: behind what is in bare photos is a background."""
-    model = config.model.model_copy(update={"space": "unbounded"})
-    training = config.training
+    """The config with what suits a background, which is in bare photos, where nobody has chosen.
+
+    The video goes through the places of the cameras: elsewhere nobody has seen the background.
+    """
+    model = _by_default(config.model, "space", "unbounded")
+    if model.space != "unbounded":
+        return config
+    training, outputs = config.training, config.outputs
     if not gpus(config):
-        training = training.model_copy(update={"samples_per_ray": CPU_BACKGROUND_SAMPLES})
-    return config.model_copy(update={"model": model, "training": training})
+        training = _by_default(training, "samples_per_ray", CPU_BACKGROUND_SAMPLES)
+    if outputs.video is not None:
+        video = _by_default(outputs.video, "path", "cameras")
+        outputs = outputs.model_copy(update={"video": video})
+    return config.model_copy(update={"model": model, "training": training, "outputs": outputs})
+
+
+def _by_default(section: Section, field: str, value: object) -> Section:
+    """The section with this value of a field, unless somebody has set that."""
+    chosen = field in section.model_fields_set
+    return section if chosen else section.model_copy(update={field: value})
 
 
 class Stages:
@@ -163,15 +176,20 @@ def gpus(config: TrainerConfig) -> int:
 
 
 def is_trained(config: TrainerConfig, folder: Path) -> bool:
-    """Whether checkpoint and scores are there of the last step, or of one that was good enough."""
+    """Whether checkpoint and scores are there of the last step, or of one that was good enough.
+
+    Scores of a few of the held-out views are those of a training that went on.
+    """
     try:
         metrics = json.loads((folder / names.METRICS_FILE).read_text())
-        step, psnr = int(metrics["step"]), float(metrics["psnr"])
+        step, psnr, complete = int(metrics["step"]), float(metrics["psnr"]), metrics["complete"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     target = config.training.target_psnr
     ended = step == config.training.steps or (target is not None and psnr >= target)
-    return ended and any((folder / names.CHECKPOINTS_DIR).glob(f"*-{step:09d}"))
+    if complete is not True or not ended:
+        return False
+    return any((folder / names.CHECKPOINTS_DIR).glob(f"*-{step:09d}"))
 
 
 if __name__ == "__main__":

@@ -112,13 +112,15 @@ class CheckpointStore(CheckpointReader):
     """The same for the worker that writes them.
 
     keep: so many of the newest are kept, and the best one of those whose quality is known.
-    best_score: its score, see `Notes`; -inf without one.
+    best_score: its score, see `Notes`; -inf without one. known_step: of the last one that was read
+    whole or written here; 0 without one.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any], keep: int) -> None:
         super().__init__(folder, identity)
         self._keep = keep
         self._mark = secrets.token_hex(4)
+        self.known_step = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._tidy_up("")
@@ -126,9 +128,11 @@ class CheckpointStore(CheckpointReader):
         except OSError as error:
             raise volume_failure(folder, error) from error
 
-    def latest_step(self) -> int:
-        """Step of the last checkpoint on the volume, whoever wrote it; 0 without one."""
-        return max((int(p.name.removeprefix(PREFIX)) for p in self._finished()), default=0)
+    def newest(self) -> Checkpoint | None:
+        """See `CheckpointReader.newest`."""
+        found = super().newest()
+        self.known_step = found.step if found else 0
+        return found
 
     def save(self, step: int, data: bytes | memoryview, notes: Notes = NO_NOTES) -> str:
         """Write a checkpoint and remove those that are too old. Returns its time.
@@ -148,6 +152,7 @@ class CheckpointStore(CheckpointReader):
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         self._replace(final, temporary)
+        self.known_step = step
         self.best_score = max(self.best_score, notes.rank)
         self._remove_others(final)
         return str(manifest["time"])

@@ -34,7 +34,7 @@ class Report:
         _write(self._renders / f"view_{view:03d}.png", png)
 
     def metrics(self, step: int, evaluation: Evaluation, figures: dict[str, Any]) -> None:
-        """Write metrics.json after an evaluation.
+        """Write metrics.json after an evaluation. complete: whether it is of all held-out views.
 
         figures: weightsSha256 (see `state.weights_digest`). Of the process that writes it,
         without what it did before a resumption or what other processes did: raysPerSecond and
@@ -49,6 +49,7 @@ class Report:
         document = {
             "step": step,
             **scores,
+            "complete": len(evaluation.numbers) == len(self._view_names),
             **figures,
             "views": self._views(evaluation),
             "history": [*history, {"step": step, **scores, "time": timestamp()}],

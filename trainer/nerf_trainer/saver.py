@@ -64,9 +64,12 @@ class BackgroundSaver:
         return self._error
 
     def is_behind(self, step: int) -> bool:
-        """Whether the store has no copy of this step or a later one. Waits for one under way."""
+        """Whether this step is past all that this process read or wrote. Waits for a write.
+
+        What else lies in the store does not count: it may be damaged.
+        """
         self.wait()
-        return step > self._store.latest_step()
+        return step > self._store.known_step
 
     def _write(self, step: int, notes: Notes) -> None:
         began = time.monotonic()

@@ -107,12 +107,13 @@ def _options(config: PosesConfig, threads: int) -> Any:
 def _lay_out(work: Path, i: int, photo: Input, most: int) -> NDArray[np.uint8]:
     """Write the photo in grey, and its mask, where COLMAP looks; its colours (H, W, 3)."""
     size = working_size(photo.size, most)
-    orientation = photo.turn.orientation
-    shrunk = premultiplied(photo.path, orientation).resize(size, Image.Resampling.LANCZOS)
+    whole_photo = premultiplied(photo.path, photo.turn.orientation)
+    shrunk = whole_photo.resize(size, Image.Resampling.LANCZOS)
     colours = np.ascontiguousarray(np.asarray(shrunk)[..., :3])
     Image.fromarray(colours).convert("L").save(work / "photos" / _file(i), compress_level=1)
     if photo.mask is not None:
-        mask = Image.fromarray(grey(photo.mask, orientation)).resize(size, Image.Resampling.BOX)
+        whole = Image.fromarray(grey(photo.mask, photo.mask_orientation))
+        mask = whole.resize(size, Image.Resampling.BOX)
         white = mask.point([0] * 128 + [255] * 128)
         white.save(work / "masks" / f"{_file(i)}.png")
     return colours

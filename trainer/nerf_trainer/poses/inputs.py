@@ -13,8 +13,8 @@ from nerf_contract.dataset import PosesConfig
 from nerf_contract.reasons import POSES_FAILED
 from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.scenes.listing import mask_of
-from nerf_trainer.scenes.opening import image_size, in_parallel
-from nerf_trainer.scenes.orientation import Turn, turns
+from nerf_trainer.scenes.opening import UPRIGHT, image_size, in_parallel
+from nerf_trainer.scenes.orientation import Turn, mask_orientation, turns
 from nerf_trainer.scenes.types import invalid
 
 #: Raised whenever the same photos would get other poses, so that older results are not taken.
@@ -30,6 +30,7 @@ class Input:
     """One photo.
 
     name: its path relative to the dataset's folder. size: width and height, once turned.
+    mask_orientation: EXIF code to open the mask with, so that it is turned as the photo is.
     camera: equal for photos that were taken by one camera. focal: in pixels, where EXIF tells.
     place: latitude and longitude in degrees, where EXIF tells.
     """
@@ -39,6 +40,7 @@ class Input:
     turn: Turn
     size: tuple[int, int]
     mask: Path | None
+    mask_orientation: int
     camera: str
     focal: float | None
     place: tuple[float, float] | None
@@ -64,10 +66,16 @@ def _input(folder: Path, path: Path, turn: Turn, config: PosesConfig) -> Input:
     size = image_size(path, turn.orientation)
     camera, focal, place = _exif(path, size)
     mask = mask_of(folder, path)
-    if mask is not None and image_size(mask, turn.orientation) != size:
-        raise invalid(f"{mask} has not the size of its photo {path}. A mask must have it.")
+    mask_code = UPRIGHT if mask is None else _mask_code(mask, path, turn, size)
     own = f"{camera} {size}" if config.shared_camera else name
-    return Input(path, name, turn, size, mask, own, focal, place)
+    return Input(path, name, turn, size, mask, mask_code, own, focal, place)
+
+
+def _mask_code(mask: Path, photo: Path, turn: Turn, size: tuple[int, int]) -> int:
+    code = mask_orientation(mask, turn, size)
+    if code is None:
+        raise invalid(f"{mask} has not the size of its photo {photo}. A mask must have it.")
+    return code
 
 
 def _exif(
@@ -130,10 +138,17 @@ def identity(inputs: Sequence[Input], config: PosesConfig) -> str:
             f"The {len(inputs)} photos are copies of {len(set(contents))}. Cameras can be found "
             "from different views only: take photos while walking around the subject.",
         )
-    masks = in_parallel(lambda item: item.mask and _digest(item.mask), inputs)
+    masks = in_parallel(_mask_identity, inputs)
     names = [item.name for item in inputs]
     known = [ALGORITHM, config.model_dump(mode="json"), *zip(names, contents, masks, strict=True)]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+
+
+def _mask_identity(item: Input) -> str | None:
+    if item.mask is None:
+        return None
+    turned = "" if item.mask_orientation == item.turn.orientation else str(item.mask_orientation)
+    return _digest(item.mask) + turned
 
 
 def _digest(path: Path) -> str:

@@ -53,6 +53,7 @@ def _frame(photo: Input, camera: Any, pose: NDArray[np.float64]) -> Document:
     fx, fy, cx, cy = (intrinsics * np.tile(scale, 2)).tolist()
     frame: Document = {"file_path": photo.name, "orientation": photo.turn.orientation}
     if photo.mask is not None:
+        frame["mask_orientation"] = photo.mask_orientation
         depth = len(Path(photo.name).parts)
         frame["mask_path"] = photo.mask.relative_to(photo.path.parents[depth - 1]).as_posix()
     k1, k2, _, _ = lens.radial

@@ -51,13 +51,13 @@ def _masked(photo: Photo, place: Fit) -> Mask | None:
     """What the photo's mask leaves, (H, W)."""
     if photo.mask is None:
         return None
-    found, size = image_size(photo.mask, photo.orientation), place.file
+    found, size = image_size(photo.mask, photo.mask_orientation), place.file
     if found != size:
         raise invalid(
             f"{photo.mask} has {found[0]}x{found[1]} pixels, but its photo {photo.path} has "
             f"{size[0]}x{size[1]}. A mask must have its photo's size."
         )
-    return place.whole(grey(photo.mask, photo.orientation) >= WHITE)
+    return place.whole(grey(photo.mask, photo.mask_orientation) >= WHITE)
 
 
 @lru_cache(maxsize=1)  # Most datasets have one camera.

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nerf_trainer.scenes.opening import exif_orientation, image_size, in_parallel
+from nerf_trainer.scenes.opening import UPRIGHT, exif_orientation, image_size, in_parallel
 
 #: The code that turns as the given one does and then by 90 degrees, counter-clockwise.
 TURNED_LEFT = {1: 8, 8: 3, 3: 6, 6: 1, 2: 5, 5: 4, 4: 7, 7: 2}
@@ -24,11 +24,16 @@ X_LEFT = np.array([-1.0, 0.0, 0.0])
 
 @dataclass(frozen=True)
 class Turn:
-    """orientation: EXIF code to open the photo with. up: the direction that is up then, in the
-    camera's axes (3,)."""
+    """orientation: EXIF code to open the photo with. left: whether it is turned left by that, from
+    upright."""
 
     orientation: int
-    up: NDArray[np.float64]
+    left: bool = False
+
+    @property
+    def up(self) -> NDArray[np.float64]:
+        """The direction that is up in the photo as it is opened, in the camera's axes (3,)."""
+        return X_LEFT if self.left else Y_UP
 
 
 def turns(photos: Sequence[Path]) -> list[Turn]:
@@ -45,5 +50,18 @@ def turns(photos: Sequence[Path]) -> list[Turn]:
 
 def _turn(code: int, size: tuple[int, int], common: tuple[int, int]) -> Turn:
     if size != common and size[::-1] == common:
-        return Turn(TURNED_LEFT[code], X_LEFT)
-    return Turn(code, Y_UP)
+        return Turn(TURNED_LEFT[code], left=True)
+    return Turn(code)
+
+
+def mask_orientation(mask: Path, turn: Turn, size: tuple[int, int]) -> int | None:
+    """EXIF code to open the mask of a photo with; None where it has not the photo's size then.
+
+    turn, size: of the photo, its width and height once turned. What the mask's own EXIF says holds.
+    Without it the mask is upright, as tools write it that turn photos upright on opening; or, where
+    only so it has the size, of the photo's stored pixels.
+    """
+    own = exif_orientation(mask)
+    upright = TURNED_LEFT[own] if turn.left else own
+    codes = (upright, turn.orientation) if own == UPRIGHT else (upright,)
+    return next((code for code in codes if image_size(mask, code) == size), None)

@@ -87,6 +87,7 @@ def photos(path: Path, document: Document, root: Path | None = None) -> list[Pho
 def _photo(path: Path, root: Path, document: Document, frame: Document) -> Photo:
     name = str(frame["file_path"])
     merged = {**document, **frame}
+    orientation = _orientation(path, name, frame, "orientation", UPRIGHT)
     return Photo(
         path=find_image(path, root, name),
         name=name,
@@ -96,14 +97,16 @@ def _photo(path: Path, root: Path, document: Document, frame: Document) -> Photo
         size=read_size(path, name, merged),
         lens=read_lens(path, name, merged),
         mask=_mask(path, root, name, frame.get("mask_path")),
-        orientation=_orientation(path, name, frame.get("orientation", UPRIGHT)),
+        orientation=orientation,
+        mask_orientation=_orientation(path, name, frame, "mask_orientation", orientation),
     )
 
 
-def _orientation(path: Path, name: str, code: Any) -> int:
+def _orientation(path: Path, name: str, frame: Document, key: str, default: int) -> int:
+    code = frame.get(key, default)
     if isinstance(code, int) and (code == UPRIGHT or code in TRANSPOSES):
         return int(code)
-    raise invalid(f"{path}: orientation of {name} must be one of EXIF's codes, 1 to 8.")
+    raise invalid(f"{path}: {key} of {name} must be one of EXIF's codes, 1 to 8.")
 
 
 def _mask(path: Path, root: Path, name: str, mask: Any) -> Path | None:

@@ -25,8 +25,8 @@ class Photo:
     pose: camera-to-world, (3, 4). intrinsics: fx, fy, cx, cy in pixels of the file, (4,);
     None where they follow from the width by `angle_x`, the horizontal field of view (radians).
     size: width and height that they are for, where the dataset tells. mask: an image of the photo's
-    size, black where the photo is to be ignored. orientation: EXIF code by which photo and mask are
-    turned on opening; all else is about them as they are then.
+    size, black where the photo is to be ignored. orientation, mask_orientation: EXIF codes by which
+    photo and mask are turned on opening; all else is about them as they are then.
     """
 
     path: Path
@@ -38,6 +38,7 @@ class Photo:
     lens: Lens = PINHOLE
     mask: Path | None = None
     orientation: int = 1
+    mask_orientation: int = 1
 
 
 @dataclass(frozen=True)
