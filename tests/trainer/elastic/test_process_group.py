@@ -5,13 +5,14 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple, cast
 from unittest.mock import patch
 
@@ -24,7 +25,7 @@ import torch.distributed as dist
 from pods import wait_until
 
 from nerf_trainer.coordination.messages import GenerationId, Placement
-from nerf_trainer.elastic import create_membership, process_group
+from nerf_trainer.elastic import collective, create_membership, process_group
 from nerf_trainer.elastic.collective import complete
 from nerf_trainer.elastic.interface import Generation, PeerLost, peer_loss
 from nerf_trainer.elastic.process_group import ProcessGroup
@@ -252,6 +253,84 @@ def test_who_is_done_as_the_waiting_ends_is_done() -> None:
     with pytest.raises(RuntimeError, match="its own"):
         complete(cast(dist.Work, Late(RuntimeError("its own"))))
     group.stop()
+
+
+class FakeNccl:
+    """NCCL's backend, of a group that is gloo's: no GPU is at hand here."""
+
+    def __init__(self) -> None:
+        self.aborted = 0
+
+    def abort(self) -> None:
+        self.aborted += 1
+
+
+@pytest.fixture
+def nccl(monkeypatch: pytest.MonkeyPatch) -> FakeNccl:
+    fake = FakeNccl()
+    monkeypatch.setattr(dist.ProcessGroup, "_get_backend", lambda *_: fake)
+    monkeypatch.setattr(dist.distributed_c10d, "ProcessGroupNCCL", FakeNccl, raising=False)
+    return fake
+
+
+def test_a_group_over_nccl_is_aborted_and_can_be_followed(nccl: FakeNccl) -> None:
+    group = ProcessGroup(CPU, HOST)
+    for _ in range(2):
+        _start_alone(group)
+        group._over_nccl = True
+        group.abort()
+        group.stop()
+        assert not dist.is_initialized()
+    group.abort()
+    assert nccl.aborted == 4, "there is none to be aborted in the end"
+
+
+def test_nccl_does_not_end_who_has_lost_a_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    monkeypatch.setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "3")
+    monkeypatch.setattr(process_group, "_share_gpu", lambda *_: False)
+    monkeypatch.setattr(dist, "init_process_group", lambda **given: told.append(given["backend"]))
+    group = ProcessGroup(torch.device("cuda"), HOST)
+    group._init(dist.HashStore(), Placement(SECOND, 0, 1, 0, 0, ""))
+    assert told == ["cpu:gloo,cuda:nccl"]
+    assert os.environ["TORCH_NCCL_ASYNC_ERROR_HANDLING"] == "0"
+
+
+class Launched:
+    """A collective of NCCL: only the GPU waits for it."""
+
+    def wait(self) -> bool:
+        return True
+
+
+def _complete_on_gpu(monkeypatch: pytest.MonkeyPatch, synchronize: Callable[[], None]) -> None:
+    """Wait for a collective on a GPU that is a fake: it is done once `synchronize` returns."""
+    monkeypatch.setattr(dist, "get_backend", lambda: "nccl")
+    stream = SimpleNamespace(synchronize=synchronize)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
+    collective.begin()
+    complete(cast(dist.Work, Launched()))
+
+
+def test_what_was_aborted_as_the_gpu_summed_is_not_taken_for_a_sum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _complete_on_gpu(monkeypatch, lambda: None)
+    with pytest.raises(PeerLost, match="aborted"):
+        _complete_on_gpu(monkeypatch, ProcessGroup(CPU, HOST).abort)
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_only_errors_of_a_broken_group_are_lost_peers(
+    broken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        if broken:
+            ProcessGroup(CPU, HOST).abort()
+        raise RuntimeError("CUDA error: launch failed")
+
+    with pytest.raises(PeerLost if broken else RuntimeError, match="launch failed"):
+        _complete_on_gpu(monkeypatch, fail)
 
 
 def _state_of(process: BaseProcess) -> str:

@@ -3,12 +3,16 @@
 Gloo has the connections of a broken group closed, and most who wait learn it. Not who sends to a
 peer that took a part of the message and died: `Pair::signalException` of gloo's transport/tcp
 forgets the unbound buffers that are being sent, whose senders wait until the time-out.
+
+NCCL's collectives are aborted, and whoever waits for the GPU goes on as if nothing had happened,
+with sums of a part: whether its group is broken is asked once the GPU is done.
 """
 
 import threading
 from datetime import timedelta
 from time import monotonic
 
+import torch
 import torch.distributed as dist
 
 from nerf_trainer.elastic.interface import PeerLost
@@ -31,9 +35,25 @@ def complete(work: dist.Work | None) -> None:
     Raises: PeerLost where its group is broken; RuntimeError as torch does, see `peer_loss`.
     """
     assert work is not None  # Only who is not of the group has none.
-    if dist.get_backend() != dist.Backend.GLOO:
-        work.wait()  # NCCL's collectives can be aborted, and waiting is left to the GPU.
-        return
+    if dist.get_backend() == dist.Backend.GLOO:
+        _complete_gloo(work)
+    else:
+        _complete_nccl(work)
+
+
+def _complete_nccl(work: dist.Work) -> None:
+    try:
+        work.wait()  # Only the stream waits.
+        torch.cuda.current_stream().synchronize()
+    except RuntimeError as error:
+        if _broken.is_set():
+            raise PeerLost(f"the group is broken: {error}") from error
+        raise
+    if _broken.is_set():
+        raise PeerLost("the group is broken, and the collective was aborted")
+
+
+def _complete_gloo(work: dist.Work) -> None:
     broken_since: float | None = None
     while not _done(work):
         if not _broken.is_set():

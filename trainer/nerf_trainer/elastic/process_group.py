@@ -81,8 +81,7 @@ class ProcessGroup:
         shut_down(self._sockets if before is None else open_sockets().keys() - before)
         collective.break_off()
         if self._over_nccl:
-            with suppress(RuntimeError, ValueError):
-                dist.distributed_c10d._abort_process_group()
+            _abort_nccl()
 
     def stop(self) -> None:
         """End the group. Connections end even if someone still refers to it (DDP does)."""
@@ -108,6 +107,9 @@ class ProcessGroup:
         self._over_nccl = self._device.type == "cuda" and not _share_gpu(
             store, placement, self._device
         )
+        if self._over_nccl:
+            # By itself NCCL's watchdog ends the process of who has lost a peer.
+            os.environ["TORCH_NCCL_ASYNC_ERROR_HANDLING"] = "0"
         # Torch counts groups, those that did not form too, and names the store's keys by the count:
         # with a newcomer, who has another one, no group would ever form again.
         dist.distributed_c10d._world.group_count = 0
@@ -118,6 +120,15 @@ class ProcessGroup:
             world_size=placement.world_size,
             timeout=COLLECTIVE_TIMEOUT,
         )
+
+
+def _abort_nccl() -> None:
+    """End NCCL's collectives, and leave the group's names to `destroy_process_group`: torch's own
+    `_abort_process_group` removes them, in part or all, and then the group cannot be destroyed."""
+    world = dist.group.WORLD
+    if world is not None:  # It is still connecting, or another thread has ended it.
+        with suppress(RuntimeError):
+            world._get_backend(torch.device("cuda")).abort()
 
 
 def _serve_store(host: str) -> dist.TCPStore:
