@@ -10,7 +10,10 @@ from nerf_trainer.state import TrainState
 
 
 def share_state(state: TrainState, generation: Generation) -> None:
-    """Everyone takes over the state of the source, bit by bit."""
+    """Everyone takes over the state of the source, bit by bit.
+
+    But chunks are halved as often as by who has done it most: they have to fit everywhere.
+    """
     if generation.world_size == 1:
         return
     tensors = state.tensors()
@@ -22,8 +25,11 @@ def share_state(state: TrainState, generation: Generation) -> None:
         parts = flat.split([tensors[name].numel() for name in names])
         for name, part in zip(names, parts, strict=True):
             tensors[name] = part.view_as(tensors[name])
+    halvings = torch.tensor(state.halvings, device=device)
+    complete(dist.all_reduce(halvings, dist.ReduceOp.MAX, async_op=True))
     if generation.rank != generation.source:
         state.load(tensors)
+    state.halvings = int(halvings)
 
 
 def sum_over_ranks(

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -94,10 +94,13 @@ class Trainer:
             self.state.model.compile_parts()
 
     def warm_up(self) -> None:
-        """Compile everything by one chunk's forward and backward pass. Changes no state."""
-        for rays, noise in self._chunks(0):
-            self._loss(rays, noise).value.backward()
-            break
+        """Compile everything by one chunk's forward and backward pass.
+
+        Changes no state, but for smaller chunks where one does not fit in memory. Raises
+        OutOfMemoryError where not even a ray does.
+        """
+        while not self._fits(self._compute_one_chunk):
+            self._halve_chunks()
         self.forget_gradients()
 
     def forget_gradients(self) -> None:
@@ -153,20 +156,31 @@ class Trainer:
 
     def _gradients_of_all(self, generation: Generation, changing: bool) -> Sums:
         """Accumulate the gradients of this rank's shards, and add up those of all ranks."""
-        out_of_memory = False
-        try:
-            for shard in self.shards_of(generation):
-                self._gradients.end_shard(shard, self._accumulate_shard(shard))
-        except torch.OutOfMemoryError as error:
-            # Not the error itself: a log record that someone keeps would hold all its tensors.
-            log.warning("out of memory in chunks of %d rays: %s", self._chunk_rays, str(error))
-            out_of_memory = True
-            self._gradients.zero()
+        out_of_memory = not self._fits(lambda: self._accumulate_shards(generation))
         votes = torch.tensor([changing, out_of_memory], dtype=torch.float32, device=self.device)
         with self._clock.phase("all_reduce"):
             summed = self._gradients.over_ranks(votes, generation)
             found = summed[SUMS:-3].view(self.training.shards, self.state.model.survey_size())
             return Sums(found, *torch.cat([summed[:SUMS], summed[-3:]]).tolist())
+
+    def _fits(self, compute: Callable[[], None]) -> bool:
+        """Whether there is memory enough to compute; if not, its gradients are dropped."""
+        try:
+            compute()
+        except torch.OutOfMemoryError as error:
+            # Not the error itself: a log record that someone keeps would hold all its tensors.
+            log.warning("out of memory in chunks of %d rays: %s", self._chunk_rays, str(error))
+            self._gradients.zero()
+            return False
+        return True
+
+    def _compute_one_chunk(self) -> None:
+        rays, noise = next(self._chunks(0))
+        self._loss(rays, noise).value.backward()
+
+    def _accumulate_shards(self, generation: Generation) -> None:
+        for shard in self.shards_of(generation):
+            self._gradients.end_shard(shard, self._accumulate_shard(shard))
 
     def _accumulate_shard(self, shard: int) -> Tensor:
         """Forward and backward of a shard: its sums, and what it finds, in its place among all."""
