@@ -12,7 +12,8 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     if precision == "auto":
         if device.type == "cpu":
             return None  # Few CPUs are faster in bf16, and most of them are several times slower.
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
     return {"fp16": torch.float16, "bf16": torch.bfloat16}[precision]
 
 
