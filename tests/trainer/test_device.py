@@ -23,6 +23,20 @@ def test_auto_without_gpus_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_no_gpu
+@pytest.mark.parametrize(
+    ("visible", "given"), [(None, True), ("0", True), ("", False), ("-1", False)]
+)
+def test_gpus_that_are_hidden_from_processes_are_not_given(
+    visible: str | None, given: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", "GPU-0123")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert device.gpus_given() is given
+
+
+@needs_no_gpu
 @pytest.mark.parametrize("wanted", ["auto", "cuda"])
 def test_gpus_that_do_not_work_are_never_replaced_by_the_cpu(
     wanted: str, monkeypatch: pytest.MonkeyPatch
@@ -65,3 +79,14 @@ def test_a_cpu_computes_in_fp32_unless_it_is_told_otherwise(
     precision: str, dtype: "torch.dtype | None"
 ) -> None:
     assert autocast_dtype(precision, torch.device("cpu")) == dtype
+
+
+@pytest.mark.parametrize(("native", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_a_gpu_that_only_emulates_bf16_computes_in_fp16(
+    native: bool, dtype: "torch.dtype", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def supported(including_emulation: bool = True) -> bool:
+        return native or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    assert autocast_dtype("auto", torch.device("cuda")) == dtype

@@ -12,6 +12,7 @@ from nerf_contract.progress import DatasetReport, TerminationMessage
 from nerf_contract.reasons import DATASET_INVALID, TRAINED
 from nerf_contract.training import TrainerConfig
 from nerf_trainer import __main__ as alone
+from nerf_trainer import gpu_files
 from nerf_trainer.config import load_config
 from nerf_trainer.failures import write_termination
 
@@ -145,6 +146,30 @@ def test_there_is_a_process_for_each_cpu(monkeypatch: pytest.MonkeyPatch) -> Non
     assert alone.processes(config(training={"device": "cpu", "shards": 2})) == 2
     assert alone.launcher(1) == [sys.executable]
     assert "--nproc-per-node=2" in alone.launcher(2)
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"),
+    [
+        (None, 4),
+        ("0", 1),
+        ("2, 3", 2),
+        ("GPU-ab,GPU-cd,-1,0", 2),
+        ("", 0),
+        ("-1", 0),
+        ("0,1,2,3,4", 4),
+    ],
+)
+def test_gpus_are_counted_as_cuda_does(
+    visible: str | None, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("nvidia0", "nvidia1", "nvidia2", "nvidia3", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(gpu_files, "DEVICES", tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert alone.gpus(config()) == count
 
 
 def test_a_stage_is_given_the_config_and_heard(

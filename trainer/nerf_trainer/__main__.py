@@ -30,6 +30,7 @@ from nerf_trainer import logs
 from nerf_trainer.config import load_config
 from nerf_trainer.cpus import usable_cpus
 from nerf_trainer.failures import TrainerFailure
+from nerf_trainer.gpu_files import numbered_gpus, visible
 from nerf_trainer.places import output_folder
 
 log = logging.getLogger("nerf_trainer")
@@ -171,8 +172,7 @@ def gpus(config: TrainerConfig) -> int:
     """How many GPUs a training by this config uses."""
     if config.training.device == "cpu":
         return 0
-    numbered = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    return numbered or int(any(map(Path.exists, LONE_GPUS)))
+    return visible(numbered_gpus() or int(any(map(Path.exists, LONE_GPUS))))
 
 
 def is_trained(config: TrainerConfig, folder: Path) -> bool:

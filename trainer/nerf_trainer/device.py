@@ -2,13 +2,13 @@
 
 import logging
 import os
-from pathlib import Path
 
 import torch
 
 from nerf_contract.reasons import CUDA_UNAVAILABLE
 from nerf_trainer.cpus import usable_cpus
 from nerf_trainer.failures import TrainerFailure
+from nerf_trainer.gpu_files import numbered_gpus, visible
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +43,11 @@ def repeat_exactly(device: torch.device) -> None:
 
 
 def gpus_given() -> bool:
-    """Whether this worker was given GPUs, working or not."""
-    visible = os.environ.get("NVIDIA_VISIBLE_DEVICES", "")
-    promised = visible not in ("", "void", "none", "all")
-    return promised or any(Path("/dev").glob("nvidia[0-9]*")) or torch.cuda.is_available()
+    """Whether this worker was given GPUs, working or not, and may use one."""
+    given = os.environ.get("NVIDIA_VISIBLE_DEVICES", "")
+    promised = given not in ("", "void", "none", "all")
+    there = promised or numbered_gpus() > 0 or torch.cuda.is_available()
+    return visible(int(there)) > 0
 
 
 def _cuda_problem(local_rank: int) -> str | None:
