@@ -1,6 +1,8 @@
 """Which picture is drawn next."""
 
 import io
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,12 +10,16 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
+from scene_files import blender_scene  # noqa: E402
 from viewer_scenes import CAMERA, CONFIG, STEPS, leave_checkpoint, psnr  # noqa: E402
 
+from nerf_trainer.camera_file import write_cameras  # noqa: E402
+from nerf_trainer.scenes import load_scene  # noqa: E402
 from nerf_trainer.viewer.artist import SHOW_SECONDS, STILL_SECONDS, Artist  # noqa: E402
 from nerf_trainer.viewer.camera import Camera  # noqa: E402
 from nerf_trainer.viewer.canvas import Pixels, blank  # noqa: E402
-from nerf_trainer.viewer.follower import draw_still, summary  # noqa: E402
+from nerf_trainer.viewer.follower import Follower, draw_still, summary  # noqa: E402
+from nerf_trainer.viewer.frusta import Frusta  # noqa: E402
 from nerf_trainer.viewer.pace import FINE_EDGE  # noqa: E402
 from nerf_trainer.viewer.source import Snapshot, Source  # noqa: E402
 from nerf_trainer.viewpoints import look_at  # noqa: E402
@@ -185,6 +191,24 @@ def test_the_first_still_is_a_picture(snapshot: Snapshot) -> None:
     still = np.asarray(Image.open(io.BytesIO(draw_still(snapshot, CAMERA))))
     assert still.shape[0] > 32
     assert still.std() > 10
+
+
+def test_cameras_that_the_training_leaves_later_are_shown_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERF_DATASET_ROOT", str(tmp_path / "nowhere"))
+    shown: list[Frusta] = []
+    page = SimpleNamespace(show_cameras=shown.append, tell=lambda _: None)
+    artist = SimpleNamespace(present=lambda _: None)
+    follower = Follower(CONFIG, tmp_path, artist, page)
+    follower.find_cameras()
+    assert shown == []
+    scene = load_scene(CONFIG.dataset, blender_scene(tmp_path / "scene"), "white")
+    write_cameras(tmp_path, scene.train)
+    leave_checkpoint(tmp_path)
+    for _ in range(2):
+        follower._follow()
+        assert [len(frusta.poses) for frusta in shown] == [8]
 
 
 def test_the_page_tells_step_psnr_and_world_size(snapshot: Snapshot) -> None:

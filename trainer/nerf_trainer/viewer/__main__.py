@@ -28,10 +28,9 @@ from nerf_trainer.train import leave
 from nerf_trainer.viewer.access import Gate
 from nerf_trainer.viewer.artist import Artist
 from nerf_trainer.viewer.follower import Follower
-from nerf_trainer.viewer.frusta import from_outside, read_frusta
+from nerf_trainer.viewer.frusta import from_outside
 from nerf_trainer.viewer.page import Page
 from nerf_trainer.viewer.proxy import Proxy
-from nerf_trainer.viewpoints import UP
 
 log = logging.getLogger("nerf_trainer.viewer")
 
@@ -127,14 +126,11 @@ def serve(args: argparse.Namespace, gate: Callable[[], Gate]) -> None:
     """Read the cameras, then show whatever the training has, until a signal comes."""
     config = load_config(args.config)
     torch.set_num_threads(1)
-    frusta = read_frusta(config, output_folder())
-    first = frusta.first() if frusta else from_outside(config.model.scene_bound)
     artist = Artist()
     title = os.environ.get(names.ENV_JOB_NAME, "Scene")
-    page = Page(title, artist, first, frusta.up() if frusta else UP)
-    if frusta and len(frusta.poses) > 1:
-        page.show_cameras(frusta.edges())
-    follower = Follower(config, output_folder(), artist, page, first)
+    page = Page(title, artist, from_outside(config.model.scene_bound))
+    follower = Follower(config, output_folder(), artist, page)
+    follower.find_cameras()
     proxy = Proxy(page.address, lambda: follower.still, follower.expect)
     artist.start()
     follower.start()

@@ -13,6 +13,7 @@ from nerf_trainer.failures import TrainerFailure
 from nerf_trainer.viewer.artist import Artist, give_way
 from nerf_trainer.viewer.camera import Camera
 from nerf_trainer.viewer.canvas import blank
+from nerf_trainer.viewer.frusta import Frusta, from_outside, read_frusta
 from nerf_trainer.viewer.pace import fit
 from nerf_trainer.viewer.page import Page
 from nerf_trainer.viewer.source import Snapshot, Source
@@ -32,20 +33,29 @@ class Follower:
     still: what a page shows until it can draw, as JPEG; None before the first checkpoint.
     """
 
-    def __init__(
-        self, config: TrainerConfig, folder: Path, artist: Artist, page: Page, first: Camera
-    ) -> None:
-        self._steps = config.training.steps
+    def __init__(self, config: TrainerConfig, folder: Path, artist: Artist, page: Page) -> None:
+        self._config = config
+        self._folder = folder
         self._source = Source(config, folder)
         self._artist = artist
         self._page = page
-        self._camera = Camera(first.pose, first.fov, STILL_ASPECT)
+        self._frusta: Frusta | None = None
         self._wake = threading.Event()
         self.still: bytes | None = None
 
     def start(self) -> None:
         """Follow in a thread of its own, until the process ends."""
         threading.Thread(target=self._run, name="follower", daemon=True).start()
+
+    def find_cameras(self) -> None:
+        """Show the training cameras once they can be read: a training may not have left them yet.
+
+        It has before its first checkpoint.
+        """
+        if self._frusta is None:
+            self._frusta = read_frusta(self._config, self._folder)
+            if self._frusta:
+                self._page.show_cameras(self._frusta)
 
     def expect(self) -> None:
         """A page is about to open: what it shows should be new."""
@@ -66,19 +76,27 @@ class Follower:
         try:
             snapshot = self._source.read()
             if snapshot:
-                self.still = draw_still(snapshot, self._camera)
+                self.find_cameras()
+                self.still = draw_still(snapshot, self._first())
                 self._artist.present(snapshot)
-                self._page.tell(summary(snapshot, self._steps))
+                self._page.tell(summary(snapshot, self._config.training.steps))
         except TrainerFailure as failure:
             log.error("%s: %s", failure.reason, failure.message)
             self._page.tell(failure.message)
         except Exception:  # What is shown stays, and the next one may be better.
             log.exception("the newest checkpoint cannot be shown")
 
+    def _first(self) -> Camera:
+        """Where a page begins."""
+        return (
+            self._frusta.first() if self._frusta else from_outside(self._config.model.scene_bound)
+        )
+
 
 def draw_still(snapshot: Snapshot, camera: Camera) -> bytes:
-    """A small picture as JPEG."""
-    canvas = blank(snapshot, camera, fit(camera.aspect, STILL_EDGE))
+    """A small, wide picture from where a camera is, as JPEG."""
+    wide = Camera(camera.pose, camera.fov, STILL_ASPECT)
+    canvas = blank(snapshot, wide, fit(STILL_ASPECT, STILL_EDGE))
     canvas.draw(len(canvas.order))
     packed = io.BytesIO()
     Image.fromarray(canvas.picture).save(packed, "JPEG", quality=80)

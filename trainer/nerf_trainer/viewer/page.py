@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from nerf_trainer.viewer.artist import Artist
 from nerf_trainer.viewer.camera import Camera, opengl_pose
 from nerf_trainer.viewer.canvas import Pixels
+from nerf_trainer.viewer.frusta import Frusta
+from nerf_trainer.viewpoints import UP
 
 COLOUR = (235, 120, 20)
 QUALITY = {False: 75, True: 92}
@@ -29,12 +31,12 @@ class Server(viser.ViserServer):
 
 
 class Page:
-    """What all browsers see. first: where they begin."""
+    """What all browsers see. first: where they begin while no training cameras are known."""
 
-    def __init__(self, title: str, artist: Artist, first: Camera, up: NDArray[np.float64]) -> None:
+    def __init__(self, title: str, artist: Artist, first: Camera) -> None:
         self._artist = artist
         self._server = start_server()
-        self._server.scene.set_up_direction(tuple(up))
+        self._server.scene.set_up_direction(tuple(UP))
         self._begin_at(first)
         gui = self._server.gui
         gui.configure_theme(show_logo=False, show_share_button=False)
@@ -52,8 +54,15 @@ class Page:
         """What is written beside the picture, in Markdown."""
         self._status.content = text
 
-    def show_cameras(self, edges: NDArray[np.float32]) -> None:
-        """Draw the training cameras, whose edges (N, 2, 3) are given, and a box to hide them."""
+    def show_cameras(self, frusta: Frusta) -> None:
+        """Draw the training cameras; whoever opens the page from now on begins at the first one."""
+        self._server.scene.set_up_direction(tuple(frusta.up()))
+        self._begin_at(frusta.first())
+        if len(frusta.poses) > 1:
+            self._draw_cameras(frusta.edges())
+
+    def _draw_cameras(self, edges: NDArray[np.float32]) -> None:
+        """Draw the edges (N, 2, 3), and a box to hide them."""
         lines = self._server.scene.add_line_segments(
             *("/cameras", edges, COLOUR),
             thickness=1.5,
