@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 pytestmark = pytest.mark.torch
-pytest.importorskip("pycolmap")
+pycolmap = pytest.importorskip("pycolmap")
 
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from nerf_contract.dataset import PosesConfig  # noqa: E402
-from nerf_trainer.poses import pairs, search  # noqa: E402
+from nerf_trainer.poses import matching, pairs, search  # noqa: E402
 from nerf_trainer.poses.features import working_size  # noqa: E402
 from nerf_trainer.poses.inputs import Input, identity, read_inputs  # noqa: E402
 from nerf_trainer.poses.likeness import unlikeness  # noqa: E402
@@ -163,6 +163,29 @@ def test_photos_are_worked_on_in_a_size_of_the_same_shape() -> None:
     assert working_size((100, 80), 960) == (200, 160)
     assert working_size((256, 192), 300) == (300, 225)
     assert working_size((20000, 4), 960) == (960, 1)
+
+
+def test_one_pair_more_after_a_restart_shifts_no_matches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def match(part: list[pairs.Pair], *_: object) -> list[matching.Match]:
+        compared.extend(part)
+        return [matching.Match(pair, pycolmap.TwoViewGeometry()) for pair in part]
+
+    def match_all(all_pairs: list[pairs.Pair]) -> list[pairs.Pair]:
+        found = matching.match_all(
+            all_pairs, lambda i: i, [], 0.7, Pieces(tmp_path), lambda _: None
+        )
+        return [match.pair for match in found]
+
+    compared: list[pairs.Pair] = []
+    monkeypatch.setattr(matching, "_match", match)
+    monkeypatch.setattr(matching, "PART", 2)
+    before = [(0, 1), (1, 2), (2, 3), (3, 4)]
+    after = [*before[:2], (1, 3), *before[2:]]
+    assert match_all(before) == match_all(before) == compared == before
+    assert match_all(after) == after
+    assert compared == [*before, *after[2:]], "what is the same is kept"
 
 
 def test_pieces_are_read_as_they_were_kept(tmp_path: Path) -> None:

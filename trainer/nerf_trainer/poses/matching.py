@@ -1,5 +1,6 @@
 """The same points in two photos: descriptors compared, then checked against two-view geometry."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -55,11 +56,17 @@ def match_all(
     found: list[Match] = []
     for start in range(0, len(pairs), PART):
         tell(start / len(pairs))
-        name = f"matches-{ratio:g}-{start:09d}"
+        part = pairs[start : start + PART]
+        name = f"matches-{ratio:g}-{_digest(part)}"
         if not pieces.has(name):
-            pieces.keep(name, _pack(_match(pairs[start : start + PART], cached, cameras, ratio)))
+            pieces.keep(name, _pack(_match(part, cached, cameras, ratio)))
         found += _unpack(pieces.read(name))
     return found
+
+
+def _digest(pairs: Sequence[Pair]) -> str:
+    """What names a part of the pairs: with one pair more, others stand in its place."""
+    return hashlib.sha256(np.array(pairs, np.int64).tobytes()).hexdigest()[:16]
 
 
 def median_shift(matches: Sequence[Match], features: Callable[[int], Features]) -> float:
