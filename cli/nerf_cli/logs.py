@@ -7,6 +7,7 @@ from kubernetes.client.exceptions import ApiException
 from nerf_cli import choosing
 from nerf_cli.cluster import Cluster, Object
 from nerf_cli.patience import TIMEOUT
+from nerf_contract.containers import ours
 
 LAST_LINES = 20
 
@@ -49,4 +50,4 @@ def tail(cluster: Cluster, pod: Object, lines: int) -> tuple[str, ...] | None:
 
 
 def _container(pod: Object) -> str:
-    return str(pod["spec"]["containers"][0]["name"])
+    return str(ours(pod["spec"]["containers"])["name"])

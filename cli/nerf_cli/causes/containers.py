@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from nerf_cli.causes import places
 from nerf_cli.causes.finding import Finding, because
 from nerf_cli.cluster import Object
+from nerf_contract.containers import ours
 
 _IMAGE = frozenset(
     {
@@ -71,7 +72,7 @@ def held(pod: Object, events: Sequence[Object]) -> list[Finding]:
 
 
 def _image(pod: Object, words: str) -> list[Finding]:
-    image = pod["spec"]["containers"][0].get("image", "")
+    image = ours(pod["spec"]["containers"]).get("image", "")
     otherwise = "the node's runtime fails", "Kubernetes keeps trying; its words tell why it fails."
     what, todo = _means(_PULLS, words) or otherwise
     return [

@@ -8,6 +8,7 @@ from nerf_cli.causes import places
 from nerf_cli.causes.finding import Finding, because
 from nerf_cli.cluster import Object
 from nerf_contract import reasons
+from nerf_contract.containers import ours
 
 _SIGNALLED = 128
 
@@ -52,7 +53,7 @@ def _out_of_memory(pod: Object) -> list[Finding]:
     end = _end(pod)
     if end.get("reason") != "OOMKilled":
         return []
-    limit = (pod["spec"]["containers"][0].get("resources", {}).get("limits") or {}).get("memory")
+    limit = (ours(pod["spec"]["containers"]).get("resources", {}).get("limits") or {}).get("memory")
     at = f"its memory limit of {limit}" if limit else "the memory limit of its node"
     return [
         Finding(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from nerf_cli.choosing import component, worker_index
 from nerf_cli.cluster import Object
 from nerf_contract import names
+from nerf_contract.containers import ours
 
 STAGES = (names.COMPONENT_DOWNLOAD, names.COMPONENT_POSES, names.COMPONENT_EXPORT)
 #: Pods that failed whose logs are read.
@@ -49,7 +50,7 @@ def condition(pod: Object, type_: str) -> dict[str, str]:
 
 def container(pod: Object) -> Object:
     """State of its container; {} before there is any."""
-    return next(iter(pod["status"].get("containerStatuses") or []), {})
+    return ours(pod["status"].get("containerStatuses") or [])
 
 
 def worth_reading(pods: Sequence[Object]) -> list[Object]:

@@ -1,12 +1,12 @@
 """From Kubernetes' JSON to the frozen records that the decisions use."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from nerf_contract import names
+from nerf_contract.containers import ours
 from nerf_contract.v1alpha1 import NeRFJobSpec
 from nerf_operator.cluster import job_status
 from nerf_operator.core.gpus import Node
@@ -104,7 +104,7 @@ def pod(obj: Object) -> Pod:
     failures = _number(labels.get(names.LABEL_FAILURES)) or 0
     rounds = _number(notes.get(names.ANNOTATION_ROUNDS))
     conditions = {c["type"]: c for c in status.get("conditions", ())}
-    container = _ours(status.get("containerStatuses", ()))
+    container = ours(status.get("containerStatuses", ()))
     state = container.get("state", {})
     waiting = state.get("waiting", {})
     return Pod(
@@ -134,24 +134,11 @@ def pod(obj: Object) -> Pod:
         sandboxed=_sandboxed(conditions),
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
-        image=_ours(obj["spec"]["containers"]).get("image", ""),
+        image=ours(obj["spec"]["containers"]).get("image", ""),
         gpus=gpus(obj),
         image_id=container.get("imageID", ""),
         termination=_termination(state.get("terminated")),
     )
-
-
-#: What the container of ours is called, of which each pod has one.
-_NAMES = (names.CONTAINER_TRAINER, names.COMPONENT_COORDINATOR)
-
-
-def _ours(containers: Sequence[Object]) -> Object:
-    """Of containers, or their statuses, ours; {} where it is not there.
-
-    Admission may put others beside it, and a kubelet sorts statuses by name.
-    """
-    found = [one for one in containers if one.get("name") in _NAMES]
-    return next(iter(found or (containers if len(containers) == 1 else ())), {})
 
 
 def node(obj: Object) -> Node:
