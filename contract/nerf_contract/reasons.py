@@ -68,6 +68,7 @@ BACKOFF_LIMIT_EXCEEDED: Final = "BackoffLimitExceeded"
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 JOB_SUSPENDED: Final = "JobSuspended"
 NOT_SUSPENDED: Final = "NotSuspended"
+RESUMED: Final = "Resumed"
 UP_TO_DATE: Final = "UpToDate"
 
 # --- Reasons of the size of a job with scaling.policy Auto ---------------------------------------

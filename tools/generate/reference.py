@@ -228,6 +228,7 @@ REASONS = {
     f"`{reasons.DEADLINE_EXCEEDED}`": "The job was active for `runPolicy.activeDeadlineSeconds`.",
     f"`{reasons.JOB_SUSPENDED}`": "`runPolicy.suspend` is true.",
     f"`{reasons.NOT_SUSPENDED}`": "`runPolicy.suspend` is false.",
+    f"`{reasons.RESUMED}`": "The same, and it was true before.",
     f"`{reasons.UP_TO_DATE}`": "Nothing is to be done.",
 }
 

@@ -61,7 +61,7 @@ class Facts:
 
 def build(facts: Facts, old: NeRFJobStatus, generation: int, now: datetime) -> list[Condition]:
     """All conditions; `lastTransitionTime` changes only with the status."""
-    found = _facts(facts) | _stages(facts, old)
+    found = _facts(facts, old) | _stages(facts, old)
     return [_condition(t, found[t], old, generation, now) for t in reasons.CONDITION_TYPES]
 
 
@@ -80,13 +80,13 @@ def _condition(
     )
 
 
-def _facts(facts: Facts) -> dict[str, Fact]:
+def _facts(facts: Facts, old: NeRFJobStatus) -> dict[str, Fact]:
     if facts.outcome is not None:
         return _ended(facts.outcome)
     if facts.suspended:
         return _suspended(facts)
     return {
-        reasons.SUSPENDED: Fact("False", reasons.NOT_SUSPENDED, "Pods may run."),
+        reasons.SUSPENDED: Fact("False", _why_not_suspended(old), "Pods may run."),
         reasons.SUCCEEDED: _unfinished(facts),
         reasons.FAILED: _NO_FAILURE,
         reasons.RUNNING: _running(facts),
@@ -94,6 +94,13 @@ def _facts(facts: Facts) -> dict[str, Fact]:
         reasons.RECONCILING: _reconciling(facts),
         reasons.STALLED: _stalled(facts),
     }
+
+
+def _why_not_suspended(old: NeRFJobStatus) -> str:
+    """That it was is remembered: pods from before may take long to leave."""
+    before = old.condition(reasons.SUSPENDED)
+    was = before is not None and (before.status == "True" or before.reason == reasons.RESUMED)
+    return reasons.RESUMED if was else reasons.NOT_SUSPENDED
 
 
 def _unfinished(facts: Facts) -> Fact:

@@ -159,6 +159,8 @@ def outlook(slots: Iterable[Slot], spent: int, limit: int) -> str:
 
 
 def surplus(pods: Sequence[Pod]) -> list[Pod]:
-    """Pods that ended and need not be kept: all but the newest, whose logs a person may want."""
+    """Pods that ended and need not be kept: a person may want the logs of the newest one, and of
+    the newest that failed."""
     ended = [pod for pod in pods if pod.ended and not pod.deleting]
-    return ended[:-1]
+    failed = [pod for pod in ended if pod.phase == "Failed"]
+    return [pod for pod in ended if pod not in (*ended[-1:], *failed[-1:])]

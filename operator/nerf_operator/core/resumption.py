@@ -22,9 +22,11 @@ def afresh(status: NeRFJobStatus, observed: Observed, now: datetime) -> Observed
 def _resumed(status: NeRFJobStatus, now: datetime) -> datetime | None:
     """Since when pods may be made again: the job is suspended, or was until then."""
     known = status.condition(reasons.SUSPENDED)
-    if known is None:
-        return None
-    return now if known.status == "True" else datetime.fromisoformat(known.last_transition_time)
+    if known is not None and known.status == "True":
+        return now
+    if known is not None and known.reason == reasons.RESUMED:
+        return datetime.fromisoformat(known.last_transition_time)
+    return None
 
 
 def _is_former(pod: Pod, resumed: datetime) -> bool:

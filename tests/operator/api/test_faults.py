@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from operator_support import faults, life
+from operator_support.apiserver import wait_until
 from operator_support.cluster import Object
-from operator_support.proxy import Nth, Tampering
+from operator_support.proxy import Answered, Nth, Tampering
 from operator_support.stage import Stage
 
 Place = tuple[str, str]
@@ -22,8 +23,13 @@ def undisturbed(stage: Stage) -> tuple[Object, list[str]]:
     with stage.act() as (lab, _, proxy):
         end = life.live(lab)
         life.die(lab)
+        wait_until("its deletion is on record", lambda: any(map(_deletes_job, proxy.writes())), 10)
         names = Nth()
         return end, [names.label(one.call) for one in proxy.writes()]
+
+
+def _deletes_job(answered: Answered) -> bool:
+    return answered.call.what == "DELETE nerfjobs/demo"
 
 
 def kill_at(stage: Stage, target: str, when: str, expected: Object) -> str:

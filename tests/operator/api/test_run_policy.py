@@ -43,7 +43,7 @@ def test_a_suspended_job_keeps_its_volumes_and_goes_on_later(lab: Namespace) -> 
         assert lab.get(kind, name) is not None
     set_policy(lab, suspend=False)
     lab.await_pods(*BOTH)
-    lab.await_condition("Suspended", "NotSuspended", "False")
+    lab.await_condition("Suspended", "Resumed", "False")
     assert lab.status()["startTime"] == start
     wait_until("the events", lambda: {"Suspended", "Resumed"} <= set(lab.events()), 10)
 

@@ -172,6 +172,11 @@ def test_only_the_newest_pod_that_ended_is_kept(phase: str) -> None:
     assert failures([old, new]) == 2
 
 
+def test_the_last_failure_is_kept_though_the_next_attempt_finished() -> None:
+    first, last, done = ended(attempt=0), ended(attempt=1), ended(attempt=2, phase="Succeeded")
+    assert surplus([first, last, done]) == [first]
+
+
 def test_the_budget_and_the_next_attempt_are_told() -> None:
     waits = decide([ended(attempt=1, failures=1, rounds=1)], NOW)
     assert outlook([Slot(start=0), waits], 2, 6) == (

@@ -71,7 +71,7 @@ def test_what_was_reached_stays_and_the_diary_tells() -> None:
     again = decide(observed(), new)
     assert names(again, Create) == ["demo-worker-0-0", "demo-worker-1-0"]
     assert "Resumed" in [event.reason for event in again.events]
-    assert facts(again)["Suspended"] == ("False", "NotSuspended")
+    assert facts(again)["Suspended"] == ("False", "Resumed")
 
 
 def test_nothing_is_made_for_a_job_that_is_suspended_from_the_first() -> None:
@@ -128,6 +128,12 @@ def test_the_budget_is_fresh_though_former_pods_still_leave() -> None:
     resumed = decide(seen, suspended, workers=one)
     assert made(resumed) == [("demo-worker-0-3", "0", False)]
     assert made(decide(seen, resumed.status, workers=one)) == [("demo-worker-0-3", "0", False)]
+
+
+def test_what_failed_before_the_first_status_counts() -> None:
+    one, early = {"replicas": 1}, running(0, attempt=2, **FORMER)
+    never = decide(observed(), workers=one).status
+    assert made(decide(observed(early), never, workers=one)) == [], "it backs off"
 
 
 def test_what_failed_since_the_job_was_resumed_counts() -> None:
