@@ -94,8 +94,9 @@ class Election:
 
     async def give_back(self) -> None:
         """Let another one take over at once. Nothing may be written any more."""
-        if self.holds():
-            await self._attempt(self._write(""))
+        for _ in range(2):  # A renewal that was cut off has left a version that we do not know yet.
+            if self.holds():
+                await self._attempt(self._write(""))
 
     async def close(self) -> None:
         """Close the connection."""
