@@ -11,7 +11,9 @@ import re
 import sys
 import tempfile
 import time
+from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -95,10 +97,18 @@ def _figures(notes: list[Note]) -> dict[str, float]:
     groups = [list(group) for _, group in groupby(mine, key=lambda note: note.generation)]
     newest = {group[0].world: group for group in groups if len(group) > WINDOW}
     one, of_two = _speed(newest[1][-WINDOW - 1 :]), newest[2]
-    two = median(_speed(of_two[i - WINDOW : i + 1]) for i in range(WINDOW, len(of_two)))
+    two = median(_speed(of_two[i - WINDOW : i + 1]) for i in _each_second(of_two))
     since = of_two[WINDOW].time + time.time() - time.monotonic()
     found = {"rays_per_second_1": one, "rays_per_second_2": two, "efficiency": two / (2 * one)}
     return found | {"since": since}
+
+
+def _each_second(notes: list[Note]) -> Iterator[int]:
+    """Index of the last step at each second, as a dashboard is looked at: fast ones are no more."""
+    times = [note.time for note in notes]
+    first, last = times[WINDOW], times[-1]
+    for second in range(int(last - first) + 1):
+        yield bisect_right(times, first + second) - 1
 
 
 def _speed(steps: list[Note]) -> float:
