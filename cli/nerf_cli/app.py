@@ -217,10 +217,7 @@ def view(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Look at a job's scene in a browser, while it trains and after."""
-    cluster = connect(namespace, context, kubeconfig)
-    if enable:
-        viewing.enable(cluster, name, say)
-    viewing.run(cluster, name, port, not no_open, say)
+    viewing.run(connect(namespace, context, kubeconfig), name, port, enable, not no_open, say)
 
 
 @app.command()

@@ -64,8 +64,9 @@ def upload(
     surplus: list[str] = []
 
     def attempt(volume: Volume, counting: Meter) -> bool:
-        if others == "refuse" and (found := volume.surplus(digests)):
-            raise SurplusError(found)
+        surplus[:] = sorted({*surplus, *volume.surplus(digests)})
+        if others == "refuse" and surplus:
+            raise SurplusError(surplus)
         remaining[:] = _different(volume, remaining, digests, meter)
         if remaining:
             _check_room(sum(file.size for file in remaining), volume.mark())
@@ -74,7 +75,6 @@ def upload(
             remaining[:] = _different(volume, remaining, digests, meter)
         if remaining:
             return False
-        surplus[:] = {*surplus, *volume.surplus(digests)}
         if others == "delete":
             volume.remove(surplus)
         volume.unmark()
@@ -83,7 +83,7 @@ def upload(
     persistently(attempt, open_, meter, say, pause)
     present = len(files) - len(sent)
     removed = others == "delete"
-    return Copied(len(sent), sum(sent.values()), present, tuple(sorted(surplus)), removed)
+    return Copied(len(sent), sum(sent.values()), present, tuple(surplus), removed)
 
 
 def _different(

@@ -23,23 +23,25 @@ START_DEADLINE_S = 180
 RETRY_S = 1.0
 
 
-def run(cluster: Cluster, name: str, port: int | None, open_browser: bool, say: Say) -> None:
-    """Serve the viewer on a port here until the process is interrupted. Raises UserError."""
+def run(
+    cluster: Cluster, name: str, port: int | None, enable: bool, open_browser: bool, say: Say
+) -> None:
+    """Serve the viewer on a port here until the process is interrupted. Raises UserError.
+
+    enable: turn the job's viewer on where it is off.
+    """
     need_kubectl()
     job = cluster.job(name)
-    check_enabled(job)
+    if enable and not _is_enabled(job):
+        cluster.patch_job(name, {"spec": {"viewer": {"enabled": True}}})
+        say(f"spec.viewer.enabled of {name} is true now")
+    else:
+        check_enabled(job)
     token = _await_token(cluster, name, say)
     port = port or free_port()
     address = f"http://{ADDRESS}:{port}/?{names.TOKEN_KEY}={token}"
     tunnel = _Tunnel(cluster, name, port, say)
     tunnel.run(lambda: _opened(address, open_browser, say))
-
-
-def enable(cluster: Cluster, name: str, say: Say) -> None:
-    """Turn the job's viewer on where it is off. Raises UserError."""
-    if not _is_enabled(cluster.job(name)):
-        cluster.patch_job(name, {"spec": {"viewer": {"enabled": True}}})
-        say(f"spec.viewer.enabled of {name} is true now")
 
 
 def check_enabled(job: Object) -> None:

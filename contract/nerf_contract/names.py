@@ -38,6 +38,8 @@ COMPONENT_DOWNLOAD: Final = "download"
 COMPONENT_POSES: Final = "poses"
 COMPONENT_EXPORT: Final = "export"
 COMPONENT_VIEWER: Final = "viewer"
+#: Pods of stages that do their work once.
+STAGE_COMPONENTS: Final = (COMPONENT_DOWNLOAD, COMPONENT_POSES, COMPONENT_EXPORT)
 #: A pod of `kubectl nerf` that holds a volume while files are copied.
 COMPONENT_COPY: Final = "copy"
 #: Failures in a row, without progress between them, before a pod; and the step it began from.

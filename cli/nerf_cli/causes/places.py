@@ -7,7 +7,6 @@ from nerf_cli.cluster import Object
 from nerf_contract import names
 from nerf_contract.containers import ours
 
-STAGES = (names.COMPONENT_DOWNLOAD, names.COMPONENT_POSES, names.COMPONENT_EXPORT)
 #: Pods that failed whose logs are read.
 MOST_LOGS = 3
 
@@ -64,5 +63,5 @@ def worth_reading(pods: Sequence[Object]) -> list[Object]:
 def _works(pod: Object) -> bool:
     """A stage that runs, or a worker that should train and does not yet."""
     running = pod["status"].get("phase") == "Running"
-    stage = component(pod) in STAGES
+    stage = component(pod) in names.STAGE_COMPONENTS
     return bool(running and (stage or not ready(pod)))

@@ -100,7 +100,7 @@ def _led_to(service: Service | None) -> int:
 
 def _claims(job: Job, spec: NeRFJobSpec, observed: Observed) -> list[Action]:
     wanted = []
-    if spec.dataset.claim_name is None:
+    if claims.wants_dataset(spec):
         wanted.append(render.dataset_claim(job))
     if claims.wants_own(spec):
         wanted.append(render.checkpoint_claim(job))
@@ -171,7 +171,7 @@ def _replaced(who: str, request: PodRequest, slot: Slot) -> Event | None:
 
 
 def removals(spec: NeRFJobSpec, observed: Observed, indices: Sequence[int]) -> list[Delete]:
-    """Pods that are not wanted: of other workers than these, ended ones but for the newest."""
+    """Pods that are not wanted: of other workers than these, and what `extra` finds of each."""
     found: list[Pod] = []
     for index in {p.index for p in observed.pods if p.index is not None}:
         pods = observed.workers(index)

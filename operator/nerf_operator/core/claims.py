@@ -32,16 +32,21 @@ def wants_own(spec: NeRFJobSpec) -> bool:
     return spec.checkpoint.volume.claim_name is None
 
 
+def wants_dataset(spec: NeRFJobSpec) -> bool:
+    """Whether the operator makes the claim for the photos."""
+    return spec.dataset.claim_name is None
+
+
 def own(job: Job, spec: NeRFJobSpec) -> list[str]:
     """Names of the claims that the operator makes."""
-    photos = [dataset_claim(job, spec)] if spec.dataset.claim_name is None else []
+    photos = [dataset_claim(job, spec)] if wants_dataset(spec) else []
     return [*photos, *([checkpoint_claim(job, spec)] if wants_own(spec) else [])]
 
 
 def together(job: Job, spec: NeRFJobSpec, observed: Observed) -> bool:
     """Whether the dataset's claim forces all pods onto one node. One that is being made will."""
     claim = observed.claims.get(dataset_claim(job, spec))
-    return spec.dataset.claim_name is None if claim is None else claim.one_node_only
+    return wants_dataset(spec) if claim is None else claim.one_node_only
 
 
 def one_node_checkpoints(job: Job, spec: NeRFJobSpec, observed: Observed) -> bool:

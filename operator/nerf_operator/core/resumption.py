@@ -14,7 +14,7 @@ def afresh(status: NeRFJobStatus, observed: Observed, now: datetime) -> Observed
     They may take long to leave, and lend new pods nothing but the number of their attempt.
     """
     resumed = _resumed(status, now)
-    if resumed is None or not any(_is_former(pod, resumed) for pod in observed.pods):
+    if resumed is None:
         return observed
     return replace(observed, pods=tuple(_reset(pod, resumed) for pod in observed.pods))
 

@@ -70,10 +70,7 @@ def done(pod: Pod) -> bool:
     """Whether the pod has done all of its work. Coordinators and viewers are never done."""
     if pod.index is not None:
         return outcome.finished(pod)
-    return pod.phase == "Succeeded" and pod.component in _COMPONENTS
-
-
-_COMPONENTS = (names.COMPONENT_DOWNLOAD, names.COMPONENT_POSES, names.COMPONENT_EXPORT)
+    return pod.phase == "Succeeded" and pod.component in names.STAGE_COMPONENTS
 
 
 def end(spec: NeRFJobSpec, observed: Observed, at: Stages) -> Outcome | None:

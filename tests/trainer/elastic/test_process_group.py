@@ -216,7 +216,7 @@ def test_who_sends_to_a_dead_peer_can_be_told() -> None:
 
 def _hang_while_connecting() -> None:
     process_group.CONNECT_TIMEOUT = timedelta(seconds=0.2)
-    process_group.GIVE_UP_SECONDS = 0.3
+    process_group.END_SECONDS = 0.3
     with patch.object(dist, "init_process_group", lambda **_: threading.Event().wait()):
         _start_alone(ProcessGroup(CPU, HOST))
 

@@ -27,7 +27,7 @@ CONNECT_TIMEOUT = timedelta(seconds=10)
 #: Where gloo waits to be connected to by a member that is frozen there is no socket to shut down,
 #: and no time-out holds: so long after it should have given up the process ends, for its agent to
 #: start another.
-GIVE_UP_SECONDS = 5.0
+END_SECONDS = 5.0
 #: Of a collective. Long, as ranks evaluate views of their own and the writer alone writes while the
 #: others wait; deaths show as closed connections, and hung peers are noticed by the coordinator.
 COLLECTIVE_TIMEOUT = timedelta(minutes=10)
@@ -160,7 +160,7 @@ def _watchdog(abort: Callable[[], None]) -> Iterator[None]:
     seconds = CONNECT_TIMEOUT.total_seconds()
     timers = [
         threading.Timer(seconds, abort),
-        threading.Timer(seconds + GIVE_UP_SECONDS, _end_process),
+        threading.Timer(seconds + END_SECONDS, _end_process),
     ]
     for timer in timers:
         timer.daemon = True
