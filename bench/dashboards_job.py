@@ -29,7 +29,7 @@ from nerf_trainer.scenes.demo import generate
 
 NAMESPACE, JOB = "lab", "garden"
 #: Groups, and steps that each is to do.
-GROUPS = ((1, 400), (2, 500), (1, 300), (2, 500))
+GROUPS = ((1, 400), (2, 500), (1, 300), (2, 1000))
 CONFIG: dict[str, Any] = {
     "dataset": {"holdoutEvery": 6},
     "model": {"levels": 8, "log2TableSize": 14, "finestResolution": 128, "hiddenWidth": 16},
@@ -55,7 +55,7 @@ def main() -> None:
                 there = {index: starts[index] for index in job.agents}
                 told = partial(_tell_targets, folder, launch.folder, there)
                 job.wait(told, "an address of each pod", 120)
-                job.wait_for_world(world, steps)
+                job.wait_for_world(world, steps, seconds=300)
                 print(f"{world} process(es): step {job.step()}", flush=True)
             figures = _figures(job.notes())
         (folder / "figures.json").write_text(json.dumps(figures))

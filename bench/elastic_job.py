@@ -104,11 +104,12 @@ class Job:
             self._replace()
             time.sleep(0.05)
 
-    def wait_for_world(self, world: int, steps: int) -> None:
+    def wait_for_world(self, world: int, steps: int, seconds: float = 120.0) -> None:
         """Until a group of this size has done so many steps."""
         self.wait(
             lambda: self.done() or self._steps_in_world(world) >= steps,
             f"{steps} steps of {world} pods",
+            seconds,
         )
         if self.done():
             raise BenchError("the training ended before its changes did: it needs more steps")
