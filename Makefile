@@ -64,9 +64,9 @@ bench-checkpoint: images ## What snapshots cost a step, and what is left after 5
 bench-elastic: images ## Pauses, lost steps, kills and weights of an elastic training (25 min, or QUICK=1).
 	@tools/images/in-trainer -- python3 bench/elastic.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
-bench-elastic-pods: cluster images-load install ## The same in pods on the local cluster: scale, frozen, cut off (10 min).
+bench-elastic-pods: cluster images-load install ## The same in pods on the local cluster: scale, frozen, cut off, killed (20 min): KILLS=30.
 	@export KUBECONFIG=$$($(LOCALKUBE) kubeconfig); \
-	  PYTHONPATH=tests/e2e:tools:contract $(PYTHON) bench/elastic_pods.py
+	  PYTHONPATH=tests/e2e:tools:contract $(PYTHON) bench/elastic_pods.py --kills $(or $(KILLS),30)
 
 soak: cluster images-load install ## Random faults on jobs of the local cluster, watched all along: MINUTES=30 SEED=0 EVERY=60.
 	@export KUBECONFIG=$$($(LOCALKUBE) kubeconfig); \

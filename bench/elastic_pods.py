@@ -1,12 +1,14 @@
 """Elasticity in pods: from `kubectl scale` to training at the new size, frozen and cut-off workers.
 
-    make bench-elastic-pods          10 minutes, on the local cluster of two nodes
+    make bench-elastic-pods          20 minutes, on the local cluster of two nodes; KILLS=30
 
 A job of two pods with two processes each, on a node of its own each. Seconds are counted from the
-command to what worker 0 tells of its group, which is asked ten times a second; `pause` is for how
-long that worker did not train. The last line of the output is one JSON object.
+command to what a worker tells of its group, which is asked ten times a second; `pause` is for how
+long worker 0 did not train. Processes, pods and coordinators are then killed at random. The last
+line of the output is one JSON object.
 """
 
+import argparse
 import json
 import signal
 import statistics
@@ -17,6 +19,7 @@ from typing import Any
 
 from e2e_support.kube import LOCALKUBE
 from elastic_pods_job import PodJob, namespace
+from elastic_pods_kills import random_kills
 from machine import machine
 from percentiles import percentile
 
@@ -24,16 +27,21 @@ ROUNDS = 5
 ENDLESS = 1_000_000
 #: Of trainings whose weights are compared.
 STEPS = 1500
+SEED = 1
 
 
 def main() -> None:
     """Run all parts, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=30, help="at random; default 30")
+    kills = parser.parse_args().kills
     with namespace() as place:
         with PodJob(place, "resize", steps=ENDLESS, replicas=1) as job:
             job.wait_for_world(2)
             figures = resizes(job) | {"frozen": frozen(job), "cut_off": cut_off(job)}
         weights = [undisturbed(place, 1), undisturbed(place, 2), disturbed(place)]
-    figures["weights_identical"] = len(set(weights)) == 1
+        figures |= killed(place, kills, weights)
+    figures |= {"trainings": len(weights), "weights_identical": len(set(weights)) == 1}
     print(json.dumps(figures | {"machine": machine(), "date": time.strftime("%Y-%m-%d")}))
 
 
@@ -104,8 +112,24 @@ def disturbed(place: Any) -> str:
         return _weights(job)
 
 
+def killed(place: Any, kills: int, weights: list[str]) -> dict[str, Any]:
+    """Kills at random, until a survivor's next step. Appends the weights that come of it."""
+    found = random_kills(lambda name: PodJob(place, name, STEPS, replicas=2), kills, STEPS, SEED)
+    weights += [_weights_of(metrics) for metrics in found.metrics]
+    return {
+        "kills": found.count,
+        "hangs": found.hangs,
+        "recovery_p50_s": round(statistics.median(found.recoveries), 2),
+        "recovery_p95_s": round(percentile(found.recoveries, 95), 2),
+        "recovery_max_s": round(max(found.recoveries), 2),
+    }
+
+
 def _weights(job: PodJob) -> str:
-    metrics = job.metrics()
+    return _weights_of(job.metrics())
+
+
+def _weights_of(metrics: dict[str, Any]) -> str:
     told(f"{metrics['psnr']:.4f} dB, weights {metrics['weightsSha256'][:12]}")
     return str(metrics["weightsSha256"])
 

@@ -20,6 +20,12 @@ from nerf_contract import names
 #: From one question to the next.
 PAUSE_SECONDS = 0.1
 WAIT_SECONDS = 180.0
+#: No step for so long, while a worker that has trained lives, is a hang.
+HANG_SECONDS = 30.0
+
+
+class EndedError(Exception):
+    """The training is done: what was waited for will not come."""
 
 
 @contextmanager
@@ -40,7 +46,7 @@ class PodJob:
         config.load_kube_config()
         self._api = client.CoreV1Api()
         self._job = Job(place, name)
-        self._writer = ""
+        self._pods: dict[int, str] = {}
         nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
         half = min(int(node["status"]["allocatable"]["cpu"]) for node in nodes) * 500
         workers = {"replicas": replicas, "min": 1, "max": 2, "processesPerWorker": 2}
@@ -64,13 +70,23 @@ class PodJob:
         """As a user or an autoscaler does."""
         self._job.namespace.run("scale", f"nerfjob/{self._job.name}", f"--replicas={replicas}")
 
-    def send(self, index: int, number: signal.Signals) -> None:
-        """Send a signal to a worker's training processes."""
-        processes.send(self._job, index, number)
+    def send(self, index: int, number: signal.Signals, newest: bool = False) -> None:
+        """Send a signal to a worker's training processes, or to the newest of them alone."""
+        processes.send(self._job, index, number, newest)
 
     def kill(self, index: int) -> None:
         """Delete a worker's pod without grace."""
         pod = self._job.workers()[index]["metadata"]["name"]
+        self._delete(pod)
+
+    def kill_coordinator(self) -> None:
+        """Delete the coordinator's pod without grace."""
+        selector = f"{names.LABEL_COMPONENT}={names.COMPONENT_COORDINATOR}"
+        selector += f",{names.LABEL_JOB}={self._job.name}"
+        for pod in self._job.namespace.items("pods", selector):
+            self._delete(pod["metadata"]["name"])
+
+    def _delete(self, pod: str) -> None:
         self._job.namespace.run("delete", "pod", pod, "--grace-period=0", "--force")
 
     # --- What is seen of it ---
@@ -91,25 +107,56 @@ class PodJob:
         """For how long worker 0 did not train at the last change, in seconds."""
         return float(self._status()["lastRegroupSeconds"])
 
-    def wait_for_world(self, world: int) -> None:
-        """Until a group of this size has done a step."""
+    def wait_for_world(self, world: int) -> int:
+        """Until a group of this size has done a step. Its number."""
         self.seconds_to_world(world, lambda: None)
+        return int(self._status().get("step", 0))
 
     def seconds_to_world(self, world: int, act: Callable[[], None]) -> float:
         """Seconds from the start of `act` to a step that a group of this size has done."""
+        return self._seconds_to_step(act, lambda status: status.get("worldSize") == world)
+
+    def seconds_to_step(self, index: int, act: Callable[[], None], regrouped: bool) -> float:
+        """Seconds from the start of `act` to a step of this worker, of a group formed since."""
+        before = self._status(index).get("generation", 0)
+
+        def formed(status: dict[str, Any]) -> bool:
+            return not regrouped or status.get("generation", 0) > before
+
+        return self._seconds_to_step(act, formed, index, HANG_SECONDS)
+
+    def _seconds_to_step(
+        self,
+        act: Callable[[], None],
+        holds: Callable[[dict[str, Any]], bool],
+        index: int = 0,
+        seconds: float = WAIT_SECONDS,
+    ) -> float:
+        """Until a worker that trains has done a step since `holds` was first seen of it.
+
+        Raises: EndedError; TimeoutError with what the pods have logged.
+        """
         begin = time.monotonic()
         act()
-        joined: int | None = None
-        while time.monotonic() < begin + WAIT_SECONDS:
-            status = self._status()
-            if status.get("worldSize") == world and status.get("phase") == "training":
-                joined = status["step"] if joined is None else joined
-                if status["step"] > joined:
+        first: int | None = None
+        while time.monotonic() < begin + seconds:
+            status = self._status(index)
+            if status.get("phase") == "training" and holds(status):
+                first = status["step"] if first is None else first
+                if status["step"] > first:
                     return time.monotonic() - begin
             else:
-                joined = None
+                first = None
+            if not status and self._job.condition("Succeeded").get("status") == "True":
+                raise EndedError
             time.sleep(PAUSE_SECONDS)
-        raise TimeoutError(f"no group of {world}: {self._status()}\n{self._job.status()}")
+        raise TimeoutError(f"not trained on: {self._status(index)}\n{self.last_words()}")
+
+    def last_words(self) -> str:
+        """The last lines that each pod of the job has logged."""
+        every = f"{names.LABEL_JOB}={self._job.name}"
+        options = ("--tail=40", "--prefix", "--timestamps", "--all-containers")
+        return self._job.namespace.run("logs", "-l", every, *options)
 
     def metrics(self) -> dict[str, Any]:
         """Wait for the end of the training. Its metrics.json."""
@@ -117,16 +164,18 @@ class PodJob:
         with tempfile.TemporaryDirectory() as folder:
             return metrics_of(self._job, Path(folder))
 
-    def _status(self) -> dict[str, Any]:
-        """What worker 0 tells; {} while it cannot be asked."""
+    def _status(self, index: int = 0) -> dict[str, Any]:
+        """What a worker tells; {} while it cannot be asked."""
         try:
-            self._writer = self._writer or self._job.workers()[0]["metadata"]["name"]
+            if index not in self._pods:
+                self._pods[index] = self._job.workers()[index]["metadata"]["name"]
+            pod = f"{self._pods[index]}:{names.TRAINER_HTTP_PORT}"
             answer = self._api.connect_get_namespaced_pod_proxy_with_path(
-                *(f"{self._writer}:{names.TRAINER_HTTP_PORT}", self._job.namespace.name, "status"),
+                *(pod, self._job.namespace.name, "status"),
                 _request_timeout=2,
                 _preload_content=False,
             )
             return dict(json.loads(answer.data))
         except (KubectlError, KeyError, client.ApiException, HTTPError):
-            self._writer = ""
+            self._pods.pop(index, None)
             return {}

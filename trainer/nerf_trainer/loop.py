@@ -15,6 +15,7 @@ from nerf_trainer.clock import Stopwatch
 from nerf_trainer.collectives import share_state, sum_over_ranks
 from nerf_trainer.departure import Departure
 from nerf_trainer.elastic.interface import Generation, Membership, PeerLost, peer_loss
+from nerf_trainer.elastic.progress import progress
 from nerf_trainer.evaluate import Evaluation
 from nerf_trainer.evaluator import Evaluator
 from nerf_trainer.failures import TrainerFailure
@@ -161,7 +162,7 @@ class Loop:
             )
 
     def _save(self, saver: BackgroundSaver, score: float | None = None) -> None:
-        with self._telemetry.timed("checkpoint"):
+        with self._telemetry.timed("checkpoint"), progress.lengthy():
             state = self._trainer.state
             saver.save(state.step, state.tensors(), self._telemetry.notes(score))
         self._telemetry.spent(CHECKPOINT)
@@ -190,7 +191,8 @@ class Loop:
 
     def _save_last(self, output: Output, score: float) -> None:
         self._save(output.saver, score)
-        error = output.saver.wait() or output.report.error
+        with progress.lengthy():
+            error = output.saver.wait() or output.report.error
         self._telemetry.spent(CHECKPOINT)
         if error:
             raise TrainerFailure(

@@ -69,6 +69,10 @@ CASES: dict[str, tuple[list[Pod], int | None, int, float | None]] = {
         [pod(attempt=3, rounds=3, failures=1, deleting=True)],
         *(None, 1, 4.0),
     ),
+    "deleted as soon as it ran, again and again: at once": (
+        [running(attempt=3, rounds=3, failures=1, deleting=True, started_at=NOW)],
+        *(4, 1, None),
+    ),
     "deleted after a while: at once": (
         [pod(attempt=3, rounds=3, failures=1, deleting=True, created=at(-60))],
         *(4, 1, None),

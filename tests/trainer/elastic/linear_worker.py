@@ -1,7 +1,8 @@
 """A tiny elastic trainer: fits a linear model until told to finish, and notes every step.
 
 Run by torchrun as `linear_worker.py DIR`. Each process appends one JSON line a step to
-DIR/steps-<pid>.jsonl; all end at the same step after DIR/finish exists.
+DIR/steps-<pid>.jsonl; all end at the same step after DIR/finish exists. The training of a process
+does not get on, while its heart beats, for as long as there is DIR/stall-<pid>.
 """
 
 import json
@@ -80,6 +81,8 @@ class Trainer:
         total[FEATURES] = self.membership.changing()
         total[FEATURES + 1] = (self.folder / "finish").exists()
         time.sleep(STEP_SECONDS)
+        while (self.folder / f"stall-{os.getpid()}").exists():
+            time.sleep(STEP_SECONDS)
         complete(dist.all_reduce(total, async_op=True))
         self.weights = self.weights - 0.01 * total[:FEATURES]
         self.step += 1

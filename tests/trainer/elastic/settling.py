@@ -14,6 +14,7 @@ def settle(world: World) -> None:
     for process in world.living:
         if process.join is None:
             world.join(process)
+    wait_for_the_barred(world)
     for _ in range(20):
         world.go_on()
         if world.together:
@@ -23,10 +24,17 @@ def settle(world: World) -> None:
     assert {p.step for p in world.living} == {newest + 1}, "steps are lost"
 
 
+def wait_for_the_barred(world: World) -> None:
+    """Until nobody is kept out for having kept others waiting."""
+    until = [member.barred_until for member in world.state.members.values()]
+    world.pass_time(max(until, default=0.0) - world.now)
+
+
 def calm_down(world: World) -> None:
     """Nobody hangs, and who was asked to leave is gone, as are pods of which nothing is known."""
+    for process in [p for p in world.living if p.leaving]:
+        world.kill_pod(process.identity.id.pod)
     world.zombies = [p for p in world.zombies if p.identity.id.pod in world.pods]
     for process in world.processes:
         world.thaw(process)
-    for process in [p for p in world.living if p.leaving]:
-        world.kill_pod(process.identity.id.pod)
+        process.stalled = False

@@ -30,7 +30,8 @@ TOLD_TO_STOP = (Verdict.OVER, Verdict.FENCED)
 class Process:
     """A worker process. It is silent while frozen, and before it has joined for the first time.
 
-    spoke: when it last sent a message.
+    spoke: when it last sent a message. stalled: its heart beats, its training does not get on.
+    moved: when that last did, or began to wait for others.
     """
 
     identity: Identity
@@ -38,6 +39,8 @@ class Process:
     seen: int = 0
     spoke: float = 0.0
     frozen: bool = False
+    stalled: bool = False
+    moved: float = 0.0
     leaving: bool = False
     join: Join | None = None
     placement: Placement | None = None
@@ -46,6 +49,18 @@ class Process:
     @property
     def waiting(self) -> bool:
         return self.join is not None and self.placement is None
+
+    def heartbeat(self, now: float, patience: float) -> Heartbeat:
+        """What its heart tells; it is overdue after `patience` seconds of work."""
+        group = (NO_GENERATION, 0)
+        if self.placement:
+            group = self.placement.generation, self.placement.world_size
+        idle = now - self.moved
+        return Heartbeat(
+            *(self.identity, *group, self.seen, self.leaving),
+            waited_ms=0 if self.stalled else int(1000 * idle),
+            overdue=self.stalled and idle > patience,
+        )
 
 
 @dataclass
@@ -116,6 +131,11 @@ class World:
         process.frozen = False
         self.disturbed = self.now
 
+    def stall(self, process: Process) -> None:
+        """It neither ends its step nor hears that the group is over; or it gets on again."""
+        process.stalled = not process.stalled and process.placement is not None
+        process.moved = self.now
+
     def ask_to_leave(self, process: Process) -> None:
         """SIGTERM: a process without a group ends, and its agent ends the pod; others wait for the
         end of a step (see `obey`)."""
@@ -131,6 +151,7 @@ class World:
         process.join = Join(process.identity, attempt, process.step, process.seen, "store", *group)
         process.placement = None
         process.verdict = Verdict.CURRENT
+        process.moved = self.now
         self.poll(process)
 
     def come_back(self, process: Process, joins: bool) -> None:
@@ -162,7 +183,7 @@ class World:
         number = placement.generation.number
         assert number > process.seen, "a number that a worker has seen came again"
         assert not process.leaving, "a place for one that leaves"
-        process.placement, process.seen = placement, number
+        process.placement, process.seen, process.moved = placement, number, self.now
         assert not self.is_succeeded(process), "a place for one that was replaced"
         members = self.history.setdefault(placement.generation, {})
         members[process.identity.id] = placement
@@ -171,11 +192,7 @@ class World:
     def beat(self, process: Process) -> None:
         if process.frozen or process.join is None:
             return
-        generation = process.placement.generation if process.placement else NO_GENERATION
-        size = process.placement.world_size if process.placement else 0
-        self.ask(
-            process, Heartbeat(process.identity, generation, size, process.seen, process.leaving)
-        )
+        self.ask(process, process.heartbeat(self.now, self.settings.patience))
 
     def ask(self, process: Process, event: Event) -> None:
         """A message of `process` reaches the coordinator, and its answer comes back."""
@@ -214,13 +231,13 @@ class World:
             placement = next(iter(self.history[generation].values()))
             step = ranks[placement.source].step
             for process in ranks.values():
-                process.step = step + 1
+                process.step, process.moved = step + 1, self.now
 
     def trains(self, generation: GenerationId) -> bool:
         """Whether all are there, and none has been told that the group is over."""
         inside = self.members_of(generation)
         size = next(iter(self.history[generation].values())).world_size
-        stopped = any(p.frozen or p.verdict in TOLD_TO_STOP for p in inside)
+        stopped = any(p.frozen or p.stalled or p.verdict in TOLD_TO_STOP for p in inside)
         return len(inside) == size and not stopped
 
     def members_of(self, generation: GenerationId) -> list[Process]:
@@ -238,7 +255,9 @@ class World:
     def obey(self) -> None:
         """Whoever is told of a change, or misses a peer, joins anew, or ends if asked to."""
         for process in self.processes:
-            if process not in self.processes or process.frozen or not process.placement:
+            if process not in self.processes or not process.placement:
+                continue
+            if process.frozen or process.stalled:
                 continue
             if process.leaving:
                 self.end(process)
@@ -254,9 +273,11 @@ class World:
 
     @property
     def together(self) -> bool:
-        """Whether all who live are in the newest group."""
+        """Whether the newest group is of all who live, and of nobody else."""
         group = self.state.group
-        return group is not None and self.living == self.members_of(group.id)
+        if group is None or group.world_size != len(self.living):
+            return False
+        return self.living == self.members_of(group.id)
 
     def has_to_leave(self, process: Process) -> bool:
         assert process.placement is not None

@@ -207,6 +207,22 @@ def test_a_name_that_does_not_resolve_is_just_unreachable() -> None:
         Client("no-such-host.invalid:1").send(Goodbye(0, Incarnation(0, 0), None), 0.5)
 
 
+def test_a_connection_is_not_waited_for_as_long_as_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Packets to a pod that is gone are lost."""
+    waited = []
+
+    def connect(address: Any, timeout: float, *_: Any) -> None:
+        waited.append(timeout)
+        raise TimeoutError
+
+    monkeypatch.setattr(client.socket, "create_connection", connect)
+    with pytest.raises(UnreachableError):
+        Client("127.0.0.1:1").join(join_of(0))
+    assert waited == [client.CONNECT_SECONDS]
+
+
 @pytest.mark.parametrize("kind", ["message", "path"])
 def test_another_version_is_a_refusal(
     server: Server, monkeypatch: pytest.MonkeyPatch, kind: str

@@ -23,7 +23,8 @@ class Turmoil(RuleBasedStateMachine):
 
     @initialize(min_pods=st.integers(1, 3), processes=st.integers(1, 2))
     def begin(self, min_pods: int, processes: int) -> None:
-        self.world = World(Settings(min_pods=min_pods), processes_per_pod=processes)
+        settings = Settings(min_pods=min_pods, patience=2.0)
+        self.world = World(settings, processes_per_pod=processes)
 
     @rule(pod=PODS)
     def start_pod(self, pod: int) -> None:
@@ -48,8 +49,15 @@ class Turmoil(RuleBasedStateMachine):
     @rule(pick=PICK)
     def lose_a_peer(self, pick: int) -> None:
         inside = [p for p in self.world.processes if p.placement and not (p.frozen or p.leaving)]
+        inside = [p for p in inside if not p.stalled]
         if inside:
             self.world.join(inside[pick % len(inside)])
+
+    @rule(pick=PICK)
+    def stall_or_get_on(self, pick: int) -> None:
+        living = self.world.living
+        if living:
+            self.world.stall(living[pick % len(living)])
 
     @rule(pick=PICK)
     def freeze_or_thaw(self, pick: int) -> None:

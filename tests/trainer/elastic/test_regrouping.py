@@ -128,6 +128,24 @@ def test_hung_process_is_left_behind_and_joins_anew(job: Job) -> None:
     check_learning(job)
 
 
+def test_others_go_on_without_one_whose_training_hangs_while_its_heart_beats(job: Job) -> None:
+    server = start_server(job)
+    job.start_pod(0)
+    job.start_pod(1)
+    both = job.wait_for_world(2)
+    stall = job.folder / f"stall-{job.processes_of(1)[0]}"
+    stall.touch()
+    alone = job.wait_for_world(1, after=both)
+    assert [m["aside"] for m in server.coordinator.status()["members"]] == [False, True]
+    stall.unlink()
+    again = job.wait_for_world(2, after=alone)
+    assert job.finish() == [0, 0], job.logs()
+    server.stop()
+    assert pids(job.steps(), again) == pids(job.steps(), both)
+    assert repeated_steps(job, pod=0) == 0
+    check_learning(job)
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_pod_that_is_told_to_end_leaves_at_a_step_boundary(job: Job, processes: int) -> None:
     job.processes = processes

@@ -18,6 +18,9 @@ from nerf_trainer.coordination.token import header
 
 _PATHS = {Heartbeat: "/v1/heartbeat", Join: "/v1/join", Goodbye: "/v1/goodbye"}
 _MAX_REPLY_BYTES = 4096
+#: The packets to a pod that is gone are lost: who waited for as long as an answer may take would
+#: miss the next coordinator's first seconds. Long enough for one that has to be sent again.
+CONNECT_SECONDS = 1.5
 
 
 class UnreachableError(Exception):
@@ -46,7 +49,7 @@ class Client:
         self._ip: str | None = None
 
     def send(self, message: Heartbeat | Join | Goodbye, seconds: float) -> Reply:
-        """Deliver `message`; waits at most about `seconds` at each stage.
+        """Deliver `message`; waits at most about `seconds` at each stage, less for a connection.
 
         Raises: UnreachableError; RefusedError where somebody answers, but nothing that helps.
         """
@@ -63,8 +66,11 @@ class Client:
 
     def _post(self, path: str, body: bytes, seconds: float) -> Reply:
         ip = self._ip or self._resolve()
-        connection = http.client.HTTPConnection(ip, self._port, timeout=seconds)
+        connecting = min(seconds, CONNECT_SECONDS)
+        connection = http.client.HTTPConnection(ip, self._port, timeout=connecting)
         try:
+            connection.connect()
+            connection.sock.settimeout(seconds)
             connection.request("POST", path, body, self._headers)
             reply = _read(connection.getresponse())
         finally:

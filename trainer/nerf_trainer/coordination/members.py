@@ -27,6 +27,9 @@ class Member:
 
     join: its latest wish to join; it waits while that has no `placement`.
     leaving: it has said that its pod leaves.
+    waited: for how many seconds its training waited for others, when it last told.
+    overdue: its training then worked for longer than it should.
+    aside, strikes, barred_until: that it kept others waiting, and how often: see `stuck`.
     """
 
     identity: Identity
@@ -35,6 +38,11 @@ class Member:
     join: Join | None = None
     placement: Placement | None = None
     leaving: bool = False
+    waited: float = 0.0
+    overdue: bool = False
+    aside: bool = False
+    strikes: int = 0
+    barred_until: float = 0.0
 
     @property
     def waiting(self) -> bool:

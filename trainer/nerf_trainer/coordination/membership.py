@@ -5,7 +5,8 @@ monotonic clock.
 
 A new generation forms when every live member waits for it, enough pods are complete, and someone
 in it has trained, or can read a checkpoint (the writer). A pod of which one process says that it
-leaves is waited for no more, and gets no place; nor does one that trains by another config.
+leaves is waited for no more, and gets no place; nor does one that trains by another config. Nor is
+a process waited for that has kept others waiting for too long, until it joins anew.
 """
 
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ from nerf_trainer.coordination.messages import (
     Reply,
     Verdict,
 )
+from nerf_trainer.coordination.stuck import is_barred, set_aside
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Settings:
     member_timeout: seconds of silence after which a member is given up.
     suspect_timeout: the same, where the member's group has broken: two heartbeats that did not
     come.
+    patience: seconds that members wait for one that beats, but whose training does not get on.
     grace: seconds after its start in which a coordinator forms no group, so that members who
     train under an earlier coordinator can make themselves known. Only `member_timeout` where all
     of their group have, or one of them tells that it has broken; no less, as the first to speak
@@ -54,6 +57,7 @@ class Settings:
     min_pods: int = 1
     member_timeout: float = 2.0
     suspect_timeout: float = 1.0
+    patience: float = 10.0
     grace: float = 3.0
 
 
@@ -76,7 +80,9 @@ class Decision:
 
 def decide(settings: Settings, state: State, event: Event, now: float) -> Decision:
     """What follows from `event` at time `now`."""
-    state, notes = drop_silent(state, now, settings.member_timeout, settings.suspect_timeout)
+    state, lost = drop_silent(state, now, settings.member_timeout, settings.suspect_timeout)
+    state, stuck = set_aside(state, now, settings.patience)
+    notes = lost + stuck
     match event:
         case Heartbeat() | Join() if is_fenced(state, event.member):
             return Decision(state, Reply(Verdict.FENCED), notes)
@@ -104,7 +110,14 @@ def _hear(state: State, event: Heartbeat, now: float) -> State:
     if event.generation > member.generation and not member.waiting:
         state = _adopt(state, event)
         member = replace(member, generation=event.generation)
-    return put(state, replace(member, heard=now, leaving=member.leaving or event.leaving))
+    member = replace(
+        member,
+        heard=now,
+        leaving=member.leaving or event.leaving,
+        waited=event.waited_ms / 1000,
+        overdue=event.overdue,
+    )
+    return put(state, member)
 
 
 def _adopt(state: State, event: Heartbeat | Join) -> State:
@@ -127,7 +140,16 @@ def _wait(state: State, event: Join, now: float) -> State:
     group = state.group
     if group and event.member.id in group.members:
         group = replace(group, over=True)
-    member = Member(event.member, now, join=event, leaving=member.leaving)
+    member = replace(
+        member,
+        heard=now,
+        generation=NO_GENERATION,
+        join=event,
+        placement=None,
+        waited=0.0,
+        overdue=False,
+        aside=False,
+    )
     return put(replace(state, group=group), member)
 
 
@@ -158,7 +180,7 @@ def _verdict(settings: Settings, state: State, event: Heartbeat, now: float) -> 
     grace, group = _in_grace(settings, state, now), state.group
     if not grace and len(group.members) < group.world_size:
         return Verdict.OVER  # Who has not spoken by now died with the coordinator before this one.
-    joiners = complete_pods(state) and not grace
+    joiners = not grace and any(not is_barred(state, p, now) for p in complete_pods(state))
     leavers = any(id.pod in leaving_pods(state) for id in state.group.members)
     return Verdict.CHANGING if joiners or leavers else Verdict.CURRENT
 
@@ -171,7 +193,7 @@ def _form(settings: Settings, state: State, now: float) -> tuple[State, Notes]:
     if len(pods) < settings.min_pods or _in_grace(settings, state, now):
         return state, ()
     ignored = leaving_pods(state) | misfits(state)
-    if not all(m.waiting or id.pod in ignored for id, m in state.members.items()):
+    if not all(m.waiting or m.aside or id.pod in ignored for id, m in state.members.items()):
         return state, ()
     members = [m for pod in sorted(pods) for m in sorted(of_pod(state, pod), key=_seat)]
     if not any(m.step > 0 or m.identity.writer for m in members):

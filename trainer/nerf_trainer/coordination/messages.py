@@ -80,11 +80,13 @@ class Identity:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """ "I live." Sent every half second, whatever else the process does.
+    """ "I live." Sent every half second, whatever the process does besides.
 
     generation, world_size: the group it trains in; `NO_GENERATION` and 0 outside any.
     seen: the highest generation number it ever saw.
     leaving: its pod is told to end.
+    waited_ms: for how long its training has now waited for others; 0 while it works.
+    overdue: its training works for longer than it should, and others may wait for it.
     """
 
     member: Identity
@@ -92,6 +94,8 @@ class Heartbeat:
     world_size: int
     seen: int
     leaving: bool = False
+    waited_ms: int = 0
+    overdue: bool = False
 
 
 @dataclass(frozen=True)

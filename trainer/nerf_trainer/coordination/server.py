@@ -112,6 +112,7 @@ def _describe(state: State, now: float) -> dict[str, Any]:
                 "incarnation": asdict(member.identity.incarnation),
                 "generation": member.generation.number,
                 "waiting": member.waiting,
+                "aside": member.aside,
                 "step": member.step,
                 "silentSeconds": round(now - member.heard, 3),
             }

@@ -17,6 +17,7 @@ from nerf_trainer.coordination.placing import await_placement
 from nerf_trainer.elastic.heart import REQUEST_SECONDS, Heart
 from nerf_trainer.elastic.interface import Generation, PeerLost
 from nerf_trainer.elastic.process_group import ProcessGroup
+from nerf_trainer.elastic.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,8 @@ class CoordinatedMembership:
 
     def _enter(self, placement: Placement) -> None:
         self._heart.enter(placement.generation, placement.world_size)
-        self._group.start(placement, give_up=self.changing)
+        with progress.waiting():
+            self._group.start(placement, give_up=self.changing)
 
     def _await_placement(self, step: int) -> Placement:
         self._heart.start()
@@ -82,7 +84,8 @@ class CoordinatedMembership:
         generation, size = self._heart.last
         seen = generation.number
         wish = Join(self._identity, self._attempts, step, seen, store, generation, size)
-        return await_placement(self._client, wish)
+        with progress.waiting():
+            return await_placement(self._client, wish)
 
     def _count_futile(self, step: int) -> None:
         self._futile = self._futile + 1 if step == self._last_step else 0

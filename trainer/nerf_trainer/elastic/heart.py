@@ -13,6 +13,7 @@ from nerf_trainer.coordination.messages import (
     Identity,
     Verdict,
 )
+from nerf_trainer.elastic.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,12 @@ class Heart:
         with self._lock:
             generation, size = self._last if self._inside else (NO_GENERATION, 0)
             seen = self._last[0].number
-        return Heartbeat(self._identity, generation, size, seen, self._leaving)
+        waited = int(1000 * progress.waited_seconds())
+        return Heartbeat(
+            *(self._identity, generation, size, seen, self._leaving),
+            waited_ms=waited,
+            overdue=progress.is_overdue(),
+        )
 
     def _note_reachable(self, reachable: bool, text: str) -> None:
         if reachable != self._reachable:
