@@ -1,11 +1,11 @@
-"""Elasticity in pods: from `kubectl scale` to training at the new size, frozen and cut-off workers.
+"""Elasticity in pods: `kubectl scale`, and workers that are frozen, cut off or killed.
 
     make bench-elastic-pods          20 minutes, on the local cluster of two nodes; KILLS=30
 
 A job of two pods with two processes each, on a node of its own each. Seconds are counted from the
 command to what a worker tells of its group, which is asked ten times a second; `pause` is for how
-long worker 0 did not train. Processes, pods and coordinators are then killed at random. The last
-line of the output is one JSON object.
+long worker 0 did not train. Processes, pods and coordinators are then killed at random; from the
+kill to a survivor's next step is counted. The last line of the output is one JSON object.
 """
 
 import argparse
@@ -40,7 +40,8 @@ def main() -> None:
             job.wait_for_world(2)
             figures = resizes(job) | {"frozen": frozen(job), "cut_off": cut_off(job)}
         weights = [undisturbed(place, 1), undisturbed(place, 2), disturbed(place)]
-        figures |= killed(place, kills, weights)
+        found, more = killed(place, kills)
+        figures, weights = figures | found, weights + more
     figures |= {"trainings": len(weights), "weights_identical": len(set(weights)) == 1}
     print(json.dumps(figures | {"machine": machine(), "date": time.strftime("%Y-%m-%d")}))
 
@@ -112,17 +113,21 @@ def disturbed(place: Any) -> str:
         return _weights(job)
 
 
-def killed(place: Any, kills: int, weights: list[str]) -> dict[str, Any]:
-    """Kills at random, until a survivor's next step. Appends the weights that come of it."""
+def killed(place: Any, kills: int) -> tuple[dict[str, Any], list[str]]:
+    """Kills at random, until a survivor's next step; and the weights that come of it."""
     found = random_kills(lambda name: PodJob(place, name, STEPS, replicas=2), kills, STEPS, SEED)
-    weights += [_weights_of(metrics) for metrics in found.metrics]
-    return {
-        "kills": found.count,
-        "hangs": found.hangs,
-        "recovery_p50_s": round(statistics.median(found.recoveries), 2),
-        "recovery_p95_s": round(percentile(found.recoveries, 95), 2),
-        "recovery_max_s": round(max(found.recoveries), 2),
-    }
+    figures: dict[str, Any] = {"kills": found.count, "hangs": found.hangs}
+    for name, seconds in (
+        ("recovery", found.recoveries),
+        ("without_coordinator", found.undisturbed),
+    ):
+        if seconds:
+            figures |= {
+                f"{name}_p50_s": round(percentile(seconds, 50), 2),
+                f"{name}_p95_s": round(percentile(seconds, 95), 2),
+                f"{name}_max_s": round(max(seconds), 2),
+            }
+    return figures, [_weights_of(metrics) for metrics in found.metrics]
 
 
 def _weights(job: PodJob) -> str:

@@ -79,12 +79,19 @@ class PodJob:
         pod = self._job.workers()[index]["metadata"]["name"]
         self._delete(pod)
 
+    def has_coordinator(self) -> bool:
+        """Whether its pod is there."""
+        return bool(self._coordinators())
+
     def kill_coordinator(self) -> None:
         """Delete the coordinator's pod without grace."""
+        for pod in self._coordinators():
+            self._delete(pod)
+
+    def _coordinators(self) -> list[str]:
         selector = f"{names.LABEL_COMPONENT}={names.COMPONENT_COORDINATOR}"
         selector += f",{names.LABEL_JOB}={self._job.name}"
-        for pod in self._job.namespace.items("pods", selector):
-            self._delete(pod["metadata"]["name"])
+        return [pod["metadata"]["name"] for pod in self._job.namespace.items("pods", selector)]
 
     def _delete(self, pod: str) -> None:
         self._job.namespace.run("delete", "pod", pod, "--grace-period=0", "--force")
@@ -109,42 +116,52 @@ class PodJob:
 
     def wait_for_world(self, world: int) -> int:
         """Until a group of this size has done a step. Its number."""
-        self.seconds_to_world(world, lambda: None)
-        return int(self._status().get("step", 0))
+        return self._wait_for_step(lambda status: status.get("worldSize") == world)
 
     def seconds_to_world(self, world: int, act: Callable[[], None]) -> float:
         """Seconds from the start of `act` to a step that a group of this size has done."""
-        return self._seconds_to_step(act, lambda status: status.get("worldSize") == world)
+        begin = time.monotonic()
+        act()
+        self.wait_for_world(world)
+        return time.monotonic() - begin
 
     def seconds_to_step(self, index: int, act: Callable[[], None], regrouped: bool) -> float:
-        """Seconds from the start of `act` to a step of this worker, of a group formed since."""
-        before = self._status(index).get("generation", 0)
+        """Seconds from the end of `act` to a step of this worker, of a group formed since."""
+        before = self._generation(index)
+        act()
+        begin = time.monotonic()
 
         def formed(status: dict[str, Any]) -> bool:
             return not regrouped or status.get("generation", 0) > before
 
-        return self._seconds_to_step(act, formed, index, HANG_SECONDS)
+        self._wait_for_step(formed, index, HANG_SECONDS)
+        return time.monotonic() - begin
 
-    def _seconds_to_step(
+    def _generation(self, index: int) -> int:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            if known := self._status(index).get("generation"):
+                return int(known)
+        raise TimeoutError(f"worker {index} does not tell its generation\n{self.last_words()}")
+
+    def _wait_for_step(
         self,
-        act: Callable[[], None],
         holds: Callable[[dict[str, Any]], bool],
         index: int = 0,
         seconds: float = WAIT_SECONDS,
-    ) -> float:
+    ) -> int:
         """Until a worker that trains has done a step since `holds` was first seen of it.
 
         Raises: EndedError; TimeoutError with what the pods have logged.
         """
-        begin = time.monotonic()
-        act()
+        deadline = time.monotonic() + seconds
         first: int | None = None
-        while time.monotonic() < begin + seconds:
+        while time.monotonic() < deadline:
             status = self._status(index)
             if status.get("phase") == "training" and holds(status):
                 first = status["step"] if first is None else first
                 if status["step"] > first:
-                    return time.monotonic() - begin
+                    return int(status["step"])
             else:
                 first = None
             if not status and self._job.condition("Succeeded").get("status") == "True":
@@ -153,10 +170,13 @@ class PodJob:
         raise TimeoutError(f"not trained on: {self._status(index)}\n{self.last_words()}")
 
     def last_words(self) -> str:
-        """The last lines that each pod of the job has logged."""
+        """The last lines that each pod of the job has logged, as far as they can be had."""
         every = f"{names.LABEL_JOB}={self._job.name}"
-        options = ("--tail=40", "--prefix", "--timestamps", "--all-containers")
-        return self._job.namespace.run("logs", "-l", every, *options)
+        options = ("--tail=40", "--prefix", "--timestamps", "--all-containers", "--ignore-errors")
+        try:
+            return self._job.namespace.run("logs", "-l", every, *options)
+        except KubectlError as error:
+            return str(error)
 
     def metrics(self) -> dict[str, Any]:
         """Wait for the end of the training. Its metrics.json."""

@@ -2,7 +2,9 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -16,7 +18,9 @@ from nerf_contract import metrics as m  # noqa: E402
 from nerf_contract.reasons import NON_FINITE_LOSS, TRAINING_COMPLETED  # noqa: E402
 from nerf_contract.training import TrainerConfig  # noqa: E402
 from nerf_trainer.accounts import open_accounts  # noqa: E402
+from nerf_trainer.coordination.stuck import PATIENCE_SECONDS  # noqa: E402
 from nerf_trainer.departure import Departure  # noqa: E402
+from nerf_trainer.elastic.activity import LENGTHY_SECONDS, activity  # noqa: E402
 from nerf_trainer.elastic.interface import Generation  # noqa: E402
 from nerf_trainer.evaluate import Evaluation, Score  # noqa: E402
 from nerf_trainer.failures import TrainerFailure  # noqa: E402
@@ -24,6 +28,7 @@ from nerf_trainer.loop import MAX_SKIPPED_STEPS, Loop  # noqa: E402
 from nerf_trainer.metrics import TrainerMetrics  # noqa: E402
 from nerf_trainer.progress import Board  # noqa: E402
 from nerf_trainer.report import Report  # noqa: E402
+from nerf_trainer.saver import BackgroundSaver  # noqa: E402
 from nerf_trainer.telemetry import Telemetry  # noqa: E402
 from nerf_trainer.trainer import StepResult, Trainer  # noqa: E402
 
@@ -184,6 +189,37 @@ def test_fewer_do_not(worker: Worker, scene: Path) -> None:
     trainer = skipping(small_trainer(scene, steps=len(pattern), evalEvery=1000), pattern)
     outcome = Loop(trainer, Alone(), worker.telemetry, Departure(lambda: None), None).run()
     assert outcome.reason == TRAINING_COMPLETED
+
+
+class Snapshots:
+    """Takes one after each step."""
+
+    def __init__(self, take: Callable[..., None]) -> None:
+        self.save = take
+
+    def due(self) -> bool:
+        return True
+
+
+def test_only_what_may_take_long_is_allowed_to(worker: Worker, scene: Path) -> None:
+    """The first step, which compiles, evaluations and copies of the state; else others go on."""
+    allowed: dict[str, list[float]] = {"step": [], "render": [], "save": []}
+
+    def noting(what: str, act: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*args: Any) -> Any:
+            allowed[what].append(activity.allowed_seconds())
+            return act(*args)
+
+        return noted
+
+    trainer = skipping(small_trainer(scene, steps=3, evalEvery=2), [False] * 3)
+    trainer.step = noting("step", trainer.step)  # type: ignore[method-assign]
+    trainer.render = noting("render", trainer.render)  # type: ignore[method-assign]
+    snapshots = cast(BackgroundSaver, Snapshots(noting("save", lambda *_: None)))
+    leaving = Departure(lambda: None)
+    Loop(trainer, Alone(), worker.telemetry, leaving, None, snapshots).run()
+    assert allowed["step"] == [LENGTHY_SECONDS, PATIENCE_SECONDS, PATIENCE_SECONDS]
+    assert set(allowed["render"]) == set(allowed["save"]) == {LENGTHY_SECONDS}
 
 
 def test_every_second_of_the_writer_has_a_cause(

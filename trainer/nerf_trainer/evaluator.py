@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from nerf_contract.goodput import EVALUATION
 from nerf_trainer.clock import Stopwatch
+from nerf_trainer.elastic.activity import activity
 from nerf_trainer.elastic.interface import Generation
-from nerf_trainer.elastic.progress import progress
 from nerf_trainer.evaluate import Evaluation, evaluate, few_views
 from nerf_trainer.pictures import Pixels, png
 from nerf_trainer.report import Report
@@ -50,7 +50,7 @@ class Evaluator:
         """Evaluate all views, and tell what was found."""
         return self._evaluate(generation, range(self._trainer.held_out_rays.views))
 
-    @progress.lengthy()
+    @activity.lengthy()
     def _evaluate(self, generation: Generation, numbers: Sequence[int]) -> Evaluation:
         trainer, step = self._trainer, self._trainer.state.step
         self._telemetry.phase("evaluating")

@@ -1,7 +1,7 @@
 """The training loop: from one generation of the group to the next, until the job is done."""
 
 import logging
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
 from nerf_contract.goodput import CHECKPOINT, RENDEZVOUS, RESCALE
@@ -14,8 +14,8 @@ from nerf_contract.reasons import (
 from nerf_trainer.clock import Stopwatch
 from nerf_trainer.collectives import share_state, sum_over_ranks
 from nerf_trainer.departure import Departure
+from nerf_trainer.elastic.activity import activity
 from nerf_trainer.elastic.interface import Generation, Membership, PeerLost, peer_loss
-from nerf_trainer.elastic.progress import progress
 from nerf_trainer.evaluate import Evaluation
 from nerf_trainer.evaluator import Evaluator
 from nerf_trainer.failures import TrainerFailure
@@ -69,6 +69,7 @@ class Loop:
         self._snapshots = snapshots
         self._evaluator = Evaluator(trainer, telemetry, output.report if output else None)
         self._skipped_steps = 0
+        self._shapes: tuple[int, ...] = ()
         self._departure = departure
         departure.prepare(membership.announce_departure, self._save_what_is_new)
 
@@ -123,13 +124,18 @@ class Loop:
     def _step(self, generation: Generation) -> StepResult:
         stopwatch = Stopwatch()
         trainer = self._trainer
-        with self._departure.state_changes():
+        with self._departure.state_changes(), self._time_to_compile():
             result = trainer.step(generation, self._membership.changing())
         part = len(trainer.shards_of(generation)) / trainer.training.shards
         self._telemetry.stepped(trainer.state.step, result, stopwatch.lap(), part)
         self._check(result)
         self._telemetry.watch(trainer.state)
         return result
+
+    def _time_to_compile(self) -> AbstractContextManager[None]:
+        """The first step may take long, and the first of a stage, or in smaller chunks."""
+        before, self._shapes = self._shapes, self._trainer.shapes
+        return nullcontext() if self._shapes == before else activity.lengthy()
 
     def _judge_if_due(self, generation: Generation) -> Evaluation | None:
         """Evaluate when it is time, and keep the best. The evaluation if it ends the training."""
@@ -162,7 +168,7 @@ class Loop:
             )
 
     def _save(self, saver: BackgroundSaver, score: float | None = None) -> None:
-        with self._telemetry.timed("checkpoint"), progress.lengthy():
+        with self._telemetry.timed("checkpoint"), activity.lengthy():
             state = self._trainer.state
             saver.save(state.step, state.tensors(), self._telemetry.notes(score))
         self._telemetry.spent(CHECKPOINT)
@@ -191,7 +197,7 @@ class Loop:
 
     def _save_last(self, output: Output, score: float) -> None:
         self._save(output.saver, score)
-        with progress.lengthy():
+        with activity.lengthy():
             error = output.saver.wait() or output.report.error
         self._telemetry.spent(CHECKPOINT)
         if error:

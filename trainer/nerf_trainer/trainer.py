@@ -136,6 +136,12 @@ class Trainer:
             seconds=self._clock.lap(),
         )
 
+    @property
+    def shapes(self) -> tuple[int, ...]:
+        """What code is compiled for, and photos are shrunk for: others take their time at first."""
+        settings = self.state.model.settings
+        return settings.downscale, settings.samples_per_ray, self.state.halvings
+
     def shards_of(self, generation: Generation) -> range:
         """Numbers of the shards that this rank computes."""
         return shards_of(generation.rank, generation.world_size, self.training.shards)

@@ -88,7 +88,8 @@ def decide(
 def _after_deletion(last: Pod, spent: int, now: datetime) -> Slot:
     """At once, but where someone deletes every pod as soon as it is there, and none gets to run."""
     young = (now - last.created).total_seconds() < BACKOFF_MAX_SECONDS
-    rounds = 0 if last.started_at else last.rounds + young
+    refused = young and last.started_at is None
+    rounds = last.rounds + (1 if refused else 0)
     slot = Slot(failures=spent, rounds=rounds, avoid=last.avoided, why=why(last))
     return _again(last, slot, last.created, now)
 

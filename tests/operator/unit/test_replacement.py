@@ -1,6 +1,7 @@
 """Attempts, back-off and the count of failures of one place."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from operator_support.builders import NOW, at, ended, pod, progress, running, succeeded, word
@@ -70,7 +71,7 @@ CASES: dict[str, tuple[list[Pod], int | None, int, float | None]] = {
         *(None, 1, 4.0),
     ),
     "deleted as soon as it ran, again and again: at once": (
-        [running(attempt=3, rounds=3, failures=1, deleting=True, started_at=NOW)],
+        [running(attempt=3, failures=1, deleting=True, started_at=NOW)],
         *(4, 1, None),
     ),
     "deleted after a while: at once": (
@@ -103,6 +104,14 @@ def test_the_next_attempt_tells_what_became_of_the_last() -> None:
         "demo-worker-0-0 ended with WorkerCrashed: exit code 1: boom"
     )
     assert decide([running(deleting=True)], NOW).why == "demo-worker-0-0 was deleted"
+
+
+@pytest.mark.parametrize(("started", "rounds"), [(None, 4), (NOW, 3)])
+def test_a_deletion_does_not_hide_how_often_a_place_has_failed(
+    started: datetime | None, rounds: int
+) -> None:
+    removed = running(attempt=3, rounds=3, failures=3, deleting=True, started_at=started)
+    assert decide([removed], NOW).rounds == rounds
 
 
 @pytest.mark.parametrize(("step", "rounds"), [(41, 1), (40, 4), (None, 4)])

@@ -18,12 +18,15 @@ import torch.distributed as dist
 from nerf_contract.reasons import FAILURES, WORKER_LEFT
 from nerf_trainer.departure import Departure
 from nerf_trainer.elastic import create_membership
+from nerf_trainer.elastic.activity import activity
 from nerf_trainer.elastic.collective import complete
 from nerf_trainer.elastic.interface import Generation, Membership, PeerLost, peer_loss
 
 SHARDS = 4
 FEATURES = 256
 STEP_SECONDS = 0.02
+#: Of a step, from where on the others need not wait.
+OVERDUE_SECONDS = 2.0
 
 
 def shard_gradient(weights: torch.Tensor, step: int, shard: int) -> torch.Tensor:
@@ -104,6 +107,7 @@ class Trainer:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    activity.step_seconds = OVERDUE_SECONDS
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(message)s")
     departure = Departure(lambda: os._exit(FAILURES[WORKER_LEFT].exit_code))
     departure.listen()

@@ -14,7 +14,6 @@ def settle(world: World) -> None:
     for process in world.living:
         if process.join is None:
             world.join(process)
-    wait_for_the_barred(world)
     for _ in range(20):
         world.go_on()
         if world.together:
@@ -22,12 +21,6 @@ def settle(world: World) -> None:
     assert world.together, "someone is left out"
     world.train()
     assert {p.step for p in world.living} == {newest + 1}, "steps are lost"
-
-
-def wait_for_the_barred(world: World) -> None:
-    """Until nobody is kept out for having kept others waiting."""
-    until = [member.barred_until for member in world.state.members.values()]
-    world.pass_time(max(until, default=0.0) - world.now)
 
 
 def calm_down(world: World) -> None:

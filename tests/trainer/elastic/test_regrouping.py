@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 
 import torch
 from elastic_processes import HOST
-from linear_worker import FEATURES, SHARDS, shard_gradient
+from linear_worker import FEATURES, OVERDUE_SECONDS, SHARDS, shard_gradient
 from pods import Job, wait_until
 
 from nerf_trainer.coordination.membership import Settings
@@ -29,7 +29,8 @@ def job(tmp_path: Path) -> Iterator[Job]:
 
 
 def start_server(job: Job, grace: float = 0.0) -> Server:
-    server = Server(Settings(min_pods=job.min_pods, grace=grace), HOST, job.port, job.token)
+    settings = Settings(min_pods=job.min_pods, grace=grace, patience=OVERDUE_SECONDS)
+    server = Server(settings, HOST, job.port, job.token)
     server.start()
     return server
 

@@ -62,7 +62,7 @@ class Client:
 
     def join(self, message: Join) -> Reply:
         """One long poll."""
-        return self.send(message, POLL_SECONDS + 2.0)
+        return self.send(message, POLL_SECONDS + 1.0)
 
     def _post(self, path: str, body: bytes, seconds: float) -> Reply:
         ip = self._ip or self._resolve()

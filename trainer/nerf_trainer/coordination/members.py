@@ -4,7 +4,7 @@ A member is live from its first message until it says goodbye, is replaced by a 
 of its pod, or is silent for too long.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from nerf_trainer.coordination.messages import (
@@ -29,7 +29,7 @@ class Member:
     leaving: it has said that its pod leaves.
     waited: for how many seconds its training waited for others, when it last told.
     overdue: its training then worked for longer than it should.
-    aside, strikes, barred_until: that it kept others waiting, and how often: see `stuck`.
+    aside: it kept others waiting for too long, and is waited for no more: see `stuck`.
     """
 
     identity: Identity
@@ -41,8 +41,6 @@ class Member:
     waited: float = 0.0
     overdue: bool = False
     aside: bool = False
-    strikes: int = 0
-    barred_until: float = 0.0
 
     @property
     def waiting(self) -> bool:
@@ -172,11 +170,15 @@ def misfits(state: State) -> set[int]:
     return {id.pod for id, m in state.members.items() if m.identity.config != config}
 
 
-def complete_pods(state: State) -> list[int]:
-    """Pods of which every process is known and waits, and that neither leave nor are misfits."""
-    waiting: dict[int, int] = {}
+def _waits(member: Member) -> bool:
+    return member.waiting
+
+
+def complete_pods(state: State, counts: Callable[[Member], bool] = _waits) -> list[int]:
+    """Pods of which every process is known and counts, and that neither leave nor are misfits."""
+    found: dict[int, int] = {}
     for id, member in state.members.items():
-        waiting[id.pod] = waiting.get(id.pod, 0) + member.waiting
-    whole = [p for p, n in waiting.items() if n == of_pod(state, p)[0].identity.local_world_size]
+        found[id.pod] = found.get(id.pod, 0) + counts(member)
+    whole = [p for p, n in found.items() if n == of_pod(state, p)[0].identity.local_world_size]
     barred = leaving_pods(state) | misfits(state)
     return [pod for pod in whole if pod not in barred]

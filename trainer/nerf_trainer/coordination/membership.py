@@ -37,7 +37,7 @@ from nerf_trainer.coordination.messages import (
     Reply,
     Verdict,
 )
-from nerf_trainer.coordination.stuck import is_barred, set_aside
+from nerf_trainer.coordination.stuck import PATIENCE_SECONDS, is_waited_for, set_aside
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Settings:
     member_timeout: seconds of silence after which a member is given up.
     suspect_timeout: the same, where the member's group has broken: two heartbeats that did not
     come.
-    patience: seconds that members wait for one that beats, but whose training does not get on.
+    patience: seconds that members wait for one that beats, but whose training is overdue.
     grace: seconds after its start in which a coordinator forms no group, so that members who
     train under an earlier coordinator can make themselves known. Only `member_timeout` where all
     of their group have, or one of them tells that it has broken; no less, as the first to speak
@@ -57,7 +57,7 @@ class Settings:
     min_pods: int = 1
     member_timeout: float = 2.0
     suspect_timeout: float = 1.0
-    patience: float = 10.0
+    patience: float = PATIENCE_SECONDS
     grace: float = 3.0
 
 
@@ -80,9 +80,7 @@ class Decision:
 
 def decide(settings: Settings, state: State, event: Event, now: float) -> Decision:
     """What follows from `event` at time `now`."""
-    state, lost = drop_silent(state, now, settings.member_timeout, settings.suspect_timeout)
-    state, stuck = set_aside(state, now, settings.patience)
-    notes = lost + stuck
+    state, notes = drop_silent(state, now, settings.member_timeout, settings.suspect_timeout)
     match event:
         case Heartbeat() | Join() if is_fenced(state, event.member):
             return Decision(state, Reply(Verdict.FENCED), notes)
@@ -96,8 +94,9 @@ def decide(settings: Settings, state: State, event: Event, now: float) -> Decisi
             state, more = part(state, event)
         case Tick():
             more = ()
+    state, stuck = set_aside(state, settings.patience, settings.min_pods)
     state, formed = _form(settings, state, now)
-    return Decision(state, _reply(settings, state, event, now), notes + more + formed)
+    return Decision(state, _reply(settings, state, event, now), notes + more + stuck + formed)
 
 
 # --- Messages ------------------------------------------------------------------------------------
@@ -110,14 +109,9 @@ def _hear(state: State, event: Heartbeat, now: float) -> State:
     if event.generation > member.generation and not member.waiting:
         state = _adopt(state, event)
         member = replace(member, generation=event.generation)
-    member = replace(
-        member,
-        heard=now,
-        leaving=member.leaving or event.leaving,
-        waited=event.waited_ms / 1000,
-        overdue=event.overdue,
-    )
-    return put(state, member)
+    if event.generation == member.generation:  # Others are late: it has moved on meanwhile.
+        member = replace(member, waited=event.waited_ms / 1000, overdue=event.overdue)
+    return put(state, replace(member, heard=now, leaving=member.leaving or event.leaving))
 
 
 def _adopt(state: State, event: Heartbeat | Join) -> State:
@@ -140,16 +134,7 @@ def _wait(state: State, event: Join, now: float) -> State:
     group = state.group
     if group and event.member.id in group.members:
         group = replace(group, over=True)
-    member = replace(
-        member,
-        heard=now,
-        generation=NO_GENERATION,
-        join=event,
-        placement=None,
-        waited=0.0,
-        overdue=False,
-        aside=False,
-    )
+    member = Member(event.member, now, join=event, leaving=member.leaving)
     return put(replace(state, group=group), member)
 
 
@@ -180,7 +165,7 @@ def _verdict(settings: Settings, state: State, event: Heartbeat, now: float) -> 
     grace, group = _in_grace(settings, state, now), state.group
     if not grace and len(group.members) < group.world_size:
         return Verdict.OVER  # Who has not spoken by now died with the coordinator before this one.
-    joiners = not grace and any(not is_barred(state, p, now) for p in complete_pods(state))
+    joiners = complete_pods(state) and not grace
     leavers = any(id.pod in leaving_pods(state) for id in state.group.members)
     return Verdict.CHANGING if joiners or leavers else Verdict.CURRENT
 
@@ -193,7 +178,7 @@ def _form(settings: Settings, state: State, now: float) -> tuple[State, Notes]:
     if len(pods) < settings.min_pods or _in_grace(settings, state, now):
         return state, ()
     ignored = leaving_pods(state) | misfits(state)
-    if not all(m.waiting or m.aside or id.pod in ignored for id, m in state.members.items()):
+    if any(is_waited_for(state, m) and id.pod not in ignored for id, m in state.members.items()):
         return state, ()
     members = [m for pod in sorted(pods) for m in sorted(of_pod(state, pod), key=_seat)]
     if not any(m.step > 0 or m.identity.writer for m in members):
@@ -237,7 +222,9 @@ def _place(state: State, members: list[Member]) -> tuple[State, Notes]:
             writer=writers[0] if writers else None,
             store=members[0].join.store,
         )
-        placed[ids[rank]] = replace(member, generation=generation, placement=placement)
+        placed[ids[rank]] = replace(
+            member, generation=generation, placement=placement, waited=0.0, overdue=False
+        )
     group = Group(generation, len(members), frozenset(ids))
     note = f"generation {generation.number} of {len(ids)}: {', '.join(map(str, ids))}; " + (
         f"state from {ids[source]} at step {steps[source]}"

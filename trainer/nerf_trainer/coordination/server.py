@@ -41,8 +41,9 @@ from nerf_trainer.coordination.token import shown
 log = logging.getLogger(__name__)
 
 MAX_REQUEST_BYTES = 4096
-#: How long a join is held back before the member has to ask again.
-POLL_SECONDS = 5.0
+#: How long a join is held back before the member has to ask again. Short: others wait for one who
+#: waits for the answer of a coordinator that is gone.
+POLL_SECONDS = 2.0
 TICK_SECONDS = 0.1
 #: How long a suspect's machine may take to say that nobody listens at its store's port.
 PROBE_SECONDS = 0.2

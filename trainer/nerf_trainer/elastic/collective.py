@@ -15,8 +15,8 @@ from time import monotonic
 import torch
 import torch.distributed as dist
 
+from nerf_trainer.elastic.activity import activity
 from nerf_trainer.elastic.interface import PeerLost
-from nerf_trainer.elastic.progress import progress
 
 _POLL = timedelta(seconds=0.1)
 #: What closed connections have still brought is read in this time, so that nobody writes into the
@@ -36,7 +36,7 @@ def complete(work: dist.Work | None) -> None:
     Raises: PeerLost where its group is broken; RuntimeError as torch does, see `peer_loss`.
     """
     assert work is not None  # Only who is not of the group has none.
-    with progress.waiting():
+    with activity.waiting():
         if dist.get_backend() == dist.Backend.GLOO:
             _complete_gloo(work)
         else:

@@ -14,10 +14,10 @@ from nerf_trainer.coordination.messages import (
     Verdict,
 )
 from nerf_trainer.coordination.placing import await_placement
+from nerf_trainer.elastic.activity import activity
 from nerf_trainer.elastic.heart import REQUEST_SECONDS, Heart
 from nerf_trainer.elastic.interface import Generation, PeerLost
 from nerf_trainer.elastic.process_group import ProcessGroup
-from nerf_trainer.elastic.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class CoordinatedMembership:
 
     def _enter(self, placement: Placement) -> None:
         self._heart.enter(placement.generation, placement.world_size)
-        with progress.waiting():
+        with activity.waiting():
             self._group.start(placement, give_up=self.changing)
 
     def _await_placement(self, step: int) -> Placement:
@@ -84,7 +84,7 @@ class CoordinatedMembership:
         generation, size = self._heart.last
         seen = generation.number
         wish = Join(self._identity, self._attempts, step, seen, store, generation, size)
-        with progress.waiting():
+        with activity.waiting():
             return await_placement(self._client, wish)
 
     def _count_futile(self, step: int) -> None:

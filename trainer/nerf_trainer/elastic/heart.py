@@ -13,7 +13,8 @@ from nerf_trainer.coordination.messages import (
     Identity,
     Verdict,
 )
-from nerf_trainer.elastic.progress import progress
+from nerf_trainer.elastic.activity import activity
+from nerf_trainer.elastic.last_resort import end_process
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,9 @@ REQUEST_SECONDS = 1.5
 #: How long a collective may still run after its group is known to be over: members that leave
 #: together finish their last one within this time; one that a hung peer blocks never does.
 LINGER_SECONDS = 0.4
+#: A process whose training does not notice for so long that its group goes on without it hangs for
+#: good: on a GPU, in a file system.
+END_SECONDS = 120.0
 
 
 class Heart:
@@ -115,11 +119,14 @@ class Heart:
         with self._lock:
             generation, size = self._last if self._inside else (NO_GENERATION, 0)
             seen = self._last[0].number
-        waited = int(1000 * progress.waited_seconds())
         return Heartbeat(
-            *(self._identity, generation, size, seen, self._leaving),
-            waited_ms=waited,
-            overdue=progress.is_overdue(),
+            self._identity,
+            generation,
+            world_size=size,
+            seen=seen,
+            leaving=self._leaving,
+            waited_ms=int(1000 * activity.waited_seconds()),
+            overdue=size > 1 and activity.is_overdue(),
         )
 
     def _note_reachable(self, reachable: bool, text: str) -> None:
@@ -136,5 +143,8 @@ class Heart:
                 return
             now = time.monotonic()
             self._over_since = self._over_since or now
-            if now - self._over_since >= LINGER_SECONDS:
+            over = now - self._over_since
+            if over >= LINGER_SECONDS:
                 self._abort()
+            if over >= END_SECONDS and activity.is_overdue():
+                end_process("the training hangs, and its group is over")

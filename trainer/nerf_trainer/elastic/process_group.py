@@ -17,7 +17,9 @@ import torch.distributed as dist
 
 from nerf_trainer.coordination.messages import Placement
 from nerf_trainer.elastic import collective
+from nerf_trainer.elastic.activity import LENGTHY_SECONDS
 from nerf_trainer.elastic.interface import PeerLost, peer_loss
+from nerf_trainer.elastic.last_resort import end_process
 from nerf_trainer.elastic.sockets import open_sockets, shut_down
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ CONNECT_TIMEOUT = timedelta(seconds=10)
 END_SECONDS = 5.0
 #: Of a collective. Long, as ranks evaluate views of their own and the writer alone writes while the
 #: others wait; deaths show as closed connections, and hung peers are noticed by the coordinator.
-COLLECTIVE_TIMEOUT = timedelta(minutes=10)
+COLLECTIVE_TIMEOUT = timedelta(seconds=LENGTHY_SECONDS)
 _POLL = timedelta(seconds=0.2)
 _PROBE_SECONDS = 3.0
 _SIOCGIFADDR = 0x8915
@@ -160,7 +162,7 @@ def _watchdog(abort: Callable[[], None]) -> Iterator[None]:
     seconds = CONNECT_TIMEOUT.total_seconds()
     timers = [
         threading.Timer(seconds, abort),
-        threading.Timer(seconds + END_SECONDS, _end_process),
+        threading.Timer(seconds + END_SECONDS, _give_up),
     ]
     for timer in timers:
         timer.daemon = True
@@ -173,10 +175,8 @@ def _watchdog(abort: Callable[[], None]) -> Iterator[None]:
             timer.join()  # It may have begun, and must not meet the next group.
 
 
-def _end_process() -> NoReturn:
-    log.error("the group neither forms nor gives up: this process ends, and starts anew")
-    logging.shutdown()
-    os._exit(1)
+def _give_up() -> NoReturn:
+    end_process("the group neither forms nor gives up")
 
 
 def _check_listening(host: str, port: int) -> None:

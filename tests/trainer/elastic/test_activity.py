@@ -1,0 +1,50 @@
+"""Whether the training works or waits, and for how long."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+from nerf_trainer.coordination.stuck import PATIENCE_SECONDS
+from nerf_trainer.elastic.activity import LENGTHY_SECONDS, Activity
+
+pytestmark = pytest.mark.torch
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_who_waits_is_never_overdue() -> None:
+    clock = Clock()
+    activity = Activity(clock)
+    with activity.waiting():
+        clock.now += 1000.0
+        assert activity.waited_seconds() == 1000.0
+        assert not activity.is_overdue()
+    assert activity.waited_seconds() == 0.0
+
+
+def test_work_is_overdue_from_the_last_wait_on() -> None:
+    clock = Clock()
+    activity = Activity(clock)
+    with activity.waiting():
+        clock.now += 1000.0
+    clock.now += PATIENCE_SECONDS
+    assert not activity.is_overdue()
+    clock.now += 1.0
+    assert activity.is_overdue()
+
+
+def test_lengthy_work_may_take_long_and_waits_now_and_then() -> None:
+    clock = Clock()
+    activity = Activity(clock)
+    with activity.lengthy():
+        with activity.waiting():
+            clock.now += 1.0
+        clock.now += LENGTHY_SECONDS
+        assert not activity.is_overdue()
+    clock.now += PATIENCE_SECONDS + 1.0
+    assert activity.is_overdue()
