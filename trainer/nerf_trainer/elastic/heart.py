@@ -142,7 +142,8 @@ class Heart:
             if verdict not in (Verdict.OVER, Verdict.FENCED):
                 return
             now = time.monotonic()
-            self._over_since = self._over_since or now
+            if self._over_since is None:
+                self._over_since = now
             over = now - self._over_since
             if over >= LINGER_SECONDS:
                 self._abort()
