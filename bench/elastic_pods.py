@@ -73,8 +73,9 @@ def frozen(job: PodJob) -> dict[str, float]:
 
 
 def cut_off(job: PodJob) -> dict[str, float]:
-    """Worker 1's node loses its network, and gets it back."""
+    """Worker 1's node loses its network, and gets it back. The coordinator is on the other one."""
     node = job.node_of(1)
+    job.keep_coordinator_off(node)
 
     def net(action: str) -> None:
         subprocess.run([LOCALKUBE, "net", action, node], check=True)

@@ -4,6 +4,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from nerf_trainer.elastic.activity import activity
 from nerf_trainer.elastic.collective import complete
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.state import TrainState
@@ -37,6 +38,7 @@ def sum_over_ranks(
 ) -> list[float]:
     """The sum of each value over all ranks."""
     if generation.world_size == 1:
+        activity.moved()
         return values
     tensor = torch.tensor(values, dtype=torch.float64, device=device)
     complete(dist.all_reduce(tensor, async_op=True))
@@ -46,6 +48,7 @@ def sum_over_ranks(
 def gather(tensor: Tensor, generation: Generation) -> list[Tensor]:
     """The tensor of every rank, in their order; all must be of one shape."""
     if generation.world_size == 1:
+        activity.moved()
         return [tensor]
     gathered = [torch.empty_like(tensor) for _ in range(generation.world_size)]
     complete(dist.all_gather(gathered, tensor, async_op=True))

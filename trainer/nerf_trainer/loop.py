@@ -124,16 +124,18 @@ class Loop:
     def _step(self, generation: Generation) -> StepResult:
         stopwatch = Stopwatch()
         trainer = self._trainer
-        with self._departure.state_changes(), self._time_to_compile():
+        with self._departure.state_changes(), self._allowed_time():
             result = trainer.step(generation, self._membership.changing())
         part = len(trainer.shards_of(generation)) / trainer.training.shards
-        self._telemetry.stepped(trainer.state.step, result, stopwatch.lap(), part)
+        seconds = stopwatch.lap()
+        activity.stepped(seconds)
+        self._telemetry.stepped(trainer.state.step, result, seconds, part)
         self._check(result)
         self._telemetry.watch(trainer.state)
         return result
 
-    def _time_to_compile(self) -> AbstractContextManager[None]:
-        """The first step may take long, and the first of a stage, or in smaller chunks."""
+    def _allowed_time(self) -> AbstractContextManager[None]:
+        """The first step compiles and may take long, so may the first of a stage."""
         before, self._shapes = self._shapes, self._trainer.shapes
         return nullcontext() if self._shapes == before else activity.lengthy()
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from nerf_contract.training import TrainerConfig
 from nerf_trainer import compiler
 from nerf_trainer.device import repeat_exactly
+from nerf_trainer.elastic.activity import activity
 from nerf_trainer.elastic.interface import Generation
 from nerf_trainer.gradients import ExactGradientSum, GradientSum, shards_of
 from nerf_trainer.models import Loss
@@ -116,8 +117,9 @@ class Trainer:
         """
         sums = self._gradients_of_all(generation, changing)
         while sums.out_of_memory:
-            self._halve_chunks()
-            sums = self._gradients_of_all(generation, changing)
+            with activity.lengthy():  # It compiles anew.
+                self._halve_chunks()
+                sums = self._gradients_of_all(generation, changing)
         loss = sums.error / self.training.shards
         finite = math.isfinite(loss) and math.isfinite(sums.gradients)
         with self._clock.phase("optimizer"):

@@ -107,7 +107,7 @@ class Trainer:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    activity.step_seconds = OVERDUE_SECONDS
+    activity.least_seconds = activity.step_seconds = OVERDUE_SECONDS
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(message)s")
     departure = Departure(lambda: os._exit(FAILURES[WORKER_LEFT].exit_code))
     departure.listen()

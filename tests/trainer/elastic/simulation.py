@@ -55,11 +55,11 @@ class Process:
         group = (NO_GENERATION, 0)
         if self.placement:
             group = self.placement.generation, self.placement.world_size
-        idle, others = now - self.moved, group[1] > 1
+        idle = now - self.moved
         return Heartbeat(
             *(self.identity, *group, self.seen, self.leaving),
             waited_ms=0 if self.stalled else int(1000 * idle),
-            overdue=self.stalled and others and idle > patience,
+            overdue=self.stalled and idle > patience,
         )
 
 

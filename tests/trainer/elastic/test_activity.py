@@ -48,3 +48,26 @@ def test_lengthy_work_may_take_long_and_waits_now_and_then() -> None:
         assert not activity.is_overdue()
     clock.now += PATIENCE_SECONDS + 1.0
     assert activity.is_overdue()
+
+
+def test_whose_steps_take_long_may_take_longer() -> None:
+    clock = Clock()
+    activity = Activity(clock)
+    activity.stepped(PATIENCE_SECONDS)
+    clock.now += 2 * PATIENCE_SECONDS
+    assert not activity.is_overdue()
+    clock.now += 2 * PATIENCE_SECONDS
+    assert activity.is_overdue()
+    activity.stepped(1.0)
+    assert activity.allowed_seconds() == PATIENCE_SECONDS
+
+
+def test_who_is_alone_gets_on_by_itself() -> None:
+    clock = Clock()
+    activity = Activity(clock)
+    with activity.waiting():
+        pass
+    for _ in range(10):
+        clock.now += PATIENCE_SECONDS
+        assert not activity.is_overdue()
+        activity.moved()

@@ -30,6 +30,7 @@ class Coordinator(Client):
     """Goes on without whoever speaks. told: what it heard last."""
 
     told: Heartbeat
+    verdict = Verdict.OVER
 
     def __init__(self) -> None:
         super().__init__("127.0.0.1:1")
@@ -37,7 +38,7 @@ class Coordinator(Client):
     def send(self, message: object, seconds: float) -> Reply:
         assert isinstance(message, Heartbeat)
         self.told = message
-        return Reply(Verdict.OVER)
+        return Reply(self.verdict)
 
 
 class Ended(Exception):  # noqa: N818 - a turn of events
@@ -92,10 +93,38 @@ def test_not_one_that_evaluates(clock: Clock) -> None:
         beating._beat()
 
 
-def test_who_trains_alone_is_never_overdue(clock: Clock) -> None:
-    for world_size, overdue in ((1, False), (2, True)):
-        coordinator = Coordinator()
-        beating = begin(coordinator, world_size)
-        clock.now += PATIENCE_SECONDS + 1.0
+def test_nor_one_whose_steps_take_long(clock: Clock) -> None:
+    beating = begin(Coordinator(), world_size=2)
+    heart.activity.stepped(END_SECONDS)
+    beating._beat()
+    clock.now += 2 * END_SECONDS
+    beating._beat()
+
+
+def test_but_one_that_waits_for_ever_does(clock: Clock) -> None:
+    """As for a GPU that hangs; who waits for peers has been aborted long ago."""
+    beating = begin(Coordinator(), world_size=2)
+    with heart.activity.waiting():
         beating._beat()
-        assert coordinator.told.overdue is overdue
+        clock.now += END_SECONDS + 1.0
+        with pytest.raises(Ended):
+            beating._beat()
+
+
+def test_a_group_that_was_over_for_a_moment_is_not_held_against_it(clock: Clock) -> None:
+    coordinator = Coordinator()
+    beating = begin(coordinator, world_size=2)
+    beating._beat()
+    coordinator.verdict = Verdict.CURRENT
+    beating._beat()
+    coordinator.verdict = Verdict.OVER
+    clock.now += END_SECONDS
+    beating._beat()
+
+
+def test_it_tells_that_it_is_overdue(clock: Clock) -> None:
+    coordinator = Coordinator()
+    beating = begin(coordinator, world_size=2)
+    clock.now += PATIENCE_SECONDS + 1.0
+    beating._beat()
+    assert coordinator.told.overdue

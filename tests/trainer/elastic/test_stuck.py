@@ -133,6 +133,15 @@ def test_a_group_that_broke_does_not_wait_for_it_either() -> None:
     assert worlds(world)["0.0"] == 1
 
 
+def test_nor_does_the_successor_of_a_process_that_died() -> None:
+    world = training(0, 1)
+    stalled(world, 1)
+    go_on(world, SOON)
+    start(world, 0)
+    go_on(world, PATIENCE_SECONDS + SOON)
+    assert worlds(world)["0.0"] == 1
+
+
 def test_nor_does_a_later_group_once_it_was_silent_for_a_while() -> None:
     """What was known of it is forgotten then."""
     world = training(0, 1)

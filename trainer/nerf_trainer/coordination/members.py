@@ -170,11 +170,11 @@ def misfits(state: State) -> set[int]:
     return {id.pod for id, m in state.members.items() if m.identity.config != config}
 
 
-def _waits(member: Member) -> bool:
+def _is_waiting(member: Member) -> bool:
     return member.waiting
 
 
-def complete_pods(state: State, counts: Callable[[Member], bool] = _waits) -> list[int]:
+def complete_pods(state: State, counts: Callable[[Member], bool] = _is_waiting) -> list[int]:
     """Pods of which every process is known and counts, and that neither leave nor are misfits."""
     found: dict[int, int] = {}
     for id, member in state.members.items():

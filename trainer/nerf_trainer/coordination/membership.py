@@ -108,7 +108,7 @@ def _hear(state: State, event: Heartbeat, now: float) -> State:
     member = state.members.get(id) or Member(event.member, now)
     if event.generation > member.generation and not member.waiting:
         state = _adopt(state, event)
-        member = replace(member, generation=event.generation)
+        member = replace(member, generation=event.generation, aside=False)
     if event.generation == member.generation:  # Others are late: it has moved on meanwhile.
         member = replace(member, waited=event.waited_ms / 1000, overdue=event.overdue)
     return put(state, replace(member, heard=now, leaving=member.leaving or event.leaving))

@@ -1,6 +1,6 @@
 """Members whose hearts beat while their training keeps the others waiting."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from nerf_trainer.coordination.members import (
@@ -13,10 +13,10 @@ from nerf_trainer.coordination.members import (
     misfits,
     put,
 )
-from nerf_trainer.coordination.messages import NO_GENERATION
+from nerf_trainer.coordination.messages import NO_GENERATION, MemberId
 
-#: For how long a step may work, and others wait for it. A step takes less by far; what takes longer
-#: by nature is told apart, see `nerf_trainer.elastic.activity`.
+#: For how long others wait for one who is overdue. A step takes less by far; whose steps take
+#: longer, and what does by nature, is not overdue so soon, see `nerf_trainer.elastic.activity`.
 PATIENCE_SECONDS = 30.0
 
 
@@ -27,16 +27,16 @@ def set_aside(state: State, patience: float, min_pods: int) -> tuple[State, Note
     A wait of any length does not suffice: where every step takes long, nobody is to blame.
     """
     group = state.group
-    if group is None:
+    if group is None or not any(member.overdue for member in state.members.values()):
         return state, ()
-    stuck = [member for member in state.members.values() if _is_stuck(state, group, member)]
+    stuck = _stuck(state, group)
     waited = max(_waits(state, group), default=0.0)
-    if not stuck or waited <= patience or not _can_others_go_on(state, group, min_pods):
+    if not stuck or waited <= patience or not _can_others_go_on(state, group, stuck, min_pods):
         return state, ()
     state = replace(state, group=replace(group, over=True))
-    for member in stuck:
-        state = put(state, replace(member, aside=True))
-    who = ", ".join(str(member.identity.id) for member in stuck)
+    for id in stuck:
+        state = put(state, replace(state.members[id], aside=True))
+    who = ", ".join(map(str, stuck))
     return state, (f"{who} kept others waiting for {waited:.0f} s, who go on without",)
 
 
@@ -48,26 +48,29 @@ def is_waited_for(state: State, member: Member) -> bool:
     return not (newer and member.overdue)
 
 
-def _is_stuck(state: State, group: Group, member: Member) -> bool:
+def _stuck(state: State, group: Group) -> list[MemberId]:
     barred = leaving_pods(state) | misfits(state)
-    inside = member.generation == group.id and member.identity.id.pod not in barred
-    return inside and member.overdue and not (member.waiting or member.aside)
+    inside = {id: m for id, m in state.members.items() if m.generation == group.id}
+    return [id for id, m in inside.items() if m.overdue and not m.aside and id.pod not in barred]
 
 
 def _waits(state: State, group: Group) -> Iterator[float]:
-    """For how long, in seconds, have waited those of the group, and those who have left it."""
-    for member in state.members.values():
-        left = member.join is not None and member.waiting and member.join.generation == group.id
-        if left or member.generation == group.id:
+    """For how long, in seconds, have waited those of the group, who have left it, or whose seat in
+    it was another's that died."""
+    for id, member in state.members.items():
+        left = member.join is not None and member.join.generation == group.id
+        if member.generation == group.id or (member.waiting and (left or id in group.members)):
             yield member.waited
 
 
-def _can_others_go_on(state: State, group: Group, min_pods: int) -> bool:
+def _can_others_go_on(
+    state: State, group: Group, stuck: Collection[MemberId], min_pods: int
+) -> bool:
     """Whether a group of enough whole pods is left, one of which has trained."""
 
     def is_there(member: Member) -> bool:
-        stuck = _is_stuck(state, group, member) or member.aside
-        return member.waiting or (member.generation == group.id and not stuck)
+        inside = member.generation == group.id and not member.aside
+        return member.waiting or (inside and member.identity.id not in stuck)
 
     pods = complete_pods(state, is_there)
     return len(pods) >= min_pods and any(id.pod in pods for id in group.members)

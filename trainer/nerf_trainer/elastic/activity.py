@@ -10,6 +10,8 @@ from nerf_trainer.coordination.stuck import PATIENCE_SECONDS
 #: Of work that is longer than a step by nature, and not of one length on all ranks: compiling, an
 #: evaluation with views of each rank's own, a checkpoint, which the writer alone writes.
 LENGTHY_SECONDS = 600.0
+#: A step may take as long as so many like the last one.
+USUAL_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,11 @@ class _Doing:
 class Activity:
     """Told by the thread that trains, read by any.
 
-    step_seconds: from one collective to the next, work for longer is overdue.
+    least_seconds: from one collective to the next, work for less is never overdue.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self.step_seconds = PATIENCE_SECONDS
+        self.least_seconds = self.step_seconds = PATIENCE_SECONDS
         self._clock = clock
         self._doing = _Doing(waits=True, lengthy=False, since=clock())
 
@@ -38,11 +40,23 @@ class Activity:
     def is_overdue(self) -> bool:
         """Whether it works for longer than it should."""
         doing = self._doing
-        return not doing.waits and self._clock() - doing.since > self.allowed_seconds()
+        return not doing.waits and self._clock() - doing.since > self._allowed(doing)
 
     def allowed_seconds(self) -> float:
         """For how long it may work at what it is now at, from one wait to the next."""
-        return LENGTHY_SECONDS if self._doing.lengthy else self.step_seconds
+        return self._allowed(self._doing)
+
+    def _allowed(self, doing: _Doing) -> float:
+        return LENGTHY_SECONDS if doing.lengthy else self.step_seconds
+
+    def stepped(self, seconds: float) -> None:
+        """A step is done, and took so long: another one may, and more."""
+        self.step_seconds = max(self.least_seconds, USUAL_STEPS * seconds)
+        self.moved()
+
+    def moved(self) -> None:
+        """Where others would have been waited for, there are none."""
+        self._does(waits=False, lengthy=self._doing.lengthy)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

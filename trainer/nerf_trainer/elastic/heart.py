@@ -23,8 +23,8 @@ REQUEST_SECONDS = 1.5
 #: How long a collective may still run after its group is known to be over: members that leave
 #: together finish their last one within this time; one that a hung peer blocks never does.
 LINGER_SECONDS = 0.4
-#: A process whose training does not notice for so long that its group goes on without it hangs for
-#: good: on a GPU, in a file system.
+#: A process whose training does not notice for so long that its group is over hangs for good, as on
+#: a GPU or in a file system.
 END_SECONDS = 120.0
 
 
@@ -126,7 +126,7 @@ class Heart:
             seen=seen,
             leaving=self._leaving,
             waited_ms=int(1000 * activity.waited_seconds()),
-            overdue=size > 1 and activity.is_overdue(),
+            overdue=activity.is_overdue(),
         )
 
     def _note_reachable(self, reachable: bool, text: str) -> None:
@@ -135,17 +135,27 @@ class Heart:
             log.log(logging.INFO if reachable else logging.WARNING, text)
 
     def _hear(self, generation: GenerationId, verdict: Verdict) -> None:
-        with self._lock:
+        with self._lock:  # So that no later group is aborted.
             if not self._inside or generation != self._last[0]:
                 return
             self._verdict = verdict
-            if verdict not in (Verdict.OVER, Verdict.FENCED):
-                return
-            now = time.monotonic()
-            if self._over_since is None:
-                self._over_since = now
-            over = now - self._over_since
-            if over >= LINGER_SECONDS:
-                self._abort()
-            if over >= END_SECONDS and activity.is_overdue():
-                end_process("the training hangs, and its group is over")
+            self._follow_up(verdict in (Verdict.OVER, Verdict.FENCED))
+
+    def _follow_up(self, is_over: bool) -> None:
+        """What the training should have noticed by itself, or has to be told."""
+        now = time.monotonic()
+        if not is_over:
+            self._over_since = None
+            return
+        if self._over_since is None:
+            self._over_since = now
+        over = now - self._over_since
+        if over >= END_SECONDS and _hangs():
+            end_process("the training hangs, and its group is over")
+        if over >= LINGER_SECONDS:
+            self._abort()
+
+
+def _hangs() -> bool:
+    """Whether the training should have noticed by now. Who waits for a GPU may wait for ever."""
+    return activity.is_overdue() or activity.waited_seconds() > END_SECONDS
