@@ -11,7 +11,16 @@ from typing import Any
 
 from e2e_support import manifests, processes
 from e2e_support.cli import metrics_of
-from e2e_support.kube import Job, KubectlError, Namespace, create_namespace, kubectl, wait_for
+from e2e_support.kube import (
+    Job,
+    KubectlError,
+    Namespace,
+    Object,
+    cordoned,
+    create_namespace,
+    kubectl,
+    wait_for,
+)
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
@@ -79,33 +88,20 @@ class PodJob:
         pod = self._job.workers()[index]["metadata"]["name"]
         self._delete(pod)
 
-    def has_coordinator(self) -> bool:
-        """Whether its pod is there."""
-        return bool(self._coordinators())
-
     def kill_coordinator(self) -> None:
-        """Delete the coordinator's pod without grace."""
-        for pod in self._coordinators():
-            self._delete(pod["metadata"]["name"])
+        """Delete the coordinator's pod without grace, once it runs."""
+        self._delete(self._coordinator()["metadata"]["name"])
 
     def keep_coordinator_off(self, node: str) -> None:
         """Where it is on this node, move it to another."""
-        if node not in self._coordinators_nodes():
-            return
-        kubectl("cordon", node)
-        try:
-            self.kill_coordinator()
-            wait_for("it is elsewhere", lambda: self._coordinators_nodes() - {None, node}, 60)
-        finally:
-            kubectl("uncordon", node)
+        pod = self._coordinator()
+        if pod["spec"]["nodeName"] == node:
+            with cordoned(node):
+                self._delete(pod["metadata"]["name"])
+                self._coordinator()
 
-    def _coordinators_nodes(self) -> set[str | None]:
-        return {pod["spec"].get("nodeName") for pod in self._coordinators()}
-
-    def _coordinators(self) -> list[dict[str, Any]]:
-        selector = f"{names.LABEL_COMPONENT}={names.COMPONENT_COORDINATOR}"
-        selector += f",{names.LABEL_JOB}={self._job.name}"
-        return self._job.namespace.items("pods", selector)
+    def _coordinator(self) -> Object:
+        return wait_for("a coordinator that runs", self._job.coordinator, WAIT_SECONDS)
 
     def _delete(self, pod: str) -> None:
         self._job.namespace.run("delete", "pod", pod, "--grace-period=0", "--force")

@@ -57,8 +57,6 @@ def random_kills(make: Callable[[str], PodJob], kills: int, steps: int, seed: in
 def _kill_one(job: PodJob, dice: random.Random, found: Kills) -> None:
     """The other pod lives on, and tells when it has done a step without what was killed."""
     index, what = dice.randrange(2), dice.choice(KINDS)
-    if what == COORDINATOR and not job.has_coordinator():
-        return
     kill = {
         "process": lambda: job.send(index, signal.SIGKILL, newest=True),
         "pod": lambda: job.kill(index),

@@ -4,7 +4,8 @@ import json
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,6 +47,16 @@ def wait_for(what: str, probe: Callable[[], T | None], deadline_s: float) -> T:
             last = error
         time.sleep(0.5)
     raise TimeoutError(f"not within {deadline_s:.0f} s: {what} (last error: {last})")
+
+
+@contextmanager
+def cordoned(node: str) -> Iterator[None]:
+    """No pod is placed on the node meanwhile."""
+    kubectl("cordon", node)
+    try:
+        yield
+    finally:
+        kubectl("uncordon", node)
 
 
 @dataclass(frozen=True)
@@ -138,6 +149,11 @@ class Job:
             pod for pod in running if "nerfops.dev/worker-index" in pod["metadata"]["labels"]
         ]
         return {int(p["metadata"]["labels"]["nerfops.dev/worker-index"]): p for p in labelled}
+
+    def coordinator(self) -> Object | None:
+        """The coordinator's pod that runs, if one does."""
+        running = (pod for pod in self.pods() if pod["status"].get("phase") == "Running")
+        return next((pod for pod in running if "-coordinator-" in pod["metadata"]["name"]), None)
 
     def replace_pod(self, index: int) -> None:
         """Delete a worker's pod, and wait until another one runs in its place."""

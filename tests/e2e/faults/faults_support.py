@@ -89,9 +89,8 @@ class Subject:
 
     def coordinator(self) -> str:
         """Name of the coordinator's pod that runs; "" if none does."""
-        running = [pod for pod in self.job.pods() if pod["status"].get("phase") == "Running"]
-        names = [pod["metadata"]["name"] for pod in running]
-        return next((name for name in names if "-coordinator-" in name), "")
+        pod = self.job.coordinator()
+        return pod["metadata"]["name"] if pod else ""
 
     def node(self, index: int) -> str:
         """Name of a worker's node."""

@@ -4,7 +4,7 @@ import time
 
 import pytest
 from e2e_support.host import checkpoints, localkube
-from e2e_support.kube import wait_for
+from e2e_support.kube import cordoned, wait_for
 from faults_support import APART, ELASTIC, SHARED, Make, Subject
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
@@ -86,14 +86,10 @@ def _send_coordinator_from(it: Subject, node: str) -> None:
     """Who is with the coordinator goes on; it is the others who are cut off."""
     if it.node_of(it.coordinator()) != node:
         return
-    run = it.job.namespace.run
-    run("cordon", node)
-    try:
-        run("delete", "pod", it.coordinator())
+    with cordoned(node):
+        it.job.namespace.run("delete", "pod", it.coordinator())
         wait_for("a coordinator elsewhere", it.coordinator, REPLACED_SECONDS)
         it.goes_on()
-    finally:
-        run("uncordon", node)
 
 
 def _elsewhere(it: Subject, index: int, node: str) -> bool:

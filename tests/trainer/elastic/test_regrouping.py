@@ -112,6 +112,15 @@ def test_training_goes_on_while_the_coordinator_is_away(job: Job) -> None:
     check_learning(job)
 
 
+def check_that_it_joins_anew(job: Job, both: int, alone: int) -> None:
+    """Who was left behind is back as the same process; the other one has done each step once."""
+    again = job.wait_for_world(2, after=alone)
+    assert job.finish() == [0, 0], job.logs()
+    assert pids(job.steps(), again) == pids(job.steps(), both)
+    assert repeated_steps(job, pod=0) == 0
+    check_learning(job)
+
+
 def test_hung_process_is_left_behind_and_joins_anew(job: Job) -> None:
     server = start_server(job)
     job.start_pod(0)
@@ -121,12 +130,8 @@ def test_hung_process_is_left_behind_and_joins_anew(job: Job) -> None:
     os.kill(frozen, signal.SIGSTOP)
     alone = job.wait_for_world(1, after=both)
     os.kill(frozen, signal.SIGCONT)
-    again = job.wait_for_world(2, after=alone)
-    assert job.finish() == [0, 0], job.logs()
+    check_that_it_joins_anew(job, both, alone)
     server.stop()
-    assert pids(job.steps(), again) == pids(job.steps(), both)
-    assert repeated_steps(job, pod=0) == 0
-    check_learning(job)
 
 
 def test_others_go_on_without_one_whose_training_hangs_while_its_heart_beats(job: Job) -> None:
@@ -139,12 +144,8 @@ def test_others_go_on_without_one_whose_training_hangs_while_its_heart_beats(job
     alone = job.wait_for_world(1, after=both)
     assert [m["aside"] for m in server.coordinator.status()["members"]] == [False, True]
     stall.unlink()
-    again = job.wait_for_world(2, after=alone)
-    assert job.finish() == [0, 0], job.logs()
+    check_that_it_joins_anew(job, both, alone)
     server.stop()
-    assert pids(job.steps(), again) == pids(job.steps(), both)
-    assert repeated_steps(job, pod=0) == 0
-    check_learning(job)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
