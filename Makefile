@@ -61,7 +61,7 @@ bench-checkpoint: images ## What snapshots cost a step, and what is left after 5
 	@disk=$$(mktemp -d -p /var/tmp); trap 'rm -rf "$$disk"' EXIT; chmod 777 "$$disk"; \
 	  tools/images/in-trainer -v "$$disk:/disk" -- python3 bench/checkpoint.py --folder /disk
 
-bench-elastic: images ## Pauses, lost steps, kills and weights of an elastic training (25 min, or QUICK=1).
+bench-elastic: images ## Pauses, lost steps, kills and weights of an elastic training (25 min, QUICK=1: 4).
 	@tools/images/in-trainer -- python3 bench/elastic.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 bench-elastic-pods: cluster images-load install ## The same in pods on the local cluster: scale, frozen, cut off, killed (20 min): KILLS=30.

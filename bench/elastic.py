@@ -1,6 +1,6 @@
 """What elasticity costs: pauses, lost work and broken promises, of real processes on loopback.
 
-    make bench-elastic               25 minutes; QUICK=1 for a short one; ONLY="changes stock"
+    make bench-elastic               25 minutes; QUICK=1 for one of four; ONLY="changes stock"
 
 Worker pods are torchrun agents with our rendezvous, each with a process that runs the trainer, and
 the coordinator is a process beside them. They join and leave by plan, and are killed at random; the
@@ -23,7 +23,7 @@ from typing import Any
 
 from elastic_changes import fixed, planned, resumed, step_seconds, stock
 from elastic_job import BenchError, Job
-from elastic_kills import goodput, random_kills
+from elastic_kills import KilledEverySoOften, goodput, random_kills
 from elastic_launch import Launch
 from machine import machine
 from percentiles import percentile
@@ -39,28 +39,23 @@ MODEL: dict[str, dict[str, int]] = {"cpu": {}, "cuda": {"occupancyResolution": 3
 
 @dataclass(frozen=True)
 class Plan:
-    """worlds, steps: of undisturbed trainings, and of all whose weights are compared.
-
-    seconds: of goodput. kill_every: seconds between two of its kills.
-    """
+    """worlds, steps: of undisturbed trainings, and of all whose weights are compared."""
 
     worlds: tuple[int, ...]
     steps: int
     rounds: int
     kills: int
-    seconds: int
-    kill_every: int
+    goodput: KilledEverySoOften
     pairs: int
     default_steps: int
 
 
 QUICK = Plan(
-    worlds=(1, 2),
-    steps=100,
+    worlds=(1,),
+    steps=60,
     rounds=1,
-    kills=4,
-    seconds=30,
-    kill_every=30,
+    kills=3,
+    goodput=KilledEverySoOften(seconds=15, every=15, undisturbed=3, settled=40),
     pairs=1,
     default_steps=20,
 )
@@ -69,10 +64,9 @@ WHOLE = Plan(
     steps=500,
     rounds=3,
     kills=100,
-    seconds=300,
-    kill_every=60,
+    goodput=KilledEverySoOften(seconds=240, every=60, undisturbed=15, settled=600),
     pairs=3,
-    default_steps=100,
+    default_steps=60,
 )
 PARTS = ("changes", "goodput", "overhead", "stock")
 
@@ -140,9 +134,9 @@ class Bench:
         }
 
     def _goodput(self) -> dict[str, Any]:
-        plan = self._plan
-        told(f"goodput with a kill every {plan.kill_every} s")
-        return {"goodput": round(goodput(self._job, plan.seconds, plan.kill_every, SEED), 3)}
+        course = self._plan.goodput
+        told(f"goodput with a kill every {course.every} s")
+        return {"goodput": round(goodput(self._job, course, SEED), 3)}
 
     def _overhead(self) -> dict[str, Any]:
         told("the default model, exact and fast")

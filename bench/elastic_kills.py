@@ -13,10 +13,6 @@ from elastic_notes import redone_steps, unique_rays
 HANG_SECONDS = 30.0
 #: Where nobody is left, new processes have to start first.
 RESTART_SECONDS = 180.0
-#: By then the occupancy grid has emptied: until it has, a step trains fewer rays than later ones.
-SETTLED_STEPS = 600
-#: Seconds of undisturbed training, before and after the kills, that goodput is compared with.
-UNDISTURBED_SECONDS = 15.0
 
 
 @dataclass
@@ -109,8 +105,22 @@ def _kill(job: Job, what: str, index: int) -> float | None:
     return time.monotonic()
 
 
-def goodput(make: MakeJob, seconds: int, every: int, seed: int) -> float:
-    """New rays of a training with a pod killed `every` so often, by those of an undisturbed one.
+@dataclass(frozen=True)
+class KilledEverySoOften:
+    """A training of so many seconds, with a kill in each `every` of them.
+
+    undisturbed: seconds before and after, that goodput is compared with. settled: by this step the
+    occupancy grid should have emptied: until it has, a step trains fewer rays than later ones.
+    """
+
+    seconds: int
+    every: int
+    undisturbed: float
+    settled: int
+
+
+def goodput(make: MakeJob, course: KilledEverySoOften, seed: int) -> float:
+    """New rays of a training with a pod killed so often, by those of an undisturbed one.
 
     Both by the second, of the same two pods: the undisturbed time lies before and after.
     """
@@ -118,21 +128,21 @@ def goodput(make: MakeJob, seconds: int, every: int, seed: int) -> float:
     with make("goodput", 10**6) as job:
         for index in range(2):
             job.start_pod(index)
-        job.wait(lambda: job.step() >= SETTLED_STEPS, "the occupancy grid has settled")
-        before = _undisturbed(job)
+        job.wait(lambda: job.step() >= course.settled, "the occupancy grid has settled")
+        before = _undisturbed(job, course.undisturbed)
         begin = time.monotonic()
-        for start in range(0, seconds, every):
-            _pass_time(job, begin + start + every / 3 - time.monotonic())
+        for start in range(0, course.seconds, course.every):
+            _pass_time(job, begin + start + course.every / 3 - time.monotonic())
             job.kill_pod(dice.randrange(2))
-            _pass_time(job, begin + start + every - time.monotonic())
+            _pass_time(job, begin + start + course.every - time.monotonic())
         end = time.monotonic()
-        rate = (before + _undisturbed(job)) / 2
+        rate = (before + _undisturbed(job, course.undisturbed)) / 2
         return unique_rays(job.notes(), begin, end) / (rate * (end - begin))
 
 
-def _undisturbed(job: Job) -> float:
+def _undisturbed(job: Job, seconds: float) -> float:
     """Rays by the second of two pods."""
     job.wait_for_world(2, steps=10)
     begin = time.monotonic()
-    _pass_time(job, UNDISTURBED_SECONDS)
-    return unique_rays(job.notes(), begin, time.monotonic()) / UNDISTURBED_SECONDS
+    _pass_time(job, seconds)
+    return unique_rays(job.notes(), begin, time.monotonic()) / seconds
