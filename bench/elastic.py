@@ -44,6 +44,7 @@ class Plan:
     worlds: tuple[int, ...]
     steps: int
     rounds: int
+    stock_rounds: int
     kills: int
     goodput: KilledEverySoOften
     pairs: int
@@ -54,6 +55,7 @@ QUICK = Plan(
     worlds=(1,),
     steps=60,
     rounds=1,
+    stock_rounds=1,
     kills=3,
     goodput=KilledEverySoOften(seconds=15, every=15, undisturbed=3, settled=40),
     pairs=1,
@@ -63,10 +65,11 @@ WHOLE = Plan(
     worlds=(1, 2, 4),
     steps=500,
     rounds=3,
+    stock_rounds=2,
     kills=100,
     goodput=KilledEverySoOften(seconds=240, every=60, undisturbed=15, settled=600),
     pairs=3,
-    default_steps=60,
+    default_steps=200,
 )
 PARTS = ("changes", "goodput", "overhead", "stock")
 
@@ -149,7 +152,7 @@ class Bench:
 
     def _stock(self) -> dict[str, Any]:
         told("the planned changes by stock torchrun")
-        rounds, steps = range(self._plan.rounds), self._plan.steps
+        rounds, steps = range(self._plan.stock_rounds), self._plan.steps
         pauses = [pause for number in rounds for pause in stock(self._job, number, steps)]
         return {
             "torchrun_pause_p50_s": seconds(statistics.median(pauses)),

@@ -85,6 +85,7 @@ def test_restarted_processes_find_what_was_left_in_memory_and_the_agent_removes_
     assert second == [*first, "left"]
     assert first[0].startswith("/dev/shm/")
     assert not Path(first[0]).exists()
+    assert "Traceback" in (tmp_path / "agent.log").read_text(), "of a crash, as torchrun has it"
 
 
 def test_sigterm_reaches_the_processes(tmp_path: Path) -> None:
@@ -92,6 +93,9 @@ def test_sigterm_reaches_the_processes(tmp_path: Path) -> None:
     wait_until((tmp_path / "ready").exists, "the process runs")
     processes = children(running.pid)
     running.send_signal(signal.SIGTERM)
-    assert running.wait(20) != 0
+    assert running.wait(20) == 1
     assert (tmp_path / "told").exists()
+    log = (tmp_path / "agent.log").read_text()
+    assert "got signal: 15" in log.splitlines()[-1], log
+    assert "Traceback" not in log, log
     assert not any(Path(f"/proc/{pid}").exists() for pid in processes)
