@@ -119,12 +119,16 @@ def test_chunks_fit_everywhere(ball: Path, monkeypatch: pytest.MonkeyPatch) -> N
     trainer = create(ball, "hierarchical")
     work = SimpleNamespace(wait=lambda *_: True)
 
+    def broadcast(message: torch.Tensor, *_: object, **__: object) -> object:
+        message.zero_()
+        return work
+
     def all_reduce(tensor: torch.Tensor, op: object, async_op: bool) -> object:
         assert (op, async_op) == (torch.distributed.ReduceOp.MAX, True)
         tensor.clamp_(min=2)
         return work
 
-    monkeypatch.setattr(collectives.dist, "broadcast", lambda *_, **__: work)
+    monkeypatch.setattr(collectives.dist, "broadcast", broadcast)
     monkeypatch.setattr(collectives.dist, "all_reduce", all_reduce)
     monkeypatch.setattr(collectives, "complete", lambda work: work.wait())
     for rank in (0, 1):

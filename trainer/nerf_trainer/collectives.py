@@ -19,18 +19,31 @@ def share_state(state: TrainState, generation: Generation) -> None:
         return
     tensors = state.tensors()
     device = next(state.model.parameters()).device
-    for dtype in sorted({tensor.dtype for tensor in tensors.values()}, key=str):
-        names = [name for name, tensor in tensors.items() if tensor.dtype is dtype]
-        flat = torch.cat([tensors[name].to(device).flatten() for name in names])
-        complete(dist.broadcast(flat, generation.source, async_op=True))
-        parts = flat.split([tensors[name].numel() for name in names])
-        for name, part in zip(names, parts, strict=True):
-            tensors[name] = part.view_as(tensors[name])
+    is_source = generation.rank == generation.source
+    # One message, as each costs a turn of every process. The widest first: all are aligned.
+    names = sorted(tensors, key=lambda name: -tensors[name].element_size())
+    sizes = [tensors[name].nbytes for name in names]
+    if is_source:
+        message = torch.cat([_bytes(tensors[name].to(device)) for name in names])
+    else:
+        message = torch.empty(sum(sizes), dtype=torch.uint8, device=device)
+    complete(dist.broadcast(message, generation.source, async_op=True))
     halvings = torch.tensor(state.halvings, device=device)
     complete(dist.all_reduce(halvings, dist.ReduceOp.MAX, async_op=True))
-    if generation.rank != generation.source:
-        state.load(tensors)
+    if not is_source:
+        parts = zip(names, message.split(sizes), strict=True)
+        state.load({name: _as(tensors[name], part) for name, part in parts})
     state.halvings = int(halvings)
+
+
+def _bytes(tensor: Tensor) -> Tensor:
+    """Its bytes (B,), uint8."""
+    return tensor.flatten().view(torch.uint8)
+
+
+def _as(like: Tensor, part: Tensor) -> Tensor:
+    """A tensor of the other's shape and type that has these bytes."""
+    return part.view(like.dtype).view_as(like)
 
 
 def sum_over_ranks(
