@@ -23,7 +23,7 @@ from typing import Any
 
 from elastic_changes import fixed, planned, resumed, step_seconds, stock
 from elastic_job import BenchError, Job
-from elastic_kills import KilledEverySoOften, goodput, random_kills
+from elastic_kills import GoodputPlan, goodput, random_kills
 from elastic_launch import Launch
 from machine import machine
 from percentiles import percentile
@@ -39,14 +39,18 @@ MODEL: dict[str, dict[str, int]] = {"cpu": {}, "cuda": {"occupancyResolution": 3
 
 @dataclass(frozen=True)
 class Plan:
-    """worlds, steps: of undisturbed trainings, and of all whose weights are compared."""
+    """worlds, steps: of undisturbed trainings, and of all whose weights are compared.
+
+    rounds, stock_rounds: of planned changes. kills: in all. pairs, default_steps: trainings by
+    `exact` and by `fast`, and their steps.
+    """
 
     worlds: tuple[int, ...]
     steps: int
     rounds: int
     stock_rounds: int
     kills: int
-    goodput: KilledEverySoOften
+    goodput: GoodputPlan
     pairs: int
     default_steps: int
 
@@ -57,7 +61,7 @@ QUICK = Plan(
     rounds=1,
     stock_rounds=1,
     kills=3,
-    goodput=KilledEverySoOften(seconds=15, every=15, undisturbed=3, settled=40),
+    goodput=GoodputPlan(seconds=15, kill_every=15, undisturbed=3, settled=40),
     pairs=1,
     default_steps=20,
 )
@@ -67,7 +71,7 @@ WHOLE = Plan(
     rounds=3,
     stock_rounds=2,
     kills=100,
-    goodput=KilledEverySoOften(seconds=240, every=60, undisturbed=15, settled=600),
+    goodput=GoodputPlan(seconds=240, kill_every=60, undisturbed=15, settled=600),
     pairs=3,
     default_steps=200,
 )
@@ -87,7 +91,8 @@ def main() -> None:
         plan = QUICK if arguments.quick else WHOLE
         bench = Bench(Path(folder), scene, plan, arguments.device)
         figures = bench.figures(arguments.only)
-    print(json.dumps(figures | {"machine": machine(), "date": time.strftime("%Y-%m-%d")}))
+    about = {"quick": arguments.quick, "machine": machine(), "date": time.strftime("%Y-%m-%d")}
+    print(json.dumps(figures | about))
 
 
 class Bench:
@@ -137,9 +142,9 @@ class Bench:
         }
 
     def _goodput(self) -> dict[str, Any]:
-        course = self._plan.goodput
-        told(f"goodput with a kill every {course.every} s")
-        return {"goodput": round(goodput(self._job, course, SEED), 3)}
+        plan = self._plan.goodput
+        told(f"goodput with a kill every {plan.kill_every} s")
+        return {"goodput": round(goodput(self._job, plan, SEED), 3)}
 
     def _overhead(self) -> dict[str, Any]:
         told("the default model, exact and fast")

@@ -55,6 +55,8 @@ def resumed(make: MakeJob, steps: int) -> Result:
         job.wait(lambda: job.step() >= steps // 2 and [*volume.glob("step-*")], "a checkpoint")
         for index in range(2):
             job.kill_pod(index)
+        if job.step() == steps:
+            raise BenchError("the training ended before it was killed: it needs more steps")
         found = result(job)
         if "resuming from the checkpoint" not in job.logs(lines=10**6):
             raise BenchError(f"nothing was resumed\n{job.logs()}")

@@ -67,7 +67,6 @@ def _kill_one(job: Job, dice: random.Random, found: Kills, steps: int) -> None:
     moment = _kill(job, what, index)
     if moment is None:
         return
-    found.count += 1
     broken = None if what == "coordinator" else group
     limit = RESTART_SECONDS if broken and pods == [index] else HANG_SECONDS
     try:
@@ -77,9 +76,11 @@ def _kill_one(job: Job, dice: random.Random, found: Kills, steps: int) -> None:
         print(hang, flush=True)
         job.wait(lambda: _recovery(job, moment, broken), "a step after a hang", RESTART_SECONDS)
     recovery = _recovery(job, moment, broken)
-    if recovery:
-        found.recoveries.append(recovery)
-        print(f"  kill {found.count}: {what} {index} of {pods}, {recovery:.2f} s", flush=True)
+    if recovery is None:
+        return  # The last step had been done before.
+    found.count += 1
+    found.recoveries.append(recovery)
+    print(f"  kill {found.count}: {what} {index} of {pods}, {recovery:.2f} s", flush=True)
 
 
 def _recovery(job: Job, moment: float, broken: int | None) -> float | None:
@@ -106,20 +107,21 @@ def _kill(job: Job, what: str, index: int) -> float | None:
 
 
 @dataclass(frozen=True)
-class KilledEverySoOften:
-    """A training of so many seconds, with a kill in each `every` of them.
+class GoodputPlan:
+    """A training of so many seconds, with a kill in each `kill_every` of them.
 
-    undisturbed: seconds before and after, that goodput is compared with. settled: by this step the
-    occupancy grid should have emptied: until it has, a step trains fewer rays than later ones.
+    undisturbed: seconds before and after, that goodput is compared with. settled: the step with
+    which it begins; until the occupancy grid has emptied, at some 600, a step trains fewer rays
+    than later ones.
     """
 
     seconds: int
-    every: int
+    kill_every: int
     undisturbed: float
     settled: int
 
 
-def goodput(make: MakeJob, course: KilledEverySoOften, seed: int) -> float:
+def goodput(make: MakeJob, plan: GoodputPlan, seed: int) -> float:
     """New rays of a training with a pod killed so often, by those of an undisturbed one.
 
     Both by the second, of the same two pods: the undisturbed time lies before and after.
@@ -128,15 +130,15 @@ def goodput(make: MakeJob, course: KilledEverySoOften, seed: int) -> float:
     with make("goodput", 10**6) as job:
         for index in range(2):
             job.start_pod(index)
-        job.wait(lambda: job.step() >= course.settled, "the occupancy grid has settled")
-        before = _undisturbed(job, course.undisturbed)
+        job.wait(lambda: job.step() >= plan.settled, "the occupancy grid has settled")
+        before = _undisturbed(job, plan.undisturbed)
         begin = time.monotonic()
-        for start in range(0, course.seconds, course.every):
-            _pass_time(job, begin + start + course.every / 3 - time.monotonic())
+        for start in range(0, plan.seconds, plan.kill_every):
+            _pass_time(job, begin + start + plan.kill_every / 3 - time.monotonic())
             job.kill_pod(dice.randrange(2))
-            _pass_time(job, begin + start + course.every - time.monotonic())
+            _pass_time(job, begin + start + plan.kill_every - time.monotonic())
         end = time.monotonic()
-        rate = (before + _undisturbed(job, course.undisturbed)) / 2
+        rate = (before + _undisturbed(job, plan.undisturbed)) / 2
         return unique_rays(job.notes(), begin, end) / (rate * (end - begin))
 
 

@@ -1,7 +1,6 @@
 """Every way to sample: it learns, resumes bit by bit, and bounds its memory."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -10,8 +9,6 @@ torch = pytest.importorskip("torch")
 from scene_files import blender_scene, room_scene  # noqa: E402
 from small_trainings import ALONE, MODELS, create, gain, same, train  # noqa: E402
 
-from nerf_trainer import collectives  # noqa: E402
-from nerf_trainer.elastic.interface import Generation  # noqa: E402
 from nerf_trainer.models import occupancy  # noqa: E402
 from nerf_trainer.trainer import Trainer  # noqa: E402
 
@@ -112,30 +109,6 @@ def test_chunks_are_halved_before_the_first_step_too(ball: Path) -> None:
     halved.warm_up()
     assert halved.state.halvings == 1
     assert train(halved, 2) == train(small, 2)
-
-
-def test_chunks_fit_everywhere(ball: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rank that has halved most is a fake: one process takes what it sends for sums."""
-    trainer = create(ball, "hierarchical")
-    work = SimpleNamespace(wait=lambda *_: True)
-
-    def broadcast(message: torch.Tensor, *_: object, **__: object) -> object:
-        message.zero_()
-        return work
-
-    def all_reduce(tensor: torch.Tensor, op: object, async_op: bool) -> object:
-        assert (op, async_op) == (torch.distributed.ReduceOp.MAX, True)
-        tensor.clamp_(min=2)
-        return work
-
-    monkeypatch.setattr(collectives.dist, "broadcast", broadcast)
-    monkeypatch.setattr(collectives.dist, "all_reduce", all_reduce)
-    monkeypatch.setattr(collectives, "complete", lambda work: work.wait())
-    for rank in (0, 1):
-        for own, most in ((0, 2), (3, 3)):
-            trainer.state.halvings = own
-            collectives.share_state(trainer.state, Generation(1, rank, 2, source=0, writer=0))
-            assert trainer.state.halvings == most
 
 
 def test_a_ray_that_does_not_fit_is_an_error(ball: Path) -> None:

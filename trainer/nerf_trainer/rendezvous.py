@@ -24,7 +24,7 @@ from torch.distributed.elastic.rendezvous.api import (
 )
 
 from nerf_contract import names, reasons
-from nerf_trainer.agent_end import end_quickly
+from nerf_trainer.agent_end import skip_clean_up_at_end
 from nerf_trainer.coordination.client import Client, UnreachableError
 from nerf_trainer.coordination.identity import begin_round, incarnation, pod_index
 from nerf_trainer.coordination.messages import Goodbye
@@ -59,7 +59,7 @@ class PodRendezvous(RendezvousHandler):
         self._server = _host_coordinator(params.endpoint)
         _make_room_for_snapshots()
         os.register_at_fork(before=_import_for_processes)
-        end_quickly()
+        skip_clean_up_at_end()
 
     def get_backend(self) -> str:
         return names.RENDEZVOUS_BACKEND

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from nerf_trainer.state_layout import views, widest_first
+
 #: The names of data types in a safetensors file.
 DTYPES = {
     torch.float64: "F64",
@@ -28,9 +30,8 @@ class StateBuffer:
 
     def __init__(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
         cuda = device.type == "cuda"
-        # The widest first: each tensor is then aligned, as the header is a multiple of 8 long.
-        ordered = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
-        header = _header({name: tensors[name] for name in ordered})
+        ordered = widest_first(tensors)
+        header = _header(ordered)  # A multiple of 8 long, so that what follows is aligned.
         size = sum(tensor.nbytes for tensor in tensors.values())
         self._file = torch.empty(len(header) + size, dtype=torch.uint8, pin_memory=cuda)
         self._file.fill_(0)  # A page that was never touched costs a fault, in the middle of a step.
@@ -38,7 +39,7 @@ class StateBuffer:
         self._body = self._file[len(header) :]
         self._near = torch.empty_like(self._body, device=device) if cuda else self._body
         self._stream = torch.cuda.Stream(device) if cuda else None
-        self._views = _views(self._near, {name: tensors[name] for name in ordered})
+        self._views = views(self._near, ordered)
 
     @property
     def nbytes(self) -> int:
@@ -75,10 +76,3 @@ def _header(tensors: Mapping[str, Tensor]) -> bytes:
     text = json.dumps(entries).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text
-
-
-def _views(body: Tensor, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The places of the tensors in the body (bytes,), as tensors."""
-    sizes = [tensor.nbytes for tensor in tensors.values()]
-    parts = zip(tensors.items(), body.split(sizes), strict=True)
-    return {name: part.view(t.dtype).view(t.shape) for (name, t), part in parts}

@@ -15,14 +15,14 @@ import logging
 import multiprocessing
 import os
 import signal
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from nerf_contract.reasons import CRASHED, FAILURES, WORKER_LEFT
 from nerf_trainer import logs
 from nerf_trainer.config import load_config
 from nerf_trainer.departure import Departure
+from nerf_trainer.ending import leave
 from nerf_trainer.failures import TrainerFailure, write_termination
 from nerf_trainer.http import start_server
 from nerf_trainer.metrics import TrainerMetrics
@@ -111,17 +111,6 @@ def _forget_handlers() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
-
-
-def leave(code: int) -> NoReturn:
-    """End the process without Python's clean-up, which would destroy torch's process group.
-
-    That can deadlock: see `nerf_trainer.elastic.collective.retire_group`.
-    """
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def finish(code: int) -> None:

@@ -92,8 +92,8 @@ def retire_group() -> None:
 
     A gloo thread that lets go of its last collective takes the GIL while it holds a lock that the
     destructor needs, which runs under the GIL: destroyed at once, the group can deadlock. So must
-    the last one not be destroyed at the end of the process: see `nerf_trainer.train.leave`. And one
-    that has a collective unfinished would wait for it.
+    the last one not be destroyed at the end of the process: see `nerf_trainer.ending.leave`. And
+    one that has a collective unfinished would wait for it.
     """
     _retired[:] = [known for known in _retired if not all(one.is_completed() for one in known[1])]
     _retired.append((dist.group.WORLD, list(_unfinished)))

@@ -15,11 +15,11 @@ from nerf_contract.reasons import CRASHED, FAILURES, OUTPUTS_FAILED, OUTPUTS_MAD
 from nerf_contract.training import TrainerConfig
 from nerf_trainer import logs
 from nerf_trainer.config import load_config
+from nerf_trainer.ending import leave
 from nerf_trainer.failures import TrainerFailure, write_termination
 from nerf_trainer.http import start_server
 from nerf_trainer.places import output_folder
 from nerf_trainer.stage import StageBoard, end_if_it_hangs
-from nerf_trainer.train import leave
 
 log = logging.getLogger("nerf_trainer.export")
 

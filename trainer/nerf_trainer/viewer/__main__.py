@@ -22,9 +22,9 @@ from nerf_contract import names
 from nerf_contract.reasons import CONFIG_INVALID
 from nerf_trainer import logs
 from nerf_trainer.config import load_config
+from nerf_trainer.ending import leave
 from nerf_trainer.failures import TrainerFailure, write_termination
 from nerf_trainer.places import output_folder
-from nerf_trainer.train import leave
 from nerf_trainer.viewer.access import Gate
 from nerf_trainer.viewer.artist import Artist
 from nerf_trainer.viewer.follower import Follower
