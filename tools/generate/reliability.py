@@ -46,7 +46,8 @@ def _passes(rows: Sequence[Row], found: Sequence[Result]) -> str:
     ]
     if not whole:
         return "There is no seed yet with which all have passed."
-    return f"All have passed with the seeds {', '.join(map(str, whole))}."
+    seeds = "seed" if len(whole) == 1 else "seeds"
+    return f"All have passed with {seeds} {', '.join(map(str, whole))}."
 
 
 def latest(row: Row, found: Iterable[Result]) -> Result | None:
