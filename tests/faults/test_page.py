@@ -39,6 +39,6 @@ def test_a_row_that_failed_last_has_no_figures() -> None:
 
 def test_all_rows_have_passed_only_with_a_seed_of_which_none_is_missing() -> None:
     every = [replace(SEEN, row=row.id) for row in ROWS]
-    assert "with the seeds 1." in reliability._passes(ROWS, every)
+    assert "with seed 1." in reliability._passes(ROWS, every)
     assert "no seed yet" in reliability._passes(ROWS, every[1:])
     assert "no seed yet" in reliability._passes(ROWS, [*every[1:], replace(every[0], seed=2)])
