@@ -25,7 +25,7 @@ from nerf_trainer.failures import TrainerFailure  # noqa: E402
 from nerf_trainer.scenes import read_split  # noqa: E402
 
 #: Beyond what the process has, that a few kilobytes may take.
-ROOM = 2 << 30
+ROOM = 256 << 20
 
 
 @pytest.fixture(scope="module", params=[colmap_binary, colmap_text], ids=["binary", "text"])
@@ -54,6 +54,17 @@ def huge(name: str, data: bytes) -> bytes:
     return data[:32] + struct.pack("<d", -1e300) + data[40:] if name == "cameras.bin" else data
 
 
+def turned(name: str, data: bytes) -> bytes:
+    """A rotation of no number."""
+    return data[:12] + b"\xff" * 8 + data[20:] if name == "images.bin" else data
+
+
+def endless(name: str, data: bytes) -> bytes:
+    """A first entry that goes on for longer than the file: COLMAP read on for many seconds."""
+    at = {"frames.bin": 72, "points3D.bin": 54, "images.bin": 82}.get(name)
+    return data if at is None else data[:at] + b"\x0f" + data[at + 1 :]
+
+
 @pytest.mark.usefixtures("bounded")
 def test_a_model_is_read_or_refused(model: Path) -> None:
     folder = model.parents[1]
@@ -68,6 +79,9 @@ def test_a_model_is_read_or_refused(model: Path) -> None:
     @example(dict.fromkeys(whole, b""))
     @example({name: huge(name, data) for name, data in whole.items()})
     @example({name: data.replace(b".png", b"\xffpng") for name, data in whole.items()})
+    @example({name: data.replace(b".png", b"\0png") for name, data in whole.items()})
+    @example({name: turned(name, data) for name, data in whole.items()})
+    @example({name: endless(name, data) for name, data in whole.items()})
     def run(harmed: dict[str, bytes]) -> None:
         for name, data in (whole | harmed).items():
             (model / name).write_bytes(data)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 from nerf_contract.media import PHOTOS_DIR
 from nerf_contract.training import PreparedDataset
 from nerf_trainer.cameras import Lens
+from nerf_trainer.scenes.colmap_lengths import check_lengths
+from nerf_trainer.scenes.frames import LARGEST, is_rotation
 from nerf_trainer.scenes.listing import mask_of
 from nerf_trainer.scenes.nerfstudio import every_nth
 from nerf_trainer.scenes.normalising import normalising
 from nerf_trainer.scenes.orientation import Y_UP
+from nerf_trainer.scenes.transforms import is_path
 from nerf_trainer.scenes.types import Photo, invalid
 
 if TYPE_CHECKING:
@@ -36,9 +40,6 @@ MODELS: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], bool]
     "RADIAL_FISHEYE": ((0, 0, 1, 2), (3, 4), (), True),
     "OPENCV_FISHEYE": ((0, 1, 2, 3), (4, 5, 6, 7), (), True),
 }
-
-#: Bytes of an entry in a binary file, without what may be missing: parameters, names, tracks.
-SMALLEST_ENTRIES = {"cameras": 24, "images": 73, "points3D": 51}
 
 
 def find_models(folder: Path) -> list[Path]:
@@ -70,28 +71,22 @@ def _largest(paths: Sequence[Path]) -> tuple[Path, "Reconstruction"]:
 
 
 def _read(path: Path) -> "Reconstruction":
+    """A model from its three files. What newer ones have beside them, rigs and frames, says of a
+    pose what the images say, too."""
     from pycolmap import Reconstruction
 
-    _check_lengths(path)
-    try:
-        return Reconstruction(path)
-    except MemoryError as error:
-        raise invalid(f"{path} is broken: it asks for more memory than there is.") from error
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise invalid(f"{path} is not a sparse model that COLMAP can read ({error}).") from error
-
-
-def _check_lengths(path: Path) -> None:
-    """COLMAP believes how many entries a binary file says that it has, and makes room for them."""
-    for name, smallest in SMALLEST_ENTRIES.items():
-        file = path / f"{name}.bin"
-        if not file.is_file():
-            continue
-        with file.open("rb") as stream:
-            start = stream.read(8)
-        entries = int.from_bytes(start, "little")
-        if len(start) < 8 or file.stat().st_size < 8 + entries * smallest:
-            raise invalid(f"{file} is cut off: copy the model again.")
+    check_lengths(path)
+    with TemporaryDirectory() as alone:
+        for name in FILES:
+            for file in path.glob(f"{name}.*"):
+                (Path(alone) / file.name).symlink_to(file.resolve())
+        try:
+            return Reconstruction(alone)
+        except MemoryError as error:
+            raise invalid(f"{path} is broken: it asks for more memory than there is.") from error
+        except (RuntimeError, ValueError, IndexError) as error:
+            told = f"{path} is not a sparse model that COLMAP can read ({error})."
+            raise invalid(told.replace(alone, str(path))) from error
 
 
 def model_photos(folder: Path, path: Path, model: "Reconstruction") -> list[Photo]:
@@ -101,14 +96,22 @@ def model_photos(folder: Path, path: Path, model: "Reconstruction") -> list[Phot
         raise invalid(f"{path} holds no photo with a pose.")
     poses = np.stack([camera_to_world(image.cam_from_world().matrix()) for image in images])
     points = np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3)
-    place = normalising(poses, points, np.tile(Y_UP, (len(poses), 1)))
-    placed = _single(place.poses(poses))
-    if not np.isfinite(placed).all():
-        raise invalid(f"{path} holds a pose that is too far away: make the model again.")
+    _check_poses(path, images, poses)
+    near = points[(np.abs(points) <= LARGEST).all(1)]
+    place = normalising(poses, near, np.tile(Y_UP, (len(poses), 1)))
     return [
         _photo(folder, path, image.name, image.camera, pose)
-        for image, pose in zip(images, placed, strict=True)
+        for image, pose in zip(images, _single(place.poses(poses)), strict=True)
     ]
+
+
+def _check_poses(path: Path, images: Sequence[Any], poses: NDArray[np.float64]) -> None:
+    for image, pose in zip(images, poses, strict=True):
+        if not ((np.abs(pose) <= LARGEST).all() and is_rotation(pose[:, :3])):
+            raise invalid(
+                f"{path} holds a pose of {image.name!r} that cannot be, or is too far away: make "
+                "the model again."
+            )
 
 
 def _posed(path: Path, model: "Reconstruction") -> list[Any]:
@@ -126,7 +129,8 @@ def _posed(path: Path, model: "Reconstruction") -> list[Any]:
 def camera_to_world(world_to_camera: NDArray[np.float64]) -> NDArray[np.float64]:
     """COLMAP's (3, 4) to ours."""
     rotation, translation = world_to_camera[:, :3].T, world_to_camera[:, 3]
-    return np.concatenate([rotation * OPENGL, -(rotation @ translation)[:, None]], 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.concatenate([rotation * OPENGL, -(rotation @ translation)[:, None]], 1)
 
 
 def _photo(folder: Path, model: Path, name: str, camera: Any, pose: NDArray[np.float32]) -> Photo:
@@ -172,6 +176,8 @@ def _single(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def _find(folder: Path, model: Path, name: str) -> Path:
+    if not is_path(name):
+        raise invalid(f"{model} names a photo {name!r}, which cannot be the path of a file.")
     inside = folder.resolve()
     for place in (folder / PHOTOS_DIR, folder):
         path = place / name

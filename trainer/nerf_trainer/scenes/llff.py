@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerf_contract.training import PreparedDataset
-from nerf_trainer.scenes.frames import is_rotation
+from nerf_trainer.scenes.frames import LARGEST, is_rotation
 from nerf_trainer.scenes.listing import list_photos, mask_of
 from nerf_trainer.scenes.nerfstudio import every_nth
 from nerf_trainer.scenes.normalising import normalising
@@ -24,8 +24,6 @@ POSES_BOUNDS = "poses_bounds.npy"
 COLUMNS = 17
 #: Of the depth of the subject, in 1 / distance: so near to the nearest, as in LLFF's renderings.
 NEARNESS = 0.25
-#: What is trained on has 32 bits, and numbers are squared on the way.
-LARGEST = 1e18
 
 Array = NDArray[np.float64]
 
@@ -79,7 +77,7 @@ def read_rows(path: Path) -> Array:
 
 def _check(path: Path, i: int, row: Array) -> None:
     matrix, (near, far) = row[:15].reshape(3, 5), row[15:]
-    if not (np.abs(row) < LARGEST).all():
+    if not (np.abs(row) <= LARGEST).all():
         raise invalid(
             f"{path}: row {i} holds a number that is not finite, or beyond {LARGEST:g}. Make the "
             "file anew."

@@ -58,11 +58,11 @@ def _check_frames(path: Path, document: Any) -> None:
     for i, frame in enumerate(document["frames"]):
         if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
             raise invalid(f"{path}: frame {i} must be an object with a text `file_path`.")
-        if not _is_path(frame["file_path"]):
+        if not is_path(frame["file_path"]):
             raise invalid(f"{path}: file_path of frame {i} cannot be the path of a file.")
 
 
-def _is_path(text: str) -> bool:
+def is_path(text: str) -> bool:
     """Whether the system takes it for one: some texts have no bytes, or are too long."""
     try:
         return 0 < len(text) <= LONGEST_PATH and b"\0" not in os.fsencode(text)
@@ -114,7 +114,7 @@ def _mask(path: Path, root: Path, name: str, mask: Any) -> Path | None:
         return None
     if not isinstance(mask, str):
         raise invalid(f"{path}: mask_path of {name} must be a text, not {reprlib.repr(mask)}.")
-    if not _is_path(mask):
+    if not is_path(mask):
         raise invalid(f"{path}: mask_path of {name} cannot be the path of a file.")
     return find_image(path, root, mask, owner="mask_path")
 
