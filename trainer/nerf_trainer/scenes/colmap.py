@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from nerf_contract.media import PHOTOS_DIR
 from nerf_contract.training import PreparedDataset
 from nerf_trainer.cameras import Lens
-from nerf_trainer.scenes.colmap_lengths import check_lengths
-from nerf_trainer.scenes.frames import LARGEST, is_rotation
-from nerf_trainer.scenes.listing import mask_of
+from nerf_trainer.scenes.colmap_lengths import check_cameras, check_lengths
+from nerf_trainer.scenes.frames import LARGEST, ROTATION_TOLERANCE
+from nerf_trainer.scenes.listing import is_path, mask_of
 from nerf_trainer.scenes.nerfstudio import every_nth
 from nerf_trainer.scenes.normalising import normalising
 from nerf_trainer.scenes.orientation import Y_UP
-from nerf_trainer.scenes.transforms import is_path
 from nerf_trainer.scenes.types import Photo, invalid
 
 if TYPE_CHECKING:
@@ -49,13 +48,16 @@ def find_models(folder: Path) -> list[Path]:
         root = folder / place
         if root.is_dir():
             found += [root, *(p for p in sorted(root.iterdir()) if place != "." and p.is_dir())]
-    return [path for path in found if _is_model(path)]
+    return [path for path in found if _files(path)]
 
 
-def _is_model(folder: Path) -> bool:
-    return any(
-        all((folder / f"{name}{kind}").is_file() for name in FILES) for kind in (".bin", ".txt")
-    )
+def _files(folder: Path) -> list[Path]:
+    """Those of the model in a folder, binary if there are both kinds, as COLMAP chooses."""
+    for kind in (".bin", ".txt"):
+        files = [folder / f"{name}{kind}" for name in FILES]
+        if all(file.is_file() for file in files):
+            return files
+    return []
 
 
 def read_split(folder: Path, config: PreparedDataset) -> tuple[list[Photo], list[Photo]]:
@@ -75,18 +77,20 @@ def _read(path: Path) -> "Reconstruction":
     pose what the images say, too."""
     from pycolmap import Reconstruction
 
-    check_lengths(path)
+    files = _files(path)
+    check_lengths(files)
     with TemporaryDirectory() as alone:
-        for name in FILES:
-            for file in path.glob(f"{name}.*"):
-                (Path(alone) / file.name).symlink_to(file.resolve())
+        for file in files:
+            (Path(alone) / file.name).symlink_to(file.resolve())
         try:
-            return Reconstruction(alone)
+            model = Reconstruction(alone)
         except MemoryError as error:
             raise invalid(f"{path} is broken: it asks for more memory than there is.") from error
         except (RuntimeError, ValueError, IndexError) as error:
             told = f"{path} is not a sparse model that COLMAP can read ({error})."
             raise invalid(told.replace(alone, str(path))) from error
+    check_cameras(files[0], [len(camera.params) for camera in model.cameras.values()])
+    return model
 
 
 def model_photos(folder: Path, path: Path, model: "Reconstruction") -> list[Photo]:
@@ -95,23 +99,34 @@ def model_photos(folder: Path, path: Path, model: "Reconstruction") -> list[Phot
     if not images:
         raise invalid(f"{path} holds no photo with a pose.")
     poses = np.stack([camera_to_world(image.cam_from_world().matrix()) for image in images])
-    points = np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3)
     _check_poses(path, images, poses)
-    near = points[(np.abs(points) <= LARGEST).all(1)]
-    place = normalising(poses, near, np.tile(Y_UP, (len(poses), 1)))
+    place = normalising(poses, _points(model), np.tile(Y_UP, (len(poses), 1)))
+    placed = place.poses(poses)
+    if not (np.abs(placed) <= LARGEST).all():
+        raise invalid(
+            f"{path} holds poses too near to each other, or too far: make the model again."
+        )
     return [
         _photo(folder, path, image.name, image.camera, pose)
-        for image, pose in zip(images, _single(place.poses(poses)), strict=True)
+        for image, pose in zip(images, _single(placed), strict=True)
     ]
 
 
 def _check_poses(path: Path, images: Sequence[Any], poses: NDArray[np.float64]) -> None:
     for image, pose in zip(images, poses, strict=True):
-        if not ((np.abs(pose) <= LARGEST).all() and is_rotation(pose[:, :3])):
+        length = np.linalg.norm(image.cam_from_world().rotation.quat)
+        turns = abs(length - 1) < ROTATION_TOLERANCE
+        if not (turns and (np.abs(pose) <= LARGEST).all()):
             raise invalid(
                 f"{path} holds a pose of {image.name!r} that cannot be, or is too far away: make "
                 "the model again."
             )
+
+
+def _points(model: "Reconstruction") -> NDArray[np.float64]:
+    """The points (P, 3), without those that are nowhere: a few stray ones are usual."""
+    points = np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3)
+    return points[(np.abs(points) <= LARGEST).all(1)]
 
 
 def _posed(path: Path, model: "Reconstruction") -> list[Any]:

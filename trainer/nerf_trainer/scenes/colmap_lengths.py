@@ -4,50 +4,77 @@ COLMAP believes them: it makes room for that, and looks for it where nothing is,
 be. The format is that of COLMAP's `scene/reconstruction_io`.
 """
 
+import mmap
+import os
 import struct
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nerf_trainer.scenes.types import invalid
 
-#: Bytes of an entry in a binary file: of a camera at least; of an image and of a point up to its
-#: name, or to the number of its observations; and of each of these.
+#: Bytes of an entry: of a camera up to its parameters; of an image up to its name, and of a point
+#: up to the number of its observations; and of each of these.
 CAMERA, IMAGE, POINT = 24, 64, 43
-OBSERVATION_OF_IMAGE, OBSERVATION_OF_POINT = 24, 8
+PARAMETER, OBSERVATION_OF_IMAGE, OBSERVATION_OF_POINT = 8, 24, 8
 
 
-def check_lengths(path: Path) -> None:
-    """Raises TrainerFailure (DatasetInvalid) where a file is shorter than what it says is in it."""
-    for name, end in (
-        ("cameras", _end_of_cameras),
-        ("images", _end_of_images),
-        ("points3D", _end_of_points),
-    ):
-        file = path / f"{name}.bin"
-        if not file.is_file():
-            continue
-        data = file.read_bytes()
+def check_lengths(files: Sequence[Path]) -> None:
+    """Look through the files of a model. Raises TrainerFailure (DatasetInvalid) where one cannot be
+    read, or is shorter than what it says is in it."""
+    for file in files:
+        end = _ENDS.get(file.name)
         try:
-            whole = end(data) <= len(data)
+            if end is not None and not _is_whole(file, end):
+                raise _short(file)
+        except OSError as error:
+            raise invalid(
+                f"{file} cannot be read ({error.strerror}). Make it readable for user id "
+                f"{os.getuid()}: chmod a+r it."
+            ) from error
+
+
+def check_cameras(file: Path, parameters: Sequence[int]) -> None:
+    """The same of cameras once they have been read; how many parameters each has, its model says.
+
+    COLMAP makes up those that are missing.
+    """
+    if file.name not in _ENDS:
+        return
+    if file.stat().st_size < 8 + sum(CAMERA + PARAMETER * count for count in parameters):
+        raise _short(file)
+
+
+def _short(file: Path) -> Exception:
+    return invalid(f"{file} is cut off or damaged: copy the model again.")
+
+
+def _is_whole(file: Path, end: Callable[[mmap.mmap], int]) -> bool:
+    with file.open("rb") as stream:
+        try:
+            # Mapped, so that a large file takes no memory.
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return end(data) <= len(data)
         except (ValueError, OverflowError, struct.error):
-            whole = False
-        if not whole:
-            raise invalid(f"{file} is cut off: copy the model again.")
+            return False
 
 
-def _end_of_cameras(data: bytes) -> int:
+def _end_of_cameras(data: mmap.mmap) -> int:
     """At least."""
     return 8 + _number(data, 0) * CAMERA
 
 
-def _end_of_images(data: bytes) -> int:
+def _end_of_images(data: mmap.mmap) -> int:
     at = 8
     for _ in range(_number(data, 0)):
-        at = data.index(b"\0", at + IMAGE) + 1
+        name_ends = data.find(b"\0", at + IMAGE)
+        if name_ends < 0:
+            raise ValueError("a name without end")
+        at = name_ends + 1
         at += 8 + _number(data, at) * OBSERVATION_OF_IMAGE
     return at
 
 
-def _end_of_points(data: bytes) -> int:
+def _end_of_points(data: mmap.mmap) -> int:
     at = 8
     for _ in range(_number(data, 0)):
         at += POINT
@@ -55,7 +82,14 @@ def _end_of_points(data: bytes) -> int:
     return at
 
 
-def _number(data: bytes, at: int) -> int:
+def _number(data: mmap.mmap, at: int) -> int:
     """An unsigned number of eight bytes. Raises struct.error where the data end before it."""
     found: int = struct.unpack_from("<Q", data, at)[0]
     return found
+
+
+_ENDS = {
+    "cameras.bin": _end_of_cameras,
+    "images.bin": _end_of_images,
+    "points3D.bin": _end_of_points,
+}

@@ -7,6 +7,8 @@ from nerf_contract.media import PHOTO_KINDS, PHOTOS_DIR, Media, media_of, told_o
 from nerf_trainer.scenes.types import invalid
 
 MASKS_DIR = "masks"
+#: Characters of a photo's path.
+LONGEST_PATH = 1024
 
 
 def look_into(folder: Path) -> Media:
@@ -36,6 +38,14 @@ def photos_in(folder: Path) -> list[Path]:
 def videos_in(folder: Path) -> list[Path]:
     """The videos of a folder, by name; there may be none."""
     return [folder / name for name in look_into(folder).videos]
+
+
+def is_path(text: str) -> bool:
+    """Whether the system takes it for one: some texts have no bytes, or are too long."""
+    try:
+        return 0 < len(text) <= LONGEST_PATH and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def mask_of(folder: Path, photo: Path) -> Path | None:

@@ -14,14 +14,13 @@ from nerf_trainer.scenes.frames import (
     read_pose,
     read_size,
 )
+from nerf_trainer.scenes.listing import is_path
 from nerf_trainer.scenes.opening import TRANSPOSES, UPRIGHT
 from nerf_trainer.scenes.types import Photo, invalid
 
 EXTENSIONS = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")
 #: A file of a hundred thousand frames has some 50 MB.
 MOST_BYTES = 200_000_000
-#: Characters of a photo's path.
-LONGEST_PATH = 1024
 
 
 def read_transforms(path: Path) -> Document:
@@ -60,14 +59,6 @@ def _check_frames(path: Path, document: Any) -> None:
             raise invalid(f"{path}: frame {i} must be an object with a text `file_path`.")
         if not is_path(frame["file_path"]):
             raise invalid(f"{path}: file_path of frame {i} cannot be the path of a file.")
-
-
-def is_path(text: str) -> bool:
-    """Whether the system takes it for one: some texts have no bytes, or are too long."""
-    try:
-        return 0 < len(text) <= LONGEST_PATH and b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:
-        return False
 
 
 def photos(path: Path, document: Document, root: Path | None = None) -> list[Photo]:
