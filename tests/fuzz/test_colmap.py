@@ -4,6 +4,8 @@ import resource
 import shutil
 import struct
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,15 +40,17 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return found
 
 
-@pytest.fixture
-def bounded() -> None:
+@contextmanager
+def bounded() -> Iterator[None]:
     """What asks for memory without end meets an end before the machine does."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     used = pages * resource.getpagesize()
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def huge(name: str, data: bytes) -> bytes:
@@ -59,7 +63,6 @@ def turned(name: str, data: bytes) -> bytes:
     return data[:12] + b"\xff" * 8 + data[20:] if name == "images.bin" else data
 
 
-@pytest.mark.usefixtures("bounded")
 def test_a_model_is_read_or_refused(model: Path) -> None:
     folder = model.parents[1]
     whole = {file.name: file.read_bytes() for file in model.iterdir()}
@@ -79,7 +82,8 @@ def test_a_model_is_read_or_refused(model: Path) -> None:
         for name, data in (whole | harmed).items():
             (model / name).write_bytes(data)
         try:
-            parts = read_split(folder, PreparedDataset(format="colmap"))
+            with bounded():
+                parts = read_split(folder, PreparedDataset(format="colmap"))
         except TrainerFailure as failure:
             assert failure.reason == DATASET_INVALID
             return
