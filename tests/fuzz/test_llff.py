@@ -99,6 +99,8 @@ def test_poses_or_a_failure(folder: Path) -> None:
     @example(described(descr="|O"))
     @example(with_number(1e300))
     @example(with_number(1e300, column=14))  # A focal length.
+    @example(with_number(5e-324, column=14))
+    @example(with_number(5e-324, column=15))  # The nearest depth.
     @example(b"")
     def run(data: bytes) -> None:
         (folder / "poses_bounds.npy").write_bytes(data)

@@ -162,7 +162,7 @@ def rows(**changed: float) -> NDArray[np.float64]:
     [
         (rows(c0=np.nan), "row 2 holds a number that is not finite"),
         (rows(c0=7), "the axes in row 2 are not a rotation"),
-        (rows(c14=0), "focal length and depths in row 2 must be greater than 0"),
+        (rows(c14=0), "focal length and depths in row 2 must be 1e-15 or more"),
         (rows(c16=0.1), "the nearest depth not beyond the farthest"),
         (rows()[:-1], "7 rows, but there are 8 photos"),
         (np.zeros((8, 15)), r"shape \(8, 15\), not a row of 17"),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerf_contract.training import PreparedDataset
-from nerf_trainer.scenes.frames import LARGEST, is_rotation
+from nerf_trainer.scenes.frames import LARGEST, SMALLEST, is_rotation
 from nerf_trainer.scenes.listing import list_photos, mask_of
 from nerf_trainer.scenes.nerfstudio import every_nth
 from nerf_trainer.scenes.normalising import normalising
@@ -84,10 +84,10 @@ def _check(path: Path, i: int, row: Array) -> None:
         )
     if not is_rotation(opengl(matrix[None])[0, :, :3]):
         raise invalid(f"{path}: the axes in row {i} are not a rotation. Make the file anew.")
-    if not (matrix[:, 4] > 0).all() or not 0 < near <= far:
+    if not (matrix[:, 4] >= SMALLEST).all() or not SMALLEST <= near <= far:
         raise invalid(
-            f"{path}: height, width, focal length and depths in row {i} must be greater than 0, "
-            "and the nearest depth not beyond the farthest. Make the file anew."
+            f"{path}: height, width, focal length and depths in row {i} must be {SMALLEST:g} or "
+            "more, and the nearest depth not beyond the farthest. Make the file anew."
         )
 
 
