@@ -86,10 +86,15 @@ def write_model(folder: Path, files: list[str]) -> None:
 
 
 def _image_lines(number: int, file: str, matrix: NDArray[np.float64]) -> str:
-    rotation = (matrix[:3, :3] * [1, -1, -1]).T
-    moved = -rotation @ matrix[:3, 3]
+    rotation, moved = world_to_camera(matrix)
     values = [*quaternion(rotation), *moved]
     return f"{number} {' '.join(f'{v:.17g}' for v in values)} 1 {file}\n\n"
+
+
+def world_to_camera(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """COLMAP's rotation (3, 3) and translation (3,) of a pose."""
+    rotation = (matrix[:3, :3] * [1, -1, -1]).T
+    return rotation, -rotation @ matrix[:3, 3]
 
 
 def _point_line(number: int, at: NDArray[np.float64]) -> str:

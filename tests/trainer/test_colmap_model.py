@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from formats import colmap_binary, colmap_text, write_photos
-from scene_files import pose
+from formats import colmap_binary, colmap_text, poses, world_to_camera, write_photos
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -103,11 +102,9 @@ def rig_of_two(files: list[str]) -> Any:
 
 def add_frame(whole: Any, k: int, files: list[str], sensors: tuple[Any, Any]) -> None:
     """What both cameras see at one moment."""
-    matrix = pose(k, 8)
-    rotation = (matrix[:3, :3] * [1, -1, -1]).T
-    at = pycolmap.Rigid3d(pycolmap.Rotation3d(rotation), -rotation @ matrix[:3, 3])
+    rotation, moved = world_to_camera(poses()[k])
     frame = pycolmap.Frame(frame_id=k + 1, rig_id=1)
-    frame.rig_from_world = at
+    frame.rig_from_world = pycolmap.Rigid3d(pycolmap.Rotation3d(rotation), moved)
     for n, sensor in enumerate(sensors):
         frame.add_data_id(pycolmap.data_t(sensor, k + n + 1))
     whole.add_frame(frame)

@@ -5,12 +5,12 @@ be. The format is that of COLMAP's `scene/reconstruction_io`.
 """
 
 import mmap
-import os
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nerf_trainer.scenes.types import invalid
+from nerf_trainer.failures import TrainerFailure
+from nerf_trainer.scenes.types import invalid, unreadable
 
 #: Bytes of an entry: of a camera up to its parameters; of an image up to its name, and of a point
 #: up to the number of its observations; and of each of these.
@@ -19,18 +19,15 @@ PARAMETER, OBSERVATION_OF_IMAGE, OBSERVATION_OF_POINT = 8, 24, 8
 
 
 def check_lengths(files: Sequence[Path]) -> None:
-    """Look through the files of a model. Raises TrainerFailure (DatasetInvalid) where one cannot be
-    read, or is shorter than what it says is in it."""
+    """Look through the binary files of a model. Raises TrainerFailure (DatasetInvalid) where one
+    cannot be read, or is shorter than what it says is in it."""
     for file in files:
         end = _ENDS.get(file.name)
         try:
             if end is not None and not _is_whole(file, end):
                 raise _short(file)
         except OSError as error:
-            raise invalid(
-                f"{file} cannot be read ({error.strerror}). Make it readable for user id "
-                f"{os.getuid()}: chmod a+r it."
-            ) from error
+            raise unreadable(file, error) from error
 
 
 def check_cameras(file: Path, parameters: Sequence[int]) -> None:
@@ -44,7 +41,7 @@ def check_cameras(file: Path, parameters: Sequence[int]) -> None:
         raise _short(file)
 
 
-def _short(file: Path) -> Exception:
+def _short(file: Path) -> TrainerFailure:
     return invalid(f"{file} is cut off or damaged: copy the model again.")
 
 

@@ -16,7 +16,7 @@ from nerf_trainer.scenes.frames import (
 )
 from nerf_trainer.scenes.listing import is_path
 from nerf_trainer.scenes.opening import TRANSPOSES, UPRIGHT
-from nerf_trainer.scenes.types import Photo, invalid
+from nerf_trainer.scenes.types import Photo, invalid, unreadable
 
 EXTENSIONS = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")
 #: A file of a hundred thousand frames has some 50 MB.
@@ -32,10 +32,7 @@ def read_transforms(path: Path) -> Document:
     except FileNotFoundError as error:
         raise invalid(f"{path} is missing.") from error
     except OSError as error:
-        raise invalid(
-            f"{path} cannot be read ({error.strerror}). It must be readable for user id "
-            f"{os.getuid()}: chmod a+r it."
-        ) from error
+        raise unreadable(path, error) from error
     except json.JSONDecodeError as error:
         raise invalid(
             f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}. "

@@ -3,6 +3,7 @@
 Cameras look along -z with +x right and +y up (OpenGL axes), and poses are camera-to-world.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -96,3 +97,11 @@ class Cameras:
 def invalid(message: str) -> TrainerFailure:
     """The dataset cannot be used: `message` names the file and says what to do."""
     return TrainerFailure(DATASET_INVALID, message)
+
+
+def unreadable(path: Path, error: OSError) -> TrainerFailure:
+    """A file of the dataset cannot be read."""
+    return invalid(
+        f"{path} cannot be read ({error.strerror}). It must be readable for user id "
+        f"{os.getuid()}: chmod a+r it."
+    )
